@@ -1,0 +1,79 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+RUN_PINS := requirements/setup.sh requirements/install_collections.py requirements/collections.txt \
+            requirements/constraints.txt requirements/run.txt
+PLAYBOOK := .venv/bin/ansible-playbook
+
+# Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_HOME := $(CURDIR)/.build/ansible
+export ANSIBLE_LOCAL_TEMP := $(CURDIR)/.build/ansible/tmp
+export ANSIBLE_REMOTE_TMP := $(CURDIR)/.build/ansible/tmp
+
+# Which clusters: an inventory, or the contexts of a kubeconfig, or else the local ones.
+ifdef INVENTORY
+inventory := $(INVENTORY)
+else ifdef KUBECONFIG
+inventory := .build/inventory.yml
+else
+inventory := inventories/local.yml
+endif
+
+.PHONY: help site test lint types sanity units package molecule test-clusters bench clusters clusters-clean clean setup need-root
+
+help:
+	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
+	@echo '                     KUBECONFIG=FILE [CONTEXT=NAME,...] or INVENTORY=FILE; LIMIT=NAME,... for some'
+	@echo 'make test            run every test; needs root for the local clusters. Parts of it:'
+	@echo '                     lint types sanity units (no cluster), package molecule test-clusters'
+	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
+	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
+	@echo 'make setup           only make .venv, with everything for the tests'
+	@echo 'make clean           remove .venv, .build and reports'
+
+# Temporary files and the client's discovery cache stay in the checkout too.
+site: export TMPDIR := $(CURDIR)/.build/tmp
+site: .venv/.run
+	@mkdir -p .build/tmp
+ifdef INVENTORY
+	@echo 'site: clusters of the inventory $(INVENTORY)$(if $(LIMIT), limited to $(LIMIT))'
+else ifdef KUBECONFIG
+	@.venv/bin/python tests/tools/kubeconfig_inventory.py $(inventory)
+else
+	@$(MAKE) clusters
+endif
+	@$(PLAYBOOK) --inventory '$(inventory)' $(if $(LIMIT),--limit '$(LIMIT)') abcdesktopio.podshm.site
+
+clusters: .venv/.run need-root
+	@$(PLAYBOOK) playbooks/clusters.yml
+
+clusters-clean: .venv/.run need-root
+	@$(PLAYBOOK) playbooks/clusters_clean.yml
+
+need-root:
+	@[ "$$(id -u)" -eq 0 ] || { echo 'make: local clusters need root; run as root, or name your own clusters: make site KUBECONFIG=FILE or INVENTORY=FILE' >&2; exit 1; }
+
+test: .venv/.test need-root
+	@.venv/bin/python tests/tools/run.py
+
+lint types sanity units package molecule test-clusters: .venv/.test
+	@.venv/bin/python tests/tools/run.py $@
+
+bench: .venv/.test clusters
+	@.venv/bin/python tests/bench/bench.py
+
+setup: .venv/.run .venv/.test
+
+clean:
+	rm -rf .venv .build reports
+
+.venv/.run: $(RUN_PINS)
+	@requirements/setup.sh run
+
+.venv/.test: $(RUN_PINS) requirements/test.txt
+	@requirements/setup.sh test
