@@ -1,0 +1,306 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run the tests, stage by stage, and end with `N passed, N failed, N skipped`: run.py [STAGE ...].
+
+Called by the Makefile, which sees to .venv. pytest's stages count by their own cases, every other
+tool and every molecule scenario as one. Without a stage, all of them run, the fast ones first, while the
+local clusters are built or started in the background.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import time
+import typing as t
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BUILD = CHECKOUT / ".build"
+BIN = CHECKOUT / ".venv" / "bin"
+# ansible-test and the documentation tools want the collection below a folder ansible_collections.
+TREE = BUILD / "collections" / "ansible_collections"
+COPY = TREE / "abcdesktopio" / "podshm"
+# Short, because it becomes part of the first line of scripts.
+ANSIBLE_TEST_HOME = BUILD / "home"
+# The names under which ansible-core 2.19 and 2.21 look for get-pip.
+GET_PIP = ("get_pip_24_2.py", "get_pip_25_2.py")
+COMMAND_SECONDS = 1500
+CLUSTERS_SECONDS = 2700
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """What one command or stage adds to the last line."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        """Add field by field."""
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        """Render the line that ends a test run."""
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One tool run; with a junit file it counts by cases."""
+
+    name: str
+    argv: list[str]
+    cwd: Path = CHECKOUT
+    env: dict[str, str] = dataclasses.field(default_factory=dict)
+    junit: Path | None = None
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of every tool: ours first in PATH, and no cluster of the caller's."""
+    foreign = ("K8S_AUTH_", "KUBE", "MAKE", "MFLAGS", "INVENTORY", "CONTEXT", "LIMIT")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    env["PATH"] = f"{BIN}{os.pathsep}{env['PATH']}"
+    env["ANSIBLE_CONFIG"] = str(CHECKOUT / "ansible.cfg")
+    return env
+
+
+def copy_collection() -> None:
+    """Copy what git knows or would take (not what it ignores) to where ansible-test wants it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    shutil.rmtree(COPY, ignore_errors=True)
+    for name in filter(None, listed.split("\0")):
+        source, target = CHECKOUT / name, COPY / name
+        if source.is_symlink() or source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    (site_packages,) = (CHECKOUT / ".venv" / "lib").glob("python3*/site-packages")
+    core = TREE / "kubernetes" / "core"
+    core.parent.mkdir(exist_ok=True)
+    core.unlink(missing_ok=True)
+    core.symlink_to(site_packages / "ansible_collections" / "kubernetes" / "core", target_is_directory=True)
+
+
+def prepare_ansible_test() -> dict[str, str]:
+    """Give ansible-test a home in the checkout, with a get-pip that needs no server but PyPI."""
+    cache = ANSIBLE_TEST_HOME / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for name in GET_PIP:
+        shutil.copyfile(CHECKOUT / "tests" / "tools" / "get_pip.py", cache / name)
+    env = {"HOME": str(ANSIBLE_TEST_HOME)}
+    pip_settings = Path.home() / ".config" / "pip" / "pip.conf"
+    if "PIP_CONFIG_FILE" not in os.environ and pip_settings.exists():
+        env["PIP_CONFIG_FILE"] = str(pip_settings)
+    return env
+
+
+def pytest(name: str, *arguments: str) -> Command:
+    """Run pytest and count by its cases."""
+    junit = BUILD / "junit" / f"{name}.xml"
+    return Command(name, ["pytest", *arguments, f"--junitxml={junit}"], junit=junit)
+
+
+def lint() -> list[Command]:
+    """Return every linter."""
+    copy_collection()
+    collections = {"ANSIBLE_COLLECTIONS_PATH": str(TREE.parent)}
+    docs = ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", "."]
+    return [
+        Command("ruff check", ["ruff", "check", "."]),
+        Command("ruff format", ["ruff", "format", "--check", "."]),
+        Command("yamllint", ["yamllint", "--strict", "."]),
+        Command("antsibull-changelog", ["antsibull-changelog", "lint"]),
+        Command("antsibull-docs", docs, COPY, collections),
+        Command("ansible-lint", ["ansible-lint", "--strict"]),
+    ]
+
+
+def types() -> list[Command]:
+    """Return mypy over plugins/, in the copy, where modules have their real names."""
+    copy_collection()
+    return [Command("mypy", ["mypy", "--cache-dir", str(BUILD / "mypy")], COPY)]
+
+
+def units() -> list[Command]:
+    """Return the tests that need no cluster."""
+    return [pytest("units", "tests/unit")]
+
+
+def sanity() -> list[Command]:
+    """Return ansible-test sanity, for every supported Python in PATH."""
+    copy_collection()
+    return [Command("ansible-test sanity", ["ansible-test", "sanity", "--color", "no"], COPY, prepare_ansible_test())]
+
+
+def package() -> list[Command]:
+    """Return the tests of the built and installed tarball."""
+    return [pytest("package", "tests/package")]
+
+
+def molecule() -> list[Command]:
+    """Return one command per scenario; `default` only creates what the others share."""
+    scenarios = sorted(path.parent.name for path in (CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml"))
+    return [
+        Command(f"molecule {name}", ["molecule", "test", "--scenario-name", name])
+        for name in scenarios
+        if name != "default"
+    ]
+
+
+def test_clusters() -> list[Command]:
+    """Return the tests against the local clusters."""
+    return [pytest("test-clusters", "tests/cluster")]
+
+
+STAGES: dict[str, t.Callable[[], list[Command]]] = {
+    "lint": lint,
+    "types": types,
+    "units": units,
+    "sanity": sanity,
+    "package": package,
+    "molecule": molecule,
+    "test-clusters": test_clusters,
+}
+NEED_CLUSTERS = ("package", "molecule", "test-clusters")
+
+
+def count_junit(path: Path, succeeded: bool) -> Count:
+    """Count pytest's cases; a run that broke, or ran nothing, is a failure too."""
+    try:
+        suites = ET.parse(path).getroot().iter("testsuite")  # written by our own pytest
+        cases = [
+            tuple(int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")) for suite in suites
+        ]
+    except (OSError, ET.ParseError):
+        return Count(failed=1)
+    total, failures, errors, skipped = (sum(column) for column in zip(*cases, strict=True))
+    failed = failures + errors
+    passed = max(total - failed - skipped, 0)
+    if failed == 0 and (not succeeded or passed == 0):
+        failed = 1
+    return Count(passed, failed, skipped)
+
+
+def run_command(command: Command) -> Count:
+    """Run one tool in the foreground and count it."""
+    print(f"--- {command.name}", flush=True)
+    began = time.monotonic()
+    if command.junit:
+        command.junit.parent.mkdir(parents=True, exist_ok=True)
+        command.junit.unlink(missing_ok=True)
+    try:
+        code = subprocess.run(
+            command.argv,
+            cwd=command.cwd,
+            env=environment() | command.env,
+            stdin=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        ).returncode
+        outcome = f"exit code {code}"
+    except subprocess.TimeoutExpired:
+        code, outcome = 1, f"stopped after {COMMAND_SECONDS} s"
+    if command.junit:
+        count = count_junit(command.junit, code == 0)
+    else:
+        count = Count(passed=1) if code == 0 else Count(failed=1)
+    print(f"--- {command.name}: {outcome}, {count}, {time.monotonic() - began:.1f} s", flush=True)
+    return count
+
+
+class Clusters:
+    """The local clusters, started in the background, awaited when first needed."""
+
+    def __init__(self) -> None:
+        self.log = BUILD / "log" / "clusters.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._shown = 0
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["ansible-playbook", "playbooks/clusters.yml"],
+                cwd=CHECKOUT,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _show(self) -> None:
+        """Print what the log gained since last time."""
+        with self.log.open("rb") as log:
+            log.seek(self._shown)
+            sys.stdout.buffer.write(log.read())
+            self._shown = log.tell()
+        sys.stdout.flush()
+
+    def ready(self) -> bool:
+        """Wait until they run, showing the log; False if they could not be started."""
+        print("=== clusters", flush=True)
+        deadline = time.monotonic() + CLUSTERS_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self._show()
+            try:
+                self.process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                continue
+        self._show()
+        if self.process.poll() is None:
+            self.stop()
+            print(f"clusters: not ready after {CLUSTERS_SECONDS} s; see {self.log}", flush=True)
+        return self.process.returncode == 0
+
+    def stop(self) -> None:
+        """End the playbook if it still runs; what it started is the next run's to use or repair."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def run_stage(name: str, clusters: Clusters | None, ready: bool) -> Count:
+    """Run one stage, or fail it when the clusters that it needs are not there."""
+    print(f"=== {name}", flush=True)
+    if name in NEED_CLUSTERS and not ready:
+        print(f"{name}: not run, the local clusters could not be started; see {clusters.log if clusters else ''}")
+        return Count(failed=1)
+    commands = STAGES[name]()
+    if not commands:
+        print(f"{name}: nothing to run")
+        return Count(failed=1)
+    return sum((run_command(command) for command in commands), Count())
+
+
+def main(names: list[str]) -> int:
+    """Run the stages, print a table and the closing line."""
+    clusters = Clusters() if any(name in NEED_CLUSTERS for name in names) else None
+    ready = False
+    rows: list[tuple[str, Count, float]] = []
+    try:
+        for name in names:
+            if name in NEED_CLUSTERS and clusters and not any(done in NEED_CLUSTERS for done, _, _ in rows):
+                ready = clusters.ready()
+            began = time.monotonic()
+            rows.append((name, run_stage(name, clusters, ready), time.monotonic() - began))
+    finally:
+        if clusters:
+            clusters.stop()
+    for name, count, seconds in rows:
+        print(f"{name:14} {seconds:7.1f} s  {count}")
+    total = sum((count for _, count, _ in rows), Count())
+    print(total, flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(STAGES)))
