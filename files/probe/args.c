@@ -1,0 +1,146 @@
+// Copyright (c) 2026, abcdesktop.io contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// name=value words, the values percent-encoded.
+#include "probe.h"
+
+enum { ARGS = 16 };
+static struct { const char *name, *value; } args[ARGS];
+static int count;
+static const char *broken;
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9') return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// In place; false if a % isn't followed by two hex digits, or means a NUL.
+static bool decode(char *text)
+{
+	char *to = text;
+	for (; *text; text++, to++) {
+		*to = *text;
+		if (*text != '%') continue;
+		int high = hex_digit(text[1]);
+		int low = high < 0 ? -1 : hex_digit(text[2]);
+		if (low < 0 || !(high | low)) return false;
+		*to = high << 4 | low;
+		text += 2;
+	}
+	*to = 0;
+	return true;
+}
+
+static int find(const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(args[i].name, name)) return i;
+	return -1;
+}
+
+void args_set(char **words, int n)
+{
+	count = 0;
+	broken = 0;
+	for (int i = 0; i < n; i++) {
+		char *equals = strchr(words[i], '=');
+		if (!equals || equals == words[i] || count == ARGS) {
+			broken = words[i];
+			return;
+		}
+		*equals = 0;
+		if (!decode(equals + 1) || find(words[i]) >= 0) {
+			broken = words[i];
+			return;
+		}
+		args[count].name = words[i];
+		args[count++].value = equals + 1;
+	}
+}
+
+static bool is_word_of(const char *words, const char *word)
+{
+	size_t length = strlen(word);
+	for (const char *at = words; (at = strstr(at, word)); at++)
+		if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return true;
+	return false;
+}
+
+bool args_known(const char *names)
+{
+	if (broken) {
+		error("not a single, well encoded name=value", broken);
+		return false;
+	}
+	for (int i = 0; i < count; i++)
+		if (!is_word_of("nonce deadline", args[i].name) && !is_word_of(names, args[i].name)) {
+			error("unknown argument", args[i].name);
+			return false;
+		}
+	return true;
+}
+
+bool arg_given(const char *name)
+{
+	return find(name) >= 0;
+}
+
+const char *arg_text(const char *name)
+{
+	int i = find(name);
+	return i < 0 ? "" : args[i].value;
+}
+
+bool parse_number(const char *text, int base, uint64_t *value)
+{
+	uint64_t sum = 0;
+	if (base == 16 && text[0] == '0' && text[1] == 'x') text += 2;
+	if (!*text) return false;
+	for (; *text; text++) {
+		int digit = hex_digit(*text);
+		if (digit < 0 || digit >= base || __builtin_mul_overflow(sum, (uint64_t)base, &sum) ||
+		    __builtin_add_overflow(sum, (uint64_t)digit, &sum))
+			return false;
+	}
+	*value = sum;
+	return true;
+}
+
+// Leaves *value alone when the argument isn't given: the caller's default.
+bool arg_number(const char *name, int base, uint64_t least, uint64_t most, uint64_t *value)
+{
+	if (!arg_given(name)) return true;
+	if (parse_number(arg_text(name), base, value) && *value >= least && *value <= most) return true;
+	error("not a number in range", name);
+	return false;
+}
+
+bool arg_path(const char *name, const char **path)
+{
+	*path = arg_text(name);
+	if (**path == '/' && strlen(*path) < PATH_CHARS - 64) return true;
+	error("not an absolute path of fewer than 192 bytes", name);
+	return false;
+}
+
+// The sentence that is handed over.
+bool arg_payload(const char **text)
+{
+	*text = arg_text("text");
+	if (strlen(*text) < TEXT_CHARS) return true;
+	error("longer than 255 bytes", "text");
+	return false;
+}
+
+bool is_nonce(const char *text)
+{
+	return strlen(text) == NONCE_CHARS && strspn(text, "0123456789abcdef") == NONCE_CHARS;
+}
+
+const char *arg_nonce(void)
+{
+	const char *nonce = arg_text("nonce");
+	return is_nonce(nonce) ? nonce : "";
+}

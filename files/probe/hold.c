@@ -1,0 +1,54 @@
+// Copyright (c) 2026, abcdesktop.io contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The container's long-running command, usually as PID 1.
+#include "probe.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PEERS = 64, GRACE_MS = 1000 };
+
+static struct pollfd peers[PEERS];
+static int count;
+
+static void watch_process(const char *name)
+{
+	uint64_t pid;
+	if (!parse_number(name, 10, &pid) || pid == 1 || count == PEERS) return;
+	int fd = syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (fd >= 0) peers[count++] = (struct pollfd){fd, POLLIN, 0};
+}
+
+// The kubelet tells only PID 1 to end; what was exec'd into the container is
+// killed with it. Pass the word on, so that it can clean up.
+static void dismiss_others(void)
+{
+	if (kill(-1, SIGTERM)) return; // nobody there
+	each_entry("/proc", watch_process);
+	uint64_t until = now_ns(CLOCK_MONOTONIC) + GRACE_MS * 1000000ull;
+	for (int i = 0; i < count; i++) {
+		int64_t left = (int64_t)(until - now_ns(CLOCK_MONOTONIC)) / 1000000;
+		if (left > 0) poll(&peers[i], 1, left);
+	}
+}
+
+int hold(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, 0);
+	for (;;) {
+		int number = sigwaitinfo(&set, 0);
+		while (waitpid(-1, 0, WNOHANG) > 0) {}
+		if (number == SIGTERM || number == SIGINT) break;
+	}
+	if (getpid() == 1) dismiss_others();
+	return 0;
+}

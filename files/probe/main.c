@@ -1,0 +1,128 @@
+// Copyright (c) 2026, abcdesktop.io contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// probe hold | probe session [deadline=SECONDS] | probe STEP nonce=... ...
+#include "probe.h"
+#include <unistd.h>
+
+enum { LINE = 4096, WORDS = 20, OK = 0, USAGE = 2 };
+
+static void step_selftest(void)
+{
+	fact_text("version", PROBE_VERSION);
+	fact_text("arch",
+#if defined __x86_64__
+		"amd64"
+#elif defined __aarch64__
+		"arm64"
+#elif defined __powerpc64__ && defined __LITTLE_ENDIAN__
+		"ppc64le"
+#elif defined __s390x__
+		"s390x"
+#elif defined __riscv && __riscv_xlen == 64
+		"riscv64"
+#endif
+	);
+}
+
+static const struct step {
+	const char *name;
+	const char *arguments; // besides nonce and deadline
+	void (*run)(void);
+} steps[] = {
+	{"fill", "path max", step_fill},
+	{"ftok", "path id make", step_ftok},
+	{"identity", "path", step_identity},
+	{"posix_read", "name", step_posix_read},
+	{"posix_write", "name size text", step_posix_write},
+	{"selftest", "", step_selftest},
+	{"sysv_shm_create", "path id make key size mode text", step_sysv_shm_create},
+	{"sysv_shm_finish", "key", step_sysv_shm_finish},
+	{"sysv_shm_read", "path id key", step_sysv_shm_read},
+};
+
+static void run(const struct step *step)
+{
+	uint64_t deadline = 10000;
+	if (!step) {
+		error("unknown step", "");
+		return;
+	}
+	if (!args_known(step->arguments) || !arg_number("deadline", 10, 1, 86400000, &deadline)) return;
+	if (!is_nonce(arg_text("nonce"))) {
+		error("not 32 lower case hex digits", "nonce");
+		return;
+	}
+	int mark = made_mark();
+	step_begin(deadline);
+	step->run();
+	if (expired()) {
+		fact_number("timeout", deadline);
+		unmake_since(mark);
+	}
+	step_end();
+}
+
+// Prints the block of one step; words are its name and arguments.
+static int answer(char **words, int count)
+{
+	const struct step *found = 0;
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		if (!strcmp(words[0], steps[i].name)) found = &steps[i];
+	args_set(words + 1, count - 1);
+	out_begin(words[0], arg_nonce());
+	run(found);
+	out_end();
+	return out_failed() ? USAGE : OK;
+}
+
+static void answer_line(char *line)
+{
+	char *words[WORDS];
+	int count = 0;
+	for (char *rest = line; count < WORDS;) {
+		rest += strspn(rest, " ");
+		if (!*rest) break;
+		words[count++] = rest;
+		rest += strcspn(rest, " ");
+		if (*rest) *rest++ = 0;
+	}
+	if (count) answer(words, count);
+}
+
+static int session(void)
+{
+	static char line[LINE];
+	size_t have = 0;
+	while (!stopped()) {
+		char *end = memchr(line, '\n', have);
+		if (end) {
+			*end++ = 0;
+			answer_line(line);
+			have -= end - line;
+			memmove(line, end, have);
+			continue;
+		}
+		if (have == sizeof line) break; // no command is that long
+		ssize_t n = read(0, line + have, sizeof line - have);
+		if (n == 0 || (n < 0 && errno != EINTR)) break;
+		if (n > 0) have += n;
+	}
+	return OK;
+}
+
+int main(int count, char **words)
+{
+	uint64_t seconds = 300;
+	if (count < 2) return USAGE;
+	if (!strcmp(words[1], "hold")) return hold();
+	bool is_session = !strcmp(words[1], "session");
+	if (is_session && count > 2) {
+		args_set(words + 2, count - 2);
+		if (!parse_number(arg_text("deadline"), 10, &seconds) || !seconds || seconds > 86400) return USAGE;
+	}
+	life_begin((is_session ? seconds : 86400) * 1000);
+	int status = is_session ? session() : answer(words + 1, count - 1);
+	unmake_since(0);
+	return status;
+}

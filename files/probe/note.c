@@ -1,0 +1,43 @@
+// Copyright (c) 2026, abcdesktop.io contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "note.h"
+
+static const char magic[8] = "podshm1";
+
+void note_write(struct note *note, const char *text)
+{
+	memset(note, 0, sizeof *note);
+	strlcpy(note->nonce, arg_nonce(), sizeof note->nonce);
+	strlcpy(note->text, text, sizeof note->text);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(note->magic, magic, sizeof magic);
+}
+
+// Works on a copy: the other end may be anybody. What isn't a note is not
+// written to.
+bool note_answer(struct note *note, uint64_t bytes)
+{
+	struct note copy;
+	bool is_note = bytes >= sizeof copy;
+	if (is_note) {
+		memcpy(&copy, note, sizeof copy);
+		is_note = !memcmp(copy.magic, magic, sizeof magic);
+	}
+	fact_bool("magic", is_note);
+	if (!is_note) return false;
+	copy.nonce[NONCE_CHARS] = copy.text[TEXT_CHARS - 1] = 0;
+	fact_text("peer_nonce", copy.nonce);
+	fact_text("text", copy.text);
+	strlcpy(note->reply, arg_nonce(), sizeof note->reply);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return true;
+}
+
+void note_reply_fact(const struct note *note)
+{
+	char reply[NONCE_CHARS + 1];
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	memcpy(reply, note->reply, NONCE_CHARS);
+	reply[NONCE_CHARS] = 0;
+	fact_text("reply_nonce", reply);
+}

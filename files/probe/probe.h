@@ -1,0 +1,90 @@
+// Copyright (c) 2026, abcdesktop.io contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The probe asks the kernel about shared memory and prints what it saw;
+// docs/protocol.md says how. A step is one function and one line in main.c.
+#pragma once
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define PROBE_VERSION "0.1.0"
+#define PROBE_PROTOCOL "1"
+
+enum { NONCE_CHARS = 32, PATH_CHARS = 256, TEXT_CHARS = 256 };
+
+void step_identity(void);
+void step_ftok(void);
+void step_sysv_shm_create(void);
+void step_sysv_shm_read(void);
+void step_sysv_shm_finish(void);
+void step_posix_write(void);
+void step_posix_read(void);
+void step_fill(void);
+
+// args.c: the arguments of the running step. On bad ones these print an error.
+void args_set(char **words, int count);
+bool args_known(const char *names);
+bool arg_given(const char *name);
+const char *arg_text(const char *name); // "" if not given
+bool arg_number(const char *name, int base, uint64_t least, uint64_t most, uint64_t *value);
+bool arg_path(const char *name, const char **path);
+bool arg_payload(const char **text);
+const char *arg_nonce(void); // "" if not given or malformed
+bool is_nonce(const char *text);
+bool parse_number(const char *text, int base, uint64_t *value);
+
+// out.c: the block of JSON lines. A call's line is call(), with_...(), result().
+void out_begin(const char *step, const char *nonce);
+void out_end(void);
+bool out_failed(void); // error() was called
+void call(const char *name);
+void with_text(const char *name, const char *value);
+void with_number(const char *name, int64_t value);
+void with_hex(const char *name, uint64_t value);
+void with_mode(const char *name, const char *flags, unsigned mode);
+void result(int64_t value); // errno must still be the call's
+void fact_text(const char *name, const char *value);
+void fact_number(const char *name, uint64_t value);
+void fact_bool(const char *name, bool value);
+void fact_hex(const char *name, uint64_t value);
+void fact_octal(const char *name, unsigned value);
+void fact_device(const char *name, uint64_t device);
+void error(const char *what, const char *name); // the request makes no sense
+void ready(void);
+
+// errno.c
+const char *errno_name(int number);
+
+// life.c: time and signals.
+uint64_t now_ns(int clock);
+void life_begin(uint64_t milliseconds);
+void step_begin(uint64_t milliseconds);
+void step_end(void);
+void stop(void);
+bool stopped(void); // the probe was told to end, or its whole time is over
+bool expired(void); // the same, or the step's time is over
+uint64_t left_ns(void); // of the step
+
+// made.c: what must not outlive the probe.
+bool made_room(void);
+int made_mark(void);
+void made_file(const char *path);
+void made_segment(int id);
+bool made_is_there(const char *path);
+void unmake_file(const char *path);
+void unmake_segment(int id);
+void unmake_since(int mark);
+
+// place.c: where a path lives, and in which namespaces this is.
+void join(char *to, size_t size, const char *first, const char *second);
+void place_facts(const char *path);
+void namespace_fact(const char *name);
+void each_entry(const char *directory, void (*visit)(const char *name));
+
+// hold.c
+int hold(void);
