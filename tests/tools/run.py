@@ -20,7 +20,8 @@ import typing as t
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tree import CHECKOUT, copy_collection
+
 BUILD = CHECKOUT / ".build"
 BIN = CHECKOUT / ".venv" / "bin"
 # ansible-test and the documentation tools want the collection below a folder ansible_collections.
@@ -73,24 +74,12 @@ def environment() -> dict[str, str]:
     return env
 
 
-def copy_collection() -> None:
-    """Copy what git knows or would take (not what it ignores) to where ansible-test wants it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=CHECKOUT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    shutil.rmtree(COPY, ignore_errors=True)
-    for name in filter(None, listed.split("\0")):
-        source, target = CHECKOUT / name, COPY / name
-        if source.is_symlink() or source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    (site_packages,) = (CHECKOUT / ".venv" / "lib").glob("python3*/site-packages")
+def place_copy() -> None:
+    """Copy the collection to where ansible-test wants it, beside kubernetes.core."""
+    copy_collection(COPY)
     # A repository of its own: else ansible-test asks the one around it, which ignores all of .build.
     subprocess.run(["git", "init", "--quiet"], cwd=COPY, check=True)
+    (site_packages,) = (CHECKOUT / ".venv" / "lib").glob("python3*/site-packages")
     core = TREE / "kubernetes" / "core"
     core.parent.mkdir(exist_ok=True)
     core.unlink(missing_ok=True)
@@ -127,7 +116,7 @@ def pytest(name: str, *arguments: str) -> Command:
 
 def lint() -> list[Command]:
     """Return every linter."""
-    copy_collection()
+    place_copy()
     collections = {"ANSIBLE_COLLECTIONS_PATH": str(TREE.parent)}
     docs = ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", "."]
     return [
@@ -142,7 +131,7 @@ def lint() -> list[Command]:
 
 def types() -> list[Command]:
     """Return mypy over plugins/, in the copy, where modules have their real names."""
-    copy_collection()
+    place_copy()
     plugins = str((COPY / "plugins").relative_to(TREE.parent))
     settings = ["--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy")]
     return [Command("mypy", ["mypy", *settings, plugins], TREE.parent)]
@@ -155,7 +144,7 @@ def units() -> list[Command]:
 
 def sanity() -> list[Command]:
     """Return ansible-test sanity, for every supported Python in PATH."""
-    copy_collection()
+    place_copy()
     argv = ["ansible-test", "sanity", "--color", "no", "--junit"]
     return [Command("ansible-test sanity", argv, COPY, prepare_ansible_test(), COPY / "tests" / "output" / "junit")]
 

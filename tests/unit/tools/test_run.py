@@ -1,0 +1,92 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A driver that counts wrongly would call a broken build good."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import run as driver
+
+PASSED = '<testcase name="a"/>'
+FAILED = '<testcase name="b"><failure message="m">text</failure></testcase>'
+BROKEN = '<testcase name="c"><error message="m">text</error></testcase>'
+SKIPPED = '<testcase name="d"><skipped message="m">no qemu</skipped></testcase>'
+NOTHING = f'<testcase name="e"><skipped>{driver.NOTHING_TO_DO}</skipped></testcase>'
+
+
+def write(folder: Path, *files: str) -> Path:
+    for number, cases in enumerate(files):
+        (folder / f"{number}.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>", "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "succeeded", "count"),
+    [
+        ((PASSED + PASSED, SKIPPED), True, driver.Count(2, 0, 1)),
+        ((PASSED + FAILED + BROKEN,), False, driver.Count(1, 2, 0)),
+        ((PASSED + NOTHING,), True, driver.Count(1, 0, 0)),
+        # the tool broke after its last case
+        ((PASSED,), False, driver.Count(1, 1, 0)),
+        # nothing was executed
+        ((SKIPPED,), True, driver.Count(0, 1, 1)),
+        ((NOTHING,), True, driver.Count(0, 1, 0)),
+        ((), True, driver.Count(0, 1, 0)),
+    ],
+)
+def test_count_junit(tmp_path: Path, files: tuple[str, ...], succeeded: bool, count: driver.Count) -> None:
+    assert driver.count_junit(write(tmp_path, *files), succeeded) == count
+
+
+def python(code: str, junit: Path | None = None) -> driver.Command:
+    return driver.Command("tool", [sys.executable, "-c", code], junit=junit)
+
+
+def test_other_tools_count_as_one() -> None:
+    assert driver.run_command(python("")) == driver.Count(1, 0, 0)
+    assert driver.run_command(python("raise SystemExit(2)")) == driver.Count(0, 1, 0)
+
+
+def test_results_of_an_earlier_run_do_not_count(tmp_path: Path) -> None:
+    assert driver.run_command(python("", junit=write(tmp_path, PASSED))) == driver.Count(0, 1, 0)
+
+
+def test_a_tool_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "COMMAND_SECONDS", 0.2)
+    assert driver.run_command(python("import signal; signal.pause()")) == driver.Count(0, 1, 0)
+
+
+def test_main_adds_up_and_ends_with_the_count(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stages = {"good": lambda: [python("")] * 2, "bad": lambda: [python("raise SystemExit(1)")], "empty": list}
+    monkeypatch.setattr(driver, "STAGES", stages)
+    assert driver.main(["good"]) == 0
+    assert capfd.readouterr().out.endswith("\n2 passed, 0 failed, 0 skipped\n")
+    assert driver.main(["good", "bad", "empty"]) == 1
+    assert capfd.readouterr().out.endswith("\n2 passed, 2 failed, 0 skipped\n")
+
+
+def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        log = Path("clusters.log")
+
+        def ready(self) -> bool:
+            return False
+
+        def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(driver, "Clusters", Broken)
+    monkeypatch.setattr(driver, "STAGES", {"molecule": lambda: [python("")]})
+    assert driver.main(["molecule"]) == 1
+
+
+def test_no_cluster_of_the_caller_reaches_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KUBECONFIG", "K8S_AUTH_API_KEY", "INVENTORY", "LIMIT", "CONTEXT", "MAKEFLAGS"):
+        monkeypatch.setenv(name, "of the caller")
+    assert "of the caller" not in driver.environment().values()
