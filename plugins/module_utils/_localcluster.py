@@ -1,0 +1,570 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a local cluster up, down, or away.
+
+Each step first looks whether it is needed, so the same path creates, repairs, changes and confirms a cluster.
+This file is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import datetime
+import http.client
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _localcluster_config as config,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _localcluster_host as host,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _localcluster_image as image,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _localcluster_pki as pki,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._localcluster_config import Component, Layout
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._localcluster_host import ClusterError, Deadline
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
+
+
+class LostData(ClusterError):
+    """etcd cannot read what an earlier life of the cluster left."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    name: str
+    binaries: t.Mapping[str, str]
+    kubelet_config: t.Mapping[str, t.Any]
+    feature_gates: t.Mapping[str, bool]
+    handlers: t.Mapping[str, str]
+    images: t.Sequence[str]
+    timeout: float
+
+
+class Api:
+    """The few requests that a cluster needs to see whether it is well; the client library would cost 0.5 s."""
+
+    def __init__(self, layout: Layout, deadline: Deadline, check: t.Callable[[], None]) -> None:
+        self._layout, self._deadline, self._check = layout, deadline, check
+        self._tls = ssl.create_default_context(cafile=layout.pki("ca.crt"))
+        self._tls.load_cert_chain(layout.pki("admin.crt"), layout.pki("admin.key"))
+
+    def _connection(self, port: int, timeout: float) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("127.0.0.1", port, context=self._tls, timeout=timeout)
+
+    def healthy(self, user: str, path: str) -> bool:
+        self._check()
+        connection = self._connection(self._layout.ports[user], 5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def request(self, method: str, path: str, body: t.Any = None) -> dict[str, t.Any]:
+        connection = self._connection(self._layout.ports["apiserver"], 30)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            document: dict[str, t.Any] = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ClusterError(f"cluster {self._layout.name}: {method} {path} failed: {error}") from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise ClusterError(f"cluster {self._layout.name}: {method} {path} failed: {document.get('message')}")
+        return document
+
+    def watch(self, path: str, name: str, condition: t.Callable[[dict[str, t.Any]], bool]) -> bool:
+        """Follow one object until it is as it should be. False when the time is up."""
+        while self._deadline.left():
+            self._check()
+            # In pieces, to see in between whether all processes still live.
+            seconds = max(1, min(5, int(self._deadline.left())))
+            connection = self._connection(self._layout.ports["apiserver"], seconds + 5)
+            try:
+                query = f"?watch=true&timeoutSeconds={seconds}&fieldSelector=metadata.name%3D{name}"
+                connection.request("GET", path + query)
+                response = connection.getresponse()
+                while line := response.readline():
+                    event = json.loads(line)
+                    if event["type"] in ("ADDED", "MODIFIED") and condition(event["object"]):
+                        return True
+            except (OSError, http.client.HTTPException, ValueError, KeyError):
+                continue
+            finally:
+                connection.close()
+        return False
+
+
+class Cluster:
+    def __init__(self, settings: Settings, check_mode: bool, warn: t.Callable[[str], None]) -> None:
+        self.settings, self.check_mode, self._warn = settings, check_mode, warn
+        self.actions: list[str] = []
+        self._root = f"{config.HOME}/{settings.name}"
+        self._record_file = f"{self._root}/cluster.json"
+        self._record = host.read_json(self._record_file)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    # What there is
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.settings.name, self._record["slot"])
+
+    def facts(self) -> dict[str, str]:
+        if not self._complete():
+            return {}
+        return {"kubeconfig": self.layout.kubeconfig, "server": self.layout.server}
+
+    def _complete(self) -> bool:
+        return bool(self._record.get("complete"))
+
+    def _run_record(self, component: str) -> str:
+        return f"{self._root}/run/{component}.json"
+
+    def _process(self, component: str) -> host.Process | None:
+        record = host.read_json(self._run_record(component))
+        process = host.Process(record.get("pid", 0), record.get("started", 0))
+        return process if process.pid and process.alive() else None
+
+    def _remains(self) -> list[str]:
+        """What of the cluster is on the machine, its folder aside."""
+        name = f"podshm-{self.settings.name}"
+        found = {
+            "processes": host.marked(self._root) | host.cgroup_processes(name),
+            "mounts": [target for target, _kind in host.mounts() if target.startswith(f"{self._root}/")],
+            "interface": host.bridges(name),
+            "cgroups": [parent for parent in host.cgroup_parents() if os.path.isdir(f"{parent}/{name}")],
+        }
+        return [what for what, items in found.items() if items]
+
+    # States
+
+    def started(self) -> None:
+        self._check_input()
+        if self.check_mode:
+            self._start(Deadline(self.settings.timeout))
+            return
+        with host.locked(self._root):
+            self._record = host.read_json(self._record_file)
+            deadline = Deadline(self.settings.timeout)
+            try:
+                self._start(deadline)
+            except LostData as error:
+                self._warn(f"{error}; the cluster is rebuilt without its old objects")
+                self._record = {}
+                self._start(deadline)
+
+    def stopped(self) -> None:
+        if not self._complete():
+            # Half a cluster cannot be kept: there is nothing in it yet.
+            self.absent()
+        elif self._remains():
+            self._act("stop")
+            if not self.check_mode:
+                with host.locked(self._root):
+                    self._halt(gently=True)
+
+    def absent(self) -> None:
+        if not os.path.exists(self._root) and not self._remains():
+            return
+        self._act("remove")
+        if self.check_mode:
+            return
+        with host.locked(self._root):
+            self._halt(gently=False)
+            shutil.rmtree(self._root)
+            self._record = {}
+            with host.locked(config.HOME):
+                self._leave_machine()
+
+    # Steps
+
+    def _act(self, action: str) -> None:
+        self.actions.append(action)
+
+    def _fail(self, cause: str, remedy: str) -> ClusterError:
+        return ClusterError(f"cluster {self.settings.name}: {cause}; {remedy}")
+
+    def _check_input(self) -> None:
+        files = {**self.settings.binaries, **self.settings.handlers}
+        for name in (*config.BINARIES, "pause", "busybox"):
+            if name not in files:
+                raise self._fail(f"no path is given for the binary {name}", "add it to binaries")
+        for name, path in files.items():
+            if not os.access(path, os.X_OK) or not os.path.isfile(path):
+                raise self._fail(f"{path}, given for {name}, is not an executable file", "build it or correct the path")
+        for path in self.settings.images:
+            if not os.path.isfile(path):
+                raise self._fail(f"the image archive {path} does not exist", "correct the path")
+        if "runc" in self.settings.handlers:
+            raise self._fail("the handler name runc is taken by the default runtime", "choose another name")
+
+    def _start(self, deadline: Deadline) -> None:
+        if not self._complete():
+            self._act("create")
+            if self.check_mode:
+                return
+            self._create()
+        elif self._record["boot_id"] != host.boot_id() and not self.check_mode:
+            # Records of processes, sockets and pods of a life before the machine was restarted.
+            self._halt(gently=False)
+        if self._expiring():
+            self._act("renew certificates")
+            if self.check_mode:
+                return
+            self._issue_certificates()
+
+        self._write_files()
+        todo = [each for each in config.components(self.layout, self.settings.feature_gates) if self._stale(each)]
+        for component in todo:
+            self._act(f"{'restart' if self._process(component.name) else 'start'} {component.name}")
+        if host.bridge_missing(self.layout):
+            self._act("make interface")
+        if host.cgroups_missing(self.layout.cgroup):
+            self._act("make cgroups")
+        archives = self._archives_to_import()
+        self._actions_for_images(archives)
+        if not self.check_mode:
+            self._run(todo, archives, deadline)
+            self._save(complete=True, boot_id=host.boot_id())
+        elif not todo:
+            self._reconcile(Api(self.layout, deadline, self._check_children))
+
+    def _actions_for_images(self, archives: dict[str, str]) -> None:
+        self.actions += [f"import {os.path.basename(path)}" for path in archives]
+
+    def _save(self, **changes: t.Any) -> None:
+        self._record |= changes
+        host.write(self._record_file, config.text(self._record))
+
+    def _create(self) -> None:
+        """From nothing, whatever an interrupted attempt has left."""
+        self._halt(gently=False)
+        for entry in os.scandir(self._root):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+        with host.locked(config.HOME):
+            machine = f"{config.HOME}/machine.json"
+            if not host.read_json(machine):
+                host.write(machine, config.text(host.machine_before()))
+            records = [host.read_json(str(file)) for file in pathlib.Path(config.HOME).glob("*/cluster.json")]
+            taken = {record["slot"] for record in records if "slot" in record}
+            self._record = {}
+            self._save(slot=host.free_slot(self.settings.name, taken), complete=False, imported={})
+        self._issue_certificates()
+
+    def _expiring(self) -> bool:
+        expires = datetime.datetime.fromisoformat(self._record["expires"])
+        return expires - datetime.datetime.now(datetime.UTC) < pki.RENEW_BEFORE
+
+    def _issue_certificates(self) -> None:
+        if pki.IMPORT_ERROR is not None:
+            raise self._fail("the Python library cryptography is missing", "install it for Ansible's interpreter")
+        now = datetime.datetime.now(datetime.UTC)
+        layout = self.layout
+        files = pki.certificates(layout.name, layout.node_address, layout.service_address, now)
+        if not os.path.exists(layout.pki("service-accounts.pub")):
+            files |= pki.service_account_keys()
+        for name, content in files.items():
+            host.write(layout.pki(name), content)
+        self._save(expires=(now + pki.LIFETIME).isoformat())
+
+    def _texts(self) -> dict[str, str]:
+        """All files that are written for the cluster, by path."""
+        layout, settings = self.layout, self.settings
+
+        def pem(name: str) -> bytes:
+            return pathlib.Path(layout.pki(name)).read_bytes()
+
+        def credentials(user: str, files: str) -> str:
+            document = config.kubeconfig(layout, user, pem("ca.crt"), pem(f"{files}.crt"), pem(f"{files}.key"))
+            return config.text(document)
+
+        resolv_conf = "/etc/resolv.conf" if os.path.exists("/etc/resolv.conf") else ""
+        kubelet = config.kubelet_config(layout, settings.feature_gates, settings.kubelet_config, resolv_conf)
+        texts = {
+            layout.path("etc", "containerd.toml"): config.containerd_config(
+                layout, settings.handlers, host.lacks_sys_resource()
+            ),
+            layout.path("etc", "kubelet.json"): config.text(kubelet),
+            layout.path("etc", "cni", "10-podshm.conflist"): config.text(config.cni_config(layout)),
+            layout.path("etc", "kubelet.kubeconfig"): credentials(f"system:node:{layout.name}", "kubelet-client"),
+            layout.kubeconfig: credentials("podshm-admin", "admin"),
+        }
+        for binary in ("kube-controller-manager", "kube-scheduler"):
+            texts[layout.path("etc", f"{binary}.kubeconfig")] = credentials(f"system:{binary}", binary)
+        return texts
+
+    def _write_files(self) -> None:
+        self._contents = self._texts()
+        if self.check_mode:
+            return
+        for path, content in self._contents.items():
+            if host.write(path, content) and path == self.layout.kubeconfig and self._complete():
+                self._act("write kubeconfig")
+        os.makedirs(self.layout.path("bin"), mode=0o755, exist_ok=True)
+        for name in config.BINARIES:
+            link = pathlib.Path(self.layout.bin(name))
+            target = os.path.realpath(self.settings.binaries[name])
+            if not link.is_symlink() or os.readlink(link) != target:
+                link.unlink(missing_ok=True)
+                link.symlink_to(target)
+
+    def _fingerprint(self, component: Component) -> str:
+        binary = os.path.realpath(self.settings.binaries[os.path.basename(component.argv[0])])
+        parts = [binary.encode(), *(argument.encode() for argument in component.argv)]
+        for path in component.reads:
+            written = self._contents.get(path)
+            parts.append(written.encode() if written is not None else pathlib.Path(path).read_bytes())
+        return host.digest(*parts)
+
+    def _stale(self, component: Component) -> bool:
+        """True when the component does not run, or runs with other settings."""
+        known = host.read_json(self._run_record(component.name)).get("fingerprint")
+        return self._process(component.name) is None or known != self._fingerprint(component)
+
+    def _archives_to_import(self) -> dict[str, str]:
+        """Archives that containerd does not have yet, and what to remember when it does."""
+
+        def key(*paths: str) -> str:
+            stats = [(os.path.realpath(path), os.stat(path)) for path in paths]
+            return " ".join(f"{path}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in stats)
+
+        binaries = self.settings.binaries
+        wanted = {self.layout.path("images.tar"): key(binaries["pause"], binaries["busybox"])}
+        wanted |= {path: key(path) for path in self.settings.images}
+        return {path: each for path, each in wanted.items() if self._record["imported"].get(path) != each}
+
+    def _write_own_images(self, path: str) -> None:
+        busybox = self.settings.binaries["busybox"]
+        greeting = subprocess.run([busybox], capture_output=True, text=True, check=False).stdout
+        version = re.match(r"BusyBox v(\S+)", greeting)
+        if version is None:
+            raise self._fail(f"{busybox} does not say its version", "give the path of a static busybox")
+        applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+        images = [
+            image.pause(config.PAUSE_IMAGE, pathlib.Path(self.settings.binaries["pause"]).read_bytes()),
+            image.busybox(version.group(1), pathlib.Path(busybox).read_bytes(), applets),
+        ]
+        host.write(path, image.archive(images, ARCHITECTURES.get(platform.machine(), platform.machine())))
+
+    # Running
+
+    def _run(self, todo: list[Component], archives: dict[str, str], deadline: Deadline) -> None:
+        by_name = {component.name: component for component in todo}
+        for component in todo:
+            if process := self._process(component.name):
+                host.end([process], signal.SIGTERM, 10)
+        self._check_ports(by_name)
+        if host.bridge_missing(self.layout):
+            host.make_bridge(self.layout)
+        if host.cgroups_missing(self.layout.cgroup):
+            host.make_cgroups(self.layout.cgroup)
+
+        def start(*names: str) -> None:
+            for name in names:
+                if name in by_name:
+                    self._spawn(by_name[name])
+
+        api = Api(self.layout, deadline, self._check_children)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            start("etcd", "containerd")
+            importing = pool.submit(self._import, archives, deadline)
+            self._await("etcd", lambda: self._accepts(self.layout.ports["etcd"]), deadline)
+            start("kube-apiserver")
+            self._await("kube-apiserver", lambda: api.healthy("apiserver", "/readyz"), deadline)
+            start("kube-controller-manager", "kube-scheduler")
+            importing.result()
+        kubelet_since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        start("kubelet")
+        self._reconcile(api)
+        self._await_ready(api, kubelet_since if "kubelet" in by_name else "", deadline)
+
+    def _check_ports(self, starting: t.Collection[str]) -> None:
+        users = {
+            "etcd": ("etcd", "etcd_peer"),
+            "kube-apiserver": ("apiserver",),
+            "kube-controller-manager": ("controller_manager",),
+            "kube-scheduler": ("scheduler",),
+            "kubelet": ("kubelet_healthz",),
+        }
+        for component in starting:
+            for user in users.get(component, ()):
+                port = self.layout.ports[user]
+                if not host.port_free("127.0.0.1", port):
+                    raise self._fail(
+                        f"port {port}, which {component} needs, is in use",
+                        f"end its user (`ss -tlnp sport = :{port}`), or make the cluster absent and start it anew",
+                    )
+
+    def _spawn(self, component: Component) -> None:
+        log = self.layout.path("log", f"{component.name}.log")
+        child = host.spawn(component.argv, log, self._root)
+        self._children[component.name] = child
+        record = {
+            "pid": child.pid,
+            "started": host.start_time(child.pid),
+            "fingerprint": self._fingerprint(component),
+        }
+        host.write(self._run_record(component.name), config.text(record))
+
+    def _check_children(self) -> None:
+        for name, child in self._children.items():
+            if child.poll() is not None:
+                log = self.layout.path("log", f"{name}.log")
+                message = f"{name} ended while it was starting: {host.last_error(log)}"
+                if name == "etcd" and self._complete():
+                    raise LostData(f"cluster {self.settings.name}: {message}")
+                raise self._fail(message, f"see {log}")
+
+    def _accepts(self, port: int) -> bool:
+        self._check_children()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def _await(self, component: str, condition: t.Callable[[], bool], deadline: Deadline) -> None:
+        if not deadline.until(condition):
+            raise self._late(f"{component} does not answer", component)
+
+    def _late(self, what: str, component: str) -> ClusterError:
+        log = self.layout.path("log", f"{component}.log")
+        cause = f"{what} after {self.settings.timeout:g} s: {host.last_error(log)}"
+        return self._fail(cause, f"see {log}, or allow more time")
+
+    def _import(self, archives: dict[str, str], deadline: Deadline) -> None:
+        def answers() -> bool:
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(self.layout.containerd_socket) == 0
+
+        if not deadline.until(answers):
+            raise self._late("containerd does not answer", "containerd")
+        for path, key in archives.items():
+            if path == self.layout.path("images.tar"):
+                self._write_own_images(path)
+            address = f"--address={self.layout.containerd_socket}"
+            command = [self.layout.bin("ctr"), address, "--namespace=k8s.io", "images", "import", "--local", path]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            if result.returncode:
+                cause = (result.stderr.strip().splitlines() or ["no message"])[-1]
+                raise self._fail(f"the image archive {path} cannot be imported: {cause}", "is it an OCI archive?")
+            self._record["imported"][path] = key
+
+    def _reconcile(self, api: Api) -> None:
+        """RuntimeClasses and the one binding of ours: make what is missing, delete what is no longer wanted."""
+        selector = f"?labelSelector=app.kubernetes.io%2Fmanaged-by%3D{config.MANAGED_BY}"
+        bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+        classes = "/apis/node.k8s.io/v1/runtimeclasses"
+        wanted = {
+            bindings: [config.kubelet_api_binding()],
+            classes: [config.runtime_class(handler) for handler in sorted(self.settings.handlers)],
+        }
+        for path, objects in wanted.items():
+            there = {item["metadata"]["name"] for item in api.request("GET", path + selector)["items"]}
+            names = {each["metadata"]["name"] for each in objects}
+            for each in objects:
+                if each["metadata"]["name"] not in there:
+                    self._act(f"create {each['kind']} {each['metadata']['name']}")
+                    if not self.check_mode:
+                        api.request("POST", path, each)
+            for name in sorted(there - names):
+                self._act(f"delete {path.rpartition('/')[2]} {name}")
+                if not self.check_mode:
+                    api.request("DELETE", f"{path}/{name}")
+
+    def _await_ready(self, api: Api, kubelet_since: str, deadline: Deadline) -> None:
+        handlers = self.settings.handlers
+        self._await("kube-controller-manager", lambda: api.healthy("controller_manager", "/healthz"), deadline)
+        self._await("kube-scheduler", lambda: api.healthy("scheduler", "/readyz"), deadline)
+        namespace = "/api/v1/namespaces/default"
+        name = self.settings.name
+        awaited: list[tuple[str, str, str, str, t.Callable[[dict[str, t.Any]], bool]]] = [
+            (
+                "the service account default is missing",
+                "kube-controller-manager",
+                f"{namespace}/serviceaccounts",
+                "default",
+                bool,
+            ),
+            (
+                "the ConfigMap kube-root-ca.crt is missing",
+                "kube-controller-manager",
+                f"{namespace}/configmaps",
+                "kube-root-ca.crt",
+                bool,
+            ),
+            (
+                "the node is not Ready",
+                "kubelet",
+                "/api/v1/nodes",
+                name,
+                lambda node: config.node_ready(node, kubelet_since, handlers),
+            ),
+        ]
+        for what, component, path, item, condition in awaited:
+            if not api.watch(path, item, condition):
+                raise self._late(what, component)
+
+    # Ending
+
+    def _halt(self, gently: bool) -> None:
+        """End all that runs and undo all that was made outside of the cluster's folder."""
+        name = self.settings.name
+        last = ("etcd", "containerd")
+        if gently:
+            self._end_components(("kubelet", "kube-controller-manager", "kube-scheduler", "kube-apiserver"))
+        spared = {process.pid for each in last if gently and (process := self._process(each))}
+        for _attempt in range(10):
+            ids = (host.marked(self._root) | host.cgroup_processes(f"podshm-{name}")) - spared
+            if not ids:
+                break
+            processes = [process for pid in ids if (process := host.Process.of(pid))]
+            host.end(processes, signal.SIGKILL, 10)
+        else:
+            raise self._fail("its processes are started again and again", "end whoever starts them")
+        self._end_components(last)
+        self._children.clear()
+        host.unmount_below(self._root)
+        host.remove_bridge(f"podshm-{name}")
+        host.remove_cgroups(f"podshm-{name}", Deadline(10))
+        host.remove_strewn(Layout(name, 0))
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(f"{self._root}/run")
+
+    def _end_components(self, names: t.Iterable[str]) -> None:
+        processes = [process for name in names if (process := self._process(name))]
+        host.end(processes, signal.SIGTERM, 10)
+
+    def _leave_machine(self) -> None:
+        """After the last cluster nothing of any remains."""
+        if any(entry.is_dir() for entry in os.scandir(config.HOME)):
+            return
+        machine = f"{config.HOME}/machine.json"
+        host.restore_machine(host.read_json(machine))
+        pathlib.Path(machine).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(config.HOME)
