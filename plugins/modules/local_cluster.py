@@ -129,6 +129,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._localcluster_
 
 
 def main() -> None:
+    """Do what the options ask for."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
