@@ -50,7 +50,6 @@ REMEDIES: t.Final[dict[str, str]] = {
     # rules that take a check out
     "CheckMode": "run without check mode to get a verdict",
     "ControlFailed": "look at the control check first; the verdict leans on it",
-    "NotAsked": "the run ended before this check was asked; look at the first error",
     "Interrupted": "run again",
     "Internal": "report this as a bug of podshm, with the message",
 }

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Write the reports and print the table, on the controller. Documented in the module of the same name."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
+
+
+class ActionModule(ActionBase):
+    """The reports of all clusters of a play."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Report what every cluster's variable holds."""
+        super().run(tmp, task_vars)
+        _unused, args = self.validate_argument_spec(
+            argument_spec={
+                "clusters": {"type": "list", "elements": "str", "required": True},
+                "variable": {"type": "str", "required": True},
+                "directory": {"type": "str", "required": True},
+            }
+        )
+        hostvars = (task_vars or {})["hostvars"]
+        reports = [
+            _report.report(cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None)
+            for cluster in args["clusters"]
+        ]
+        display = Display()
+        display.display("")
+        for line in _report.table(reports):
+            display.display(line)
+        directory = os.path.abspath(os.path.expanduser(args["directory"]))
+        result: dict[str, t.Any] = {
+            "changed": False,
+            "directory": directory,
+            "clusters": {one["cluster"]: one["status"] for one in reports},
+        }
+        if self._task.check_mode:
+            return result
+        try:
+            os.makedirs(directory, exist_ok=True)
+            for one in reports:
+                _write(os.path.join(directory, _report.file_name(one["cluster"])), _report.to_json(one))
+            _write(os.path.join(directory, "summary.md"), _report.summary(reports))
+        except OSError as error:
+            return {
+                **result,
+                "failed": True,
+                "msg": f"the reports cannot be written to {directory}: {error.strerror}; name another with podshm_reports",
+            }
+        display.display(f"reports in {directory}")
+        return result
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or not at all: a reader never sees half a report."""
+    part = f"{path}.part"
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(part, path)

@@ -1,0 +1,691 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The one place that talks to Kubernetes: connect, create, watch, exec, read logs, delete.
+
+Everything that goes wrong here leaves as :class:`Undecided` with a reason of the closed list. The paths of the few
+resources used are stable since Kubernetes 1.9, so nothing is discovered but what the client itself asks for.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import json
+import re
+import signal
+import ssl
+import threading
+import time
+import typing as t
+import urllib.parse
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+
+try:
+    import urllib3
+    import websocket
+    from kubernetes.config import ConfigException
+    from kubernetes.dynamic.exceptions import DynamicApiError
+except ImportError:
+    pass  # AnsibleK8SModule says so before any of these names is used
+
+__all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "Cluster", "Session", "interruptible")
+
+#: One request to the API server: connect and read, in seconds.
+_REQUEST_SECONDS: t.Final = (5, 20)
+
+#: From kubeconfig to the first answer, in seconds: discovery and credential plugins have no timeout of their own.
+_CONNECT_SECONDS: t.Final = 15
+
+#: What is kept of one step's output, and of anything that is quoted.
+OUTPUT_BYTES: t.Final = 65536
+_QUOTE: t.Final = 400
+
+
+class Interrupt(BaseException):
+    """The process was told to end; raised in the main thread, so that what was made is removed."""
+
+
+class _Expired(BaseException):
+    """The alarm of :func:`_alarm` rang. Not an Exception: libraries must not swallow it."""
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> collections.abc.Iterator[None]:
+    def ring(number: int, frame: t.Any) -> None:
+        raise _Expired
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextlib.contextmanager
+def interruptible() -> collections.abc.Iterator[None]:
+    """Turn the first SIGTERM, SIGINT or SIGHUP into :class:`Interrupt`; later ones must not stop the clean-up."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def stop(number: int, frame: t.Any) -> None:
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        raise Interrupt(signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _quote(text: object) -> str:
+    """Somebody else's words for one line of ours: printable, bounded."""
+    words = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)[:_QUOTE]
+
+
+_FORBIDDEN: t.Final = (
+    ("exceeded quota", "QuotaExceeded"),
+    ("failed quota", "QuotaExceeded"),
+    ("violates PodSecurity", "PodSecurity"),
+    ("is being terminated", "NamespaceTerminating"),
+    ("RuntimeClass", "RuntimeClassMissing"),
+    ("usage per", "LimitRange"),
+    ("pods/exec", "ExecForbidden"),
+    ("cannot ", "Forbidden"),
+)
+
+
+def refusal(status: int, message: str, subject: str) -> Undecided:
+    """What an answer of the API server other than success means.
+
+    :param status: the HTTP status code.
+    :param message: the message of the Status object, or the body.
+    """
+    detail = f"the API server answers {status}: {_quote(message)}"
+    if "ValidatingAdmissionPolicy" in message or "admission webhook" in message or "failed calling webhook" in message:
+        return Undecided("AdmissionDenied", detail, subject)
+    if status == 401:
+        return Undecided("Unauthorized", "the API server does not accept the credentials", subject)
+    if status == 403:
+        reason = next((reason for words, reason in _FORBIDDEN if words in message), "AdmissionDenied")
+        return Undecided(reason, detail, subject)
+    if status == 404:
+        return Undecided("NamespaceMissing" if "namespaces " in message else "PodGone", detail, subject)
+    if status in (400, 422):
+        return Undecided("Invalid", detail, subject)
+    return Undecided("ApiError", detail, subject)
+
+
+def _message(body: object) -> str:
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        return str(json.loads(text)["message"])
+    return text
+
+
+def _transport(error: BaseException, subject: str) -> Undecided:
+    """What an error below HTTP means."""
+    cause: object = getattr(error, "reason", None) or error
+    if isinstance(cause, (urllib3.exceptions.SSLError, ssl.SSLError)):
+        words = str(cause)
+        if "CERTIFICATE_VERIFY_FAILED" in words or "doesn't match" in words:
+            found = re.search(r"certificate verify failed: ([^(]+)", words)
+            return Undecided(
+                "TlsUntrusted",
+                f"the API server's certificate is not trusted: {_quote(found[1] if found else words)}",
+                subject,
+            )
+        return Undecided("ApiUnreachable", f"TLS fails: {_quote(words)}", subject)
+    words = re.sub(r"<[^>]*>:?|HTTPS?Connection\([^)]*\):?", "", str(cause)).strip()
+    return Undecided("ApiUnreachable", _quote(words) or type(cause).__name__, subject)
+
+
+class Cluster:
+    """One cluster, connected.
+
+    :param module: its parameters hold the authentication options of kubernetes.core.
+    :raises Undecided: BadKubeconfig, ApiUnreachable, TlsUntrusted, Unauthorized, ApiError.
+    """
+
+    def __init__(self, module: t.Any, namespace: str, timeout: float) -> None:
+        self.namespace = namespace
+        self.server = ""
+        seconds = min(_CONNECT_SECONDS, timeout)
+        try:
+            with _alarm(seconds):
+                self._client = get_api_client(module=module).client
+        except _Expired:
+            raise Undecided("ApiUnreachable", f"no answer within {seconds:g} s") from None
+        except (CoreException, ConfigException) as error:
+            raise Undecided("BadKubeconfig", _quote(error)) from None
+        except DynamicApiError as error:
+            raise refusal(int(error.status or 0), _message(error.body), "") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise _transport(error, "") from None
+        except Exception as error:  # noqa: BLE001
+            # malformed YAML, base64, certificates: their messages may quote the file, so only the kind is told
+            raise Undecided("BadKubeconfig", f"it cannot be used ({type(error).__name__})") from None
+        self.server = str(self._client.configuration.host)
+
+    # ------------------------------------------------------------------ requests
+
+    def _path(self, kind: str, name: str = "") -> str:
+        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
+        if kind == "nodes":
+            return f"/{group}/{kind}/{name}".rstrip("/")
+        return f"/{group}/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        subject: str,
+        body: dict[str, t.Any] | None = None,
+        query: t.Sequence[tuple[str, str]] = (),
+        timeout: tuple[float, float] = _REQUEST_SECONDS,
+    ) -> t.Any:
+        try:
+            return self._client.request(
+                method, path, body=body, query_params=list(query), serialize=False, _request_timeout=timeout
+            )
+        except DynamicApiError as error:
+            raise refusal(int(error.status or 0), _message(error.body), subject) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise _transport(error, subject) from None
+
+    def _json(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+        response = self._request(*args, **kwargs)
+        try:
+            answer = json.loads(response.data)
+        except urllib3.exceptions.HTTPError as error:
+            raise _transport(error, args[2]) from None
+        except ValueError:
+            raise Undecided(
+                "ApiError", "the answer is not JSON; is this the address of an API server?", args[2]
+            ) from None
+        return t.cast("dict[str, t.Any]", answer)
+
+    def nodes(self) -> list[dict[str, t.Any]]:
+        """All nodes, as the API server returns them."""
+        # resourceVersion 0: from the API server's cache, which is cheap in large clusters
+        answer = self._json("get", self._path("nodes"), "nodes", query=[("resourceVersion", "0")])
+        return list(answer.get("items") or [])
+
+    def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
+        """Create one object in the run's namespace; returns it as stored."""
+        kind = str(manifest["kind"])
+        return self._json(
+            "post",
+            self._path(f"{kind.lower()}s"),
+            f"{kind.lower()} {self.namespace}/{manifest['metadata']['name']}",
+            body=manifest,
+            query=[("dryRun", "All")] if dry_run else [],
+        )
+
+    def delete(self, stored: dict[str, t.Any]) -> None:
+        """Delete an object that this run created; one that is gone already is fine."""
+        kind, metadata = str(stored["kind"]).lower(), stored["metadata"]
+        try:
+            self._request(
+                "delete",
+                self._path(f"{kind}s", metadata["name"]),
+                f"{kind} {self.namespace}/{metadata['name']}",
+                # the uid: never another object that has the name by now
+                body={"propagationPolicy": "Background", "preconditions": {"uid": metadata["uid"]}},
+            )
+        except Undecided as problem:
+            if problem.reason not in ("PodGone", "NamespaceMissing"):
+                raise
+
+    def left(self, run: str) -> list[str]:
+        """What still carries the run's label, for people: kind and name."""
+        found = []
+        for kind in ("pods", "configmaps", "jobs"):
+            answer = self._json(
+                "get",
+                self._path(kind),
+                f"{kind} of namespace {self.namespace}",
+                query=[("labelSelector", f"{_pod.RUN_LABEL}={run}")],
+            )
+            found += [f"{kind[:-1]} {self.namespace}/{item['metadata']['name']}" for item in answer.get("items") or ()]
+        return found
+
+    def pod(self, name: str) -> dict[str, t.Any]:
+        """One pod as it is now."""
+        return self._json("get", self._path("pods", name), f"pod {self.namespace}/{name}")
+
+    def events(self, pod: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+        """The events about a pod; none if they may not be read."""
+        try:
+            answer = self._json(
+                "get",
+                self._path("events"),
+                f"events of namespace {self.namespace}",
+                query=[("fieldSelector", f"involvedObject.uid={pod['metadata']['uid']}")],
+            )
+        except Undecided:
+            return []
+        return list(answer.get("items") or [])
+
+    def log(self, pod: str, container: str) -> bytes:
+        """What a container wrote, at most one step's output and a byte."""
+        subject = f"container {container} of pod {self.namespace}/{pod}"
+        try:
+            response = self._request(
+                "get",
+                f"{self._path('pods', pod)}/log",
+                subject,
+                query=[("container", container), ("limitBytes", str(OUTPUT_BYTES + 1))],
+            )
+            return bytes(response.data)
+        except Undecided as problem:
+            if problem.reason in ("Forbidden", "ApiError", "Invalid"):
+                raise Undecided("LogsUnavailable", problem.detail, subject) from None
+            raise
+
+    # --------------------------------------------------------------------- watch
+
+    def watch_pods(self, run: str, until: float) -> collections.abc.Iterator[tuple[str, dict[str, t.Any]]]:
+        """Follow the pods of a run: (name, pod), and (name, {}) when one is gone.
+
+        The first list comes by the watch itself. A broken watch is taken up again until the monotonic time C(until).
+        """
+        known: set[str] = set()
+        version, pause = "", 0.1
+        while time.monotonic() < until:
+            try:
+                if not version:
+                    version = yield from self._listed(run, known)
+                for event in self._events(run, version, until):
+                    item = event.get("object") or {}
+                    if event.get("type") == "ERROR":
+                        version = ""  # 410 Gone: list again
+                        break
+                    version = item["metadata"]["resourceVersion"]
+                    if event.get("type") == "BOOKMARK":
+                        continue
+                    name = item["metadata"]["name"]
+                    known.add(name)
+                    pause = 0.1
+                    yield name, ({} if event.get("type") == "DELETED" else item)
+            except (Undecided, urllib3.exceptions.HTTPError, ValueError, KeyError):
+                version = ""
+            # an API server that restarts, or one that ends watches at once, is not hammered
+            time.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(pause * 2, 2.0)
+
+    def _listed(self, run: str, known: set[str]) -> collections.abc.Generator[tuple[str, dict[str, t.Any]], None, str]:
+        answer = self._json(
+            "get",
+            self._path("pods"),
+            f"pods of namespace {self.namespace}",
+            query=[("labelSelector", f"{_pod.RUN_LABEL}={run}")],
+        )
+        items = {item["metadata"]["name"]: item for item in answer.get("items") or ()}
+        for name in known - items.keys():
+            yield name, {}
+        known.clear()
+        known.update(items)
+        yield from items.items()
+        return str(answer["metadata"]["resourceVersion"])
+
+    def _events(self, run: str, version: str, until: float) -> collections.abc.Iterator[dict[str, t.Any]]:
+        seconds = max(1, int(until - time.monotonic()) + 1)
+        response = self._request(
+            "get",
+            self._path("pods"),
+            f"pods of namespace {self.namespace}",
+            query=[
+                ("watch", "true"),
+                ("labelSelector", f"{_pod.RUN_LABEL}={run}"),
+                ("resourceVersion", version),
+                ("allowWatchBookmarks", "true"),
+                ("timeoutSeconds", str(seconds)),
+            ],
+            timeout=(_REQUEST_SECONDS[0], seconds + 5),
+        )
+        rest = b""
+        try:
+            for chunk in response.stream(None, decode_content=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        yield json.loads(line)
+        finally:
+            response.close()
+
+    # ---------------------------------------------------------------------- exec
+
+    def exec(self, pod: str, container: str, command: t.Sequence[str], timeout: float) -> Session:
+        """Run a command in a container over one WebSocket, with stdin open (kata-containers#13640).
+
+        :raises Undecided: ExecForbidden, ExecTransport, PodGone, ApiUnreachable, Unauthorized.
+        """
+        configuration = self._client.configuration
+        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in command]
+        path = f"{self._path('pods', pod)}/exec?{urllib.parse.urlencode(query)}"
+        subject = f"container {container} of pod {self.namespace}/{pod}"
+        socket = websocket.WebSocket(sslopt=_ssl_options(configuration), skip_utf8_validation=True)
+        try:
+            socket.connect(
+                re.sub("^http", "ws", configuration.host, count=1) + path,
+                header=[f"{name}: {value}" for name, value in self._headers()],
+                subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
+                timeout=timeout,
+                **_proxy_options(configuration),
+            )
+        except websocket.WebSocketBadStatusException as error:
+            problem = refusal(error.status_code, _message(error.resp_body or b""), subject)
+            if problem.reason == "Forbidden":
+                raise Undecided("ExecForbidden", problem.detail, subject) from None
+            if error.status_code in (403, 401, 404):
+                raise problem from None
+            raise Undecided("ExecTransport", problem.detail, subject) from None
+        except (websocket.WebSocketException, OSError) as error:
+            raise Undecided(
+                "ExecTransport", f"no WebSocket: {_quote(error) or type(error).__name__}", subject
+            ) from None
+        return Session(socket, subject)
+
+    def _headers(self) -> list[tuple[str, str]]:
+        """Credentials and impersonation, as the client would send them."""
+        # several Impersonate-Group entries have equal names: keep a list
+        headers = [(str(name), str(value)) for name, value in self._client.client.default_headers.items()]
+        for setting in self._client.configuration.auth_settings().values():
+            if setting.get("in") == "header" and setting.get("value"):
+                headers.append((setting["key"], setting["value"]))
+        return headers
+
+
+def _ssl_options(configuration: t.Any) -> dict[str, t.Any]:
+    options: dict[str, t.Any] = {"cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE}
+    if not configuration.verify_ssl:
+        options["check_hostname"] = False
+    if configuration.ssl_ca_cert:
+        options["ca_certs"] = configuration.ssl_ca_cert
+    if configuration.cert_file:
+        options["certfile"] = configuration.cert_file
+    if configuration.key_file:
+        options["keyfile"] = configuration.key_file
+    if getattr(configuration, "tls_server_name", None):
+        options["server_hostname"] = configuration.tls_server_name
+    return options
+
+
+def _proxy_options(configuration: t.Any) -> dict[str, t.Any]:
+    if not configuration.proxy:
+        return {}
+    proxy = urllib.parse.urlparse(configuration.proxy)
+    options: dict[str, t.Any] = {
+        "http_proxy_host": proxy.hostname,
+        "http_proxy_port": proxy.port,
+        "proxy_type": proxy.scheme or "http",
+    }
+    if proxy.username:
+        options["http_proxy_auth"] = (proxy.username, proxy.password or "")
+    if getattr(configuration, "no_proxy", None):
+        options["http_no_proxy"] = configuration.no_proxy.split(",")
+    return options
+
+
+class Session:
+    """One command that runs in a container: lines in, bytes out, each exchange with a deadline of its own."""
+
+    _STDIN, _STDOUT, _STDERR, _STATUS, _CLOSE = 0, 1, 2, 3, 255
+
+    def __init__(self, socket: t.Any, subject: str) -> None:
+        self._socket = socket
+        self._subject = subject
+        self._out = b""
+        self._err = b""
+
+    def ask(self, line: str, complete: t.Callable[[bytes], int | None], timeout: float) -> bytes:
+        """Send a line and return the output up to where C(complete) says that the answer ends.
+
+        :param complete: given the bytes so far, the index after the answer, or nothing.
+        :raises Undecided: Timeout, BadOutput, ExecTransport, ProbeArch, ProbeNoExec.
+        """
+        until = time.monotonic() + timeout
+        try:
+            self._socket.settimeout(timeout)
+            self._socket.send_binary(bytes([self._STDIN]) + line.encode("ascii"))
+            while True:
+                end = complete(self._out)
+                if end is not None:
+                    answer, self._out = self._out[:end], self._out[end:]
+                    return answer
+                if len(self._out) > OUTPUT_BYTES:
+                    raise Undecided("BadOutput", f"more than {OUTPUT_BYTES} bytes without a sentinel", self._subject)
+                self._receive(until)
+        except websocket.WebSocketTimeoutException:
+            raise Undecided("Timeout", f"no answer of the probe within {timeout:g} s", self._subject) from None
+        except (websocket.WebSocketException, OSError) as error:
+            raise Undecided("ExecTransport", f"the connection broke: {_quote(error)}", self._subject) from None
+
+    def _receive(self, until: float) -> None:
+        remaining = until - time.monotonic()
+        if remaining <= 0:
+            raise websocket.WebSocketTimeoutException
+        self._socket.settimeout(remaining)
+        opcode, frame = self._socket.recv_data()
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            raise Undecided("ExecTransport", "the connection was closed before the answer was complete", self._subject)
+        if not frame:
+            return
+        channel, data = frame[0], bytes(frame[1:])
+        if channel == self._STDOUT:
+            self._out += data
+        elif channel == self._STDERR:
+            self._err = (self._err + data)[:OUTPUT_BYTES]
+        elif channel == self._STATUS:
+            raise ended(data, self._err, self._subject)
+
+    def close(self) -> None:
+        """End the command: it sees the end of its input and removes what it made."""
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            self._socket.settimeout(2)
+            if self._socket.subprotocol == "v5.channel.k8s.io":
+                self._socket.send_binary(bytes([self._CLOSE, self._STDIN]))
+            self._socket.close(timeout=0)
+
+    def shutdown(self) -> None:
+        """Drop the connection, so that a thread that waits in it wakes up."""
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            self._socket.shutdown()
+
+
+def ended(status: bytes, stderr: bytes, subject: str) -> Undecided:
+    """Why a command ended before its answer: the Status object of the error channel, and what it wrote to stderr."""
+    message = _message(status) if status else ""
+    words = f"{message} {stderr.decode('utf-8', 'replace')}"
+    return start_failure(words, subject) or Undecided(
+        "ExecTransport", f"the probe ended before its answer was complete: {_quote(words) or 'no status'}", subject
+    )
+
+
+def start_failure(message: str, subject: str) -> Undecided | None:
+    """What a runtime's message about a program that did not start means, if it is one of the two known causes."""
+    if "exec format error" in message:
+        return Undecided("ProbeArch", f"the probe does not run on this architecture: {_quote(message)}", subject)
+    if "permission denied" in message and _pod.PROBE in message:
+        return Undecided("ProbeNoExec", f"the probe may not be executed: {_quote(message)}", subject)
+    return None
+
+
+# ------------------------------------------------------------------------- pods
+
+_PULL: t.Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+_START: t.Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"}
+)
+
+
+def _ours(pod: dict[str, t.Any]) -> list[str]:
+    """The containers that run the probe; an admission webhook may have added others."""
+    containers = pod["spec"]["containers"]
+    return [container["name"] for container in containers if (container.get("command") or [""])[0] == _pod.PROBE]
+
+
+def completed(pod: dict[str, t.Any]) -> bool:
+    """Whether a pod ran to completion. A container that somebody injected does not keep it from that."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    ours = _ours(pod)
+    return len(ours) < len(pod["spec"]["containers"]) and set(ours) <= aftermath(pod)["terminated"].keys()
+
+
+def started(pod: dict[str, t.Any]) -> bool:
+    """Whether every container of ours runs or has run; what will never start is an Undecided.
+
+    :raises Undecided: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
+    """
+    subject = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    if pod["metadata"].get("deletionTimestamp"):
+        raise Undecided("PodGone", "somebody deletes it", subject)
+    status = pod.get("status") or {}
+    ours = _ours(pod)
+    states = {entry["name"]: entry.get("state") or {} for entry in status.get("containerStatuses") or ()}
+    for name in ours:
+        _raise_for(states.get(name, {}), f"container {name} of {subject}")
+    if status.get("phase") == "Failed":
+        raise _failure(status, subject)
+    return all("running" in states.get(name, {}) or "terminated" in states.get(name, {}) for name in ours)
+
+
+def _raise_for(state: dict[str, t.Any], subject: str) -> None:
+    for detail in (state.get("waiting") or {}, state.get("terminated") or {}):
+        reason, message = str(detail.get("reason", "")), str(detail.get("message", ""))
+        if reason in _PULL:
+            raise Undecided("ImagePull", f"{reason}: {_quote(message)}", subject)
+        if reason in _START:
+            raise start_failure(message, subject) or Undecided(
+                "ContainerStart", f"{reason}: {_quote(message)}", subject
+            )
+
+
+def _failure(status: dict[str, t.Any], subject: str) -> Undecided:
+    reason, message = str(status.get("reason", "")), _quote(status.get("message", ""))
+    known = {
+        "Evicted": "Evicted",
+        "DeadlineExceeded": "Timeout",
+        "OutOfmemory": "Unschedulable",
+        "OutOfcpu": "Unschedulable",
+    }
+    return Undecided(
+        known.get(reason, "PodFailed"), f"{reason or 'it failed'}: {message or aftermath_text(status)}", subject
+    )
+
+
+def aftermath(pod: dict[str, t.Any]) -> dict[str, t.Any]:
+    """How a pod was after the last step: phase, reason, and its containers that ended."""
+    status = pod.get("status") or {}
+    return {
+        "phase": status.get("phase", ""),
+        "reason": status.get("reason", ""),
+        "terminated": {
+            entry["name"]: {
+                "reason": entry["state"]["terminated"].get("reason", ""),
+                "exit_code": entry["state"]["terminated"].get("exitCode"),
+            }
+            for entry in status.get("containerStatuses") or ()
+            if "terminated" in (entry.get("state") or {})
+        },
+    }
+
+
+def aftermath_text(status: dict[str, t.Any]) -> str:
+    """The terminated containers of a pod status in one line."""
+    terminated = aftermath({"status": status})["terminated"]
+    return ", ".join(f"{name} {state['reason']} (exit {state['exit_code']})" for name, state in terminated.items())
+
+
+def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Undecided:
+    """Why a pod has not started in time: the scheduler's word, else the last telling event, else only the time."""
+    subject = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
+            return Undecided("Unschedulable", _quote(condition.get("message", "")), subject)
+    for wanted, reason in (("FailedCreatePodSandBox", "SandboxCreate"), ("FailedMount", "ContainerStart")):
+        for event in reversed(events):
+            if event.get("reason") == wanted:
+                return Undecided(reason, f"{wanted}: {_quote(event.get('message', ''))}", subject)
+    return Undecided("Timeout", f"its containers did not start within {seconds:g} s", subject)
+
+
+class PodWatch:
+    """The pods of one run as the one watch shows them, for several waiting threads."""
+
+    def __init__(self, cluster: Cluster, run: str, until: float) -> None:
+        self._pods: dict[str, dict[str, t.Any]] = {}
+        self._changed = threading.Condition()
+        self._source = cluster.watch_pods(run, until)
+        self._stopped = False
+        self._closed = False
+
+    def start(self) -> None:
+        """Begin to follow."""
+        threading.Thread(target=self._follow, name="watch", daemon=True).start()
+
+    def _follow(self) -> None:
+        for name, pod in self._source:
+            with self._changed:
+                self._pods[name] = pod
+                self._changed.notify_all()
+            if self._closed:
+                return
+
+    def stop(self) -> None:
+        """Wake all who wait for a pod to get on: nothing more will be asked."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nobody waits any more: the watch ends with its next event, at the latest with its time."""
+        self._closed = True
+
+    def wait(
+        self, name: str, test: t.Callable[[dict[str, t.Any]], bool], until: float, stoppable: bool = True
+    ) -> dict[str, t.Any] | None:
+        """The pod as soon as the test holds ({} stands for one that is gone), or nothing when time is up.
+
+        Whatever the test raises leaves from here.
+        """
+        with self._changed:
+            while True:
+                pod = self._pods.get(name)
+                if pod is not None and test(pod):
+                    return pod
+                remaining = until - time.monotonic()
+                if remaining <= 0 or (stoppable and self._stopped):
+                    return None
+                self._changed.wait(remaining)
+
+    def latest(self, name: str) -> dict[str, t.Any]:
+        """What was last seen of a pod."""
+        with self._changed:
+            return self._pods.get(name) or {}

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The options that all modules share, and the one way from options to a result."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _cluster, _plan, _run, _verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+
+#: Described in the doc fragment C(_run).
+RUN_SPEC: t.Final[dict[str, t.Any]] = {
+    "cluster": {"type": "str"},
+    "namespace": {"type": "str", "default": "default"},
+    "image": {"type": "str", "default": ""},
+    "node_selector": {"type": "dict", "default": {}},
+    "tolerations": {"type": "list", "elements": "dict", "default": []},
+    "runtime_class": {"type": "str", "default": ""},
+    "resources": {
+        "type": "dict",
+        "default": {},
+        "options": {"cpu": {"type": "str", "default": "250m"}, "memory": {"type": "str", "default": "32Mi"}},
+    },
+    "labels": {"type": "dict", "default": {}},
+    "annotations": {"type": "dict", "default": {}},
+    "timeout": {"type": "int", "default": 60},
+    "start_timeout": {"type": "int", "default": 30},
+    "cleanup_timeout": {"type": "int", "default": 30},
+}
+
+#: Described in the doc fragment C(_size).
+SIZE_SPEC: t.Final[dict[str, t.Any]] = {
+    "size_limit": {"type": "str", "default": "512Mi"},
+    "default_size": {"type": "str", "default": "64Mi"},
+    "fill": {"type": "bool", "default": True},
+    "max_write": {"type": "str", "default": "1Gi"},
+}
+
+
+def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
+    """The options of a module call in base units.
+
+    :raises ValueError: an option has no meaning; the message names it.
+    """
+
+    def size(name: str, text: t.Any, least: int = 1) -> int:
+        try:
+            number = _plan.quantity(text)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        if number < least:
+            raise ValueError(f"{name}: {text} is less than {least} bytes")
+        return number
+
+    for name in ("timeout", "start_timeout", "cleanup_timeout"):
+        if params[name] < 1:
+            raise ValueError(f"{name}: {params[name]} is less than 1 second")
+    resources = params["resources"] or {}
+    chosen = _plan.Settings(
+        namespace=params["namespace"],
+        image=params["image"],
+        node_selector={str(key): str(value) for key, value in params["node_selector"].items()},
+        tolerations=tuple(params["tolerations"]),
+        runtime_class=params["runtime_class"],
+        cpu=resources.get("cpu") or _plan.Settings.cpu,
+        # below this the runtime itself does not fit into the container's cgroup
+        memory_bytes=size(
+            "resources.memory", resources.get("memory") or _plan.Settings.memory_bytes, 16 * _catalog.MIB
+        ),
+        labels={str(key): str(value) for key, value in params["labels"].items()},
+        annotations={str(key): str(value) for key, value in params["annotations"].items()},
+        timeout=params["timeout"],
+        start_timeout=params["start_timeout"],
+        cleanup_timeout=params["cleanup_timeout"],
+    )
+    if "size_limit" not in params:
+        return chosen
+    return dataclasses.replace(
+        chosen,
+        size_limit_bytes=size("size_limit", params["size_limit"]),
+        default_size_bytes=size("default_size", params["default_size"]),
+        fill=params["fill"],
+        max_write_bytes=size("max_write", params["max_write"]),
+    )
+
+
+def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t.Sequence[str]]) -> t.NoReturn:
+    """A module's whole C(main): read options, run the selected checks, exit.
+
+    :param spec: the options of this module beside those that all share.
+    :param select: given the parameters, the ids of the checks.
+    """
+    module = _cluster.AnsibleK8SModule(
+        argument_spec={**_cluster.AUTH_ARG_SPEC, **RUN_SPEC, **spec}, supports_check_mode=True
+    )
+    params = module.params
+    name = params["cluster"] or params["context"] or params["host"] or "of the current context"
+    try:
+        chosen = settings(params)
+        ids = select(params)
+        if not ids:
+            raise ValueError("no check is selected")
+    except ValueError as error:
+        module.fail_json(msg=f"cluster {name}: wrong option: {error}", **exit_fields(_run.Result(name, "")))
+    try:
+        result = _run.run(module, name, [_catalog.BY_ID[check] for check in ids], chosen, module.check_mode)
+    except Undecided as problem:
+        module.fail_json(msg=_run.one_line(name, problem), **exit_fields(_run.Result(name, "")))
+    fields = exit_fields(result)
+    if result.residue:
+        module.warn(f"cluster {name}: left behind: {', '.join(result.residue)}; the cluster removes it by itself")
+    if result.problem or any(check["verdict"] == _verdict.ERROR for check in result.checks):
+        module.fail_json(msg=result.line(), **fields)
+    module.exit_json(msg=result.line(), **fields)
+    raise AssertionError("exit_json does not return")
+
+
+def exit_fields(result: _run.Result) -> dict[str, t.Any]:
+    """What a module returns, the same on success and on failure."""
+    return {
+        "changed": bool(result.residue),
+        "checks": result.checks,
+        "status": result.status,
+        "run": {
+            "id": result.run,
+            "cluster": result.cluster,
+            "server": result.server,
+            "node": result.node,
+            "duration": result.duration,
+        },
+        "residue": result.residue,
+    }

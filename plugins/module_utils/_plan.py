@@ -1,0 +1,316 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""Checks -> pods and steps, and which node they run on (pure)."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import decimal
+import re
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _pod, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+
+#: Written beyond what is expected, so that a limit that does not hold is seen.
+_BEYOND: t.Final = _catalog.MIB
+
+#: Written beyond the default of /dev/shm, to show that the volume really is larger.
+_MORE_THAN_DEFAULT: t.Final = 8 * _catalog.MIB
+
+_SUFFIXES: t.Final[dict[str, decimal.Decimal]] = {
+    "": decimal.Decimal(1),
+    "m": decimal.Decimal("0.001"),
+    **{letter: decimal.Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},
+    **{f"{letter}i": decimal.Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The options of a run, checked and in base units (bytes, seconds)."""
+
+    namespace: str = "default"
+    image: str = ""
+    node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tolerations: tuple[dict[str, t.Any], ...] = ()
+    runtime_class: str = ""
+    cpu: str = "250m"
+    memory_bytes: int = 32 * _catalog.MIB
+    labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout: int = 60
+    start_timeout: int = 30
+    cleanup_timeout: int = 30
+    size_limit_bytes: int = 512 * _catalog.MIB
+    default_size_bytes: int = _catalog.DEFAULT_SHM_BYTES
+    fill: bool = True
+    max_write_bytes: int = 1024 * _catalog.MIB
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """What the plan and the verdicts need to know of the node that stands for the cluster."""
+
+    name: str
+    architecture: str
+    allocatable_memory_bytes: int
+    image: str
+    pull_policy: str
+    runtime: str
+    kernel: str
+    kubelet: str
+
+    def facts(self) -> dict[str, t.Any]:
+        """The node as it stands in results and reports."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedStep:
+    """A step with its nonce and its arguments filled in."""
+
+    check: str
+    label: str
+    container: str
+    name: str
+    nonce: str
+    args: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class PodPlan:
+    """One pod: what it is made of and which steps run in it, in order."""
+
+    part: str
+    completes: bool
+    containers: tuple[_pod.ContainerSpec, ...]
+    volumes: tuple[_pod.VolumeSpec, ...]
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        """The pod's memory limit: every container declares one, so it is their sum."""
+        return sum(container.memory_bytes for container in self.containers)
+
+
+def quantity(text: t.Any) -> int:
+    """A Kubernetes quantity (V(512Mi), V(1G), V(1e3), V(67108864)) as a whole number, rounded up.
+
+    :raises ValueError: it is none.
+    """
+    match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})", str(text).strip())
+    if not match or match.group(2) not in _SUFFIXES:
+        raise ValueError(f"not a quantity: {text!r}; write for example 512Mi")
+    try:
+        number = decimal.Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
+    except decimal.InvalidOperation:
+        raise ValueError(f"not a quantity: {text!r}; write for example 512Mi") from None
+    return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
+
+
+def variables(settings: Settings, run: str) -> dict[str, str]:
+    """What the catalog's C({placeholders}) stand for in this run."""
+
+    def bound(wanted: int) -> str:
+        return str(min(wanted, settings.max_write_bytes))
+
+    return {
+        "run": run,
+        # a key of this run alone; never 0, which is IPC_PRIVATE
+        "key": f"0x{int(run, 16) % 0x7FFFFFFE + 1:x}",
+        "text": _catalog.SENTENCE,
+        "size_limit": str(settings.size_limit_bytes),
+        "default_size": str(settings.default_size_bytes),
+        "fill_default": bound(settings.default_size_bytes + _BEYOND),
+        "fill_memory": bound(settings.default_size_bytes + _MORE_THAN_DEFAULT),
+        "fill_limit": bound(settings.size_limit_bytes + _BEYOND),
+    }
+
+
+def plan(
+    checks: t.Sequence[_catalog.Check],
+    settings: Settings,
+    run: str,
+    nonces: collections.abc.Iterator[str],
+) -> tuple[PodPlan, ...]:
+    """The pods that answer the checks: one per scenario, with the containers that a step names.
+
+    :param nonces: fresh random nonces, one is taken per step.
+    """
+    values = variables(settings, run)
+    pods = []
+    for scenario in _catalog.SCENARIOS.values():
+        steps = [
+            (check, step)
+            for check in checks
+            if check.scenario == scenario.name
+            for step in check.steps
+            if settings.fill or step.name != "fill"
+        ]
+        if steps:
+            pods.append(_pod_plan(scenario, steps, settings, values, nonces))
+    return tuple(pods)
+
+
+def _pod_plan(
+    scenario: _catalog.Scenario,
+    steps: t.Sequence[tuple[_catalog.Check, _catalog.Step]],
+    settings: Settings,
+    values: t.Mapping[str, str],
+    nonces: collections.abc.Iterator[str],
+) -> PodPlan:
+    planned = tuple(
+        PlannedStep(
+            check=check.id,
+            label=step.label,
+            container=step.container,
+            name=step.name,
+            nonce=next(nonces),
+            args={key: value.format_map(values) for key, value in step.args.items()},
+        )
+        for check, step in steps
+    )
+    used = {step.container for step in planned}
+    writes: dict[str, int] = {}
+    for unused, step in steps:
+        if step.writes:
+            writes[step.container] = max(writes.get(step.container, 0), int(step.writes.format_map(values)))
+    containers = []
+    volumes: dict[str, _pod.VolumeSpec] = {}
+    for container in scenario.containers:
+        if container.name not in used:
+            continue
+        containers.append(
+            _pod.ContainerSpec(
+                name=container.name,
+                command=_command(container.name, planned) if scenario.completes else ("hold",),
+                memory_bytes=settings.memory_bytes + writes.get(container.name, 0),
+                mounts=tuple((path, volume.name) for path, volume in container.mounts),
+            )
+        )
+        for unused, volume in container.mounts:
+            volumes[volume.name] = _pod.VolumeSpec(
+                name=volume.name,
+                medium=volume.medium,
+                size_limit_bytes=quantity(volume.size_limit.format_map(values)) if volume.size_limit else 0,
+            )
+    return PodPlan(scenario.name, scenario.completes, tuple(containers), tuple(volumes.values()), planned)
+
+
+def _command(container: str, steps: t.Iterable[PlannedStep]) -> tuple[str, ...]:
+    (step,) = (step for step in steps if step.container == container)
+    return tuple(_protocol.argv(step.name, step.nonce, step.args))
+
+
+def choose_node(nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]) -> Node:
+    """The first node, by name, that can run the pods now: selected, ready, tolerated, with an image.
+
+    :param nodes: Node objects as the API server returns them.
+    :raises Undecided: none can; the detail says why the nearest could not.
+    """
+    selected = [node for node in nodes if _selected(node, settings.node_selector)]
+    if not selected:
+        wanted = ",".join(f"{key}={value}" for key, value in sorted(settings.node_selector.items()))
+        raise Undecided(
+            "NoNode", f"none of {len(nodes)} nodes has the labels {wanted}" if wanted else "there is no node"
+        )
+    problems: list[Undecided] = []
+    for node in sorted(selected, key=lambda node: str(node["metadata"]["name"])):
+        try:
+            return _usable(node, settings, architectures)
+        except Undecided as problem:
+            problems.append(problem)
+    # the last one that could be told got furthest: images are looked at when all else fits
+    worst = max(problems, key=lambda problem: problem.reason != "NoNode")
+    others = f"; the other {len(problems) - 1} cannot be used either" if len(problems) > 1 else ""
+    raise Undecided(worst.reason, f"{worst.detail}{others}", worst.subject)
+
+
+def _selected(node: dict[str, t.Any], selector: t.Mapping[str, str]) -> bool:
+    labels = node["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Container[str]) -> Node:
+    name = str(node["metadata"]["name"])
+    subject = f"node {name}"
+    status = node.get("status") or {}
+    info = status.get("nodeInfo") or {}
+    if info.get("operatingSystem", "linux") != "linux":
+        raise Undecided("NoNode", f"runs {info['operatingSystem']}, not linux", subject)
+    if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
+        raise Undecided("NoNode", "is not Ready", subject)
+    for taint in (node.get("spec") or {}).get("taints") or ():
+        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(taint, settings.tolerations):
+            raise Undecided(
+                "NoNode", f"has the taint {taint['key']}:{taint['effect']}, which is not tolerated", subject
+            )
+    architecture = str(info.get("architecture", ""))
+    if architecture not in architectures:
+        raise Undecided("ProbeArch", f"has the architecture {architecture}, which the probe is not built for", subject)
+    image = settings.image or _image(status.get("images") or ())
+    if not image:
+        raise Undecided("NoImage", "lists no image that the probe may run in; name one with the option image", subject)
+    return Node(
+        name=name,
+        architecture=architecture,
+        allocatable_memory_bytes=quantity((status.get("allocatable") or {}).get("memory", 0)),
+        image=image,
+        # an image that the node lists is there: it must not be pulled behind the user's back
+        pull_policy="IfNotPresent" if settings.image else "Never",
+        runtime=str(info.get("containerRuntimeVersion", "")),
+        kernel=str(info.get("kernelVersion", "")),
+        kubelet=str(info.get("kubeletVersion", "")),
+    )
+
+
+def _tolerated(taint: dict[str, t.Any], tolerations: t.Iterable[dict[str, t.Any]]) -> bool:
+    def matches(toleration: dict[str, t.Any]) -> bool:
+        if toleration.get("effect") and toleration["effect"] != taint["effect"]:
+            return False
+        if not toleration.get("key"):
+            return bool(toleration.get("operator") == "Exists")
+        if toleration["key"] != taint["key"]:
+            return False
+        return bool(toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", ""))
+
+    return any(matches(toleration) for toleration in tolerations)
+
+
+#: Registries that anybody may pull from: an image of another one may be a tenant's own.
+_PUBLIC: t.Final = (
+    "registry.k8s.io/",
+    "k8s.gcr.io/",
+    "docker.io/",
+    "quay.io/",
+    "ghcr.io/",
+    "gcr.io/",
+    "public.ecr.aws/",
+    "mcr.microsoft.com/",
+    "registry.access.redhat.com/",
+)
+
+
+def _image(images: t.Iterable[dict[str, t.Any]]) -> str:
+    """The sandbox image if the node lists it, else its smallest public one, else nothing."""
+    pause: list[str] = []
+    public: list[tuple[int, str]] = []
+    for image in images:
+        names = [str(name) for name in image.get("names") or () if "<none>" not in name]
+        # a tag reads better in reports than a digest
+        for name in sorted(names, key=lambda name: ("@" in name, name)):
+            if re.search(r"(^|[/-])pause([:@]|-[a-z0-9]+[:@])", name):
+                pause.append(name)
+                break
+            if name.startswith(_PUBLIC):
+                public.append((int(image.get("sizeBytes") or 0), name))
+                break
+    if pause:
+        return sorted(pause)[-1]
+    return min(public)[1] if public else ""

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _cluster
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (401, "Unauthorized", "Unauthorized"),
+        (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', "QuotaExceeded"),
+        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', "QuotaExceeded"),
+        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest": hostIPC', "PodSecurity"),
+        (403, "unable to create new content in namespace x because it is being terminated", "NamespaceTerminating"),
+        (403, 'pods "x" is forbidden: pod rejected: RuntimeClass "kata" not found', "RuntimeClassMissing"),
+        (403, 'pods "x" is forbidden: maximum memory usage per Container is 8Mi, but limit is 32Mi', "LimitRange"),
+        (403, 'pods is forbidden: User "u" cannot create resource "pods" in API group ""', "Forbidden"),
+        (403, 'pods "x" is forbidden: User "u" cannot create resource "pods/exec"', "ExecForbidden"),
+        (403, "something that nobody has heard of", "AdmissionDenied"),
+        (403, 'admission webhook "w" denied the request: no', "AdmissionDenied"),
+        (422, "pods is invalid: ValidatingAdmissionPolicy 'p' with binding 'b' denied request", "AdmissionDenied"),
+        (500, 'Internal error occurred: failed calling webhook "w": timeout', "AdmissionDenied"),
+        (404, 'namespaces "x" not found', "NamespaceMissing"),
+        (404, 'pods "x" not found', "PodGone"),
+        (422, "Pod is invalid: spec.containers[0].image: Required value", "Invalid"),
+        (429, "too many requests", "ApiError"),
+        (500, "etcdserver: request timed out", "ApiError"),
+    ],
+)
+def test_what_a_refusal_means(status: int, message: str, reason: str) -> None:
+    problem = _cluster.refusal(status, message, "pod default/x")
+    assert (problem.reason, problem.subject) == (reason, "pod default/x")
+
+
+def test_somebody_elses_words_stay_on_one_line_and_printable() -> None:
+    problem = _cluster.refusal(500, "a\nb\x1b[31mred" + "x" * 5000, "")
+    assert "\n" not in str(problem)
+    assert "\x1b" not in str(problem)
+    assert len(str(problem)) < 500
+
+
+def pod(*states: dict[str, t.Any], phase: str = "Pending", **status: t.Any) -> dict[str, t.Any]:
+    names = [f"c{number}" for number in range(2)]
+    return {
+        "metadata": {"namespace": "default", "name": "podshm-1-pair"},
+        "spec": {
+            "containers": [
+                *({"name": name, "command": ["/podshm/probe", "hold"]} for name in names),
+                {"name": "mesh", "command": ["/proxy"]},
+            ]
+        },
+        "status": {
+            "phase": phase,
+            "containerStatuses": [{"name": name, "state": state} for name, state in zip(names, states, strict=False)],
+            **status,
+        },
+    }
+
+
+RUNNING = {"running": {}}
+CREATING = {"waiting": {"reason": "ContainerCreating"}}
+
+
+@pytest.mark.parametrize(
+    ("states", "wanted"),
+    [
+        ((), False),
+        ((RUNNING,), False),
+        ((RUNNING, CREATING), False),
+        ((RUNNING, RUNNING), True),
+        ((RUNNING, {"terminated": {"reason": "Completed", "exitCode": 0}}), True),
+    ],
+)
+def test_started(states: t.Any, wanted: bool) -> None:
+    # the sidecar that somebody injected does not count
+    assert _cluster.started(pod(*states)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"waiting": {"reason": "ErrImagePull", "message": "no route"}}, "ImagePull"),
+        ({"waiting": {"reason": "ErrImageNeverPull"}}, "ImagePull"),
+        ({"waiting": {"reason": "InvalidImageName"}}, "ImagePull"),
+        ({"waiting": {"reason": "CreateContainerError", "message": "boom"}}, "ContainerStart"),
+        ({"terminated": {"reason": "StartError", "message": "exec /podshm/probe: exec format error"}}, "ProbeArch"),
+        (
+            {"terminated": {"reason": "StartError", "message": 'exec: "/podshm/probe": permission denied'}},
+            "ProbeNoExec",
+        ),
+        ({"terminated": {"reason": "StartError", "message": "mkdir: permission denied"}}, "ContainerStart"),
+    ],
+)
+def test_what_never_starts(state: dict[str, t.Any], reason: str) -> None:
+    with pytest.raises(Undecided) as caught:
+        _cluster.started(pod(RUNNING, state))
+    assert caught.value.reason == reason
+    assert caught.value.subject == "container c1 of pod default/podshm-1-pair"
+
+
+@pytest.mark.parametrize(
+    ("reason", "wanted"),
+    [("Evicted", "Evicted"), ("DeadlineExceeded", "Timeout"), ("OutOfmemory", "Unschedulable"), ("", "PodFailed")],
+)
+def test_a_pod_that_failed(reason: str, wanted: str) -> None:
+    with pytest.raises(Undecided) as caught:
+        _cluster.started(pod(phase="Failed", reason=reason))
+    assert caught.value.reason == wanted
+
+
+def test_a_pod_that_somebody_deletes() -> None:
+    deleted = pod(RUNNING, RUNNING)
+    deleted["metadata"]["deletionTimestamp"] = "now"
+    with pytest.raises(Undecided, match="somebody deletes it"):
+        _cluster.started(deleted)
+
+
+def event(reason: str, message: str) -> dict[str, str]:
+    return {"reason": reason, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "events", "reason", "words"),
+    [
+        ([], [], "Timeout", "within 30 s"),
+        ([], [event("Pulled", "x"), event("FailedCreatePodSandBox", "no CNI")], "SandboxCreate", "no CNI"),
+        ([], [event("FailedMount", "no configmap")], "ContainerStart", "no configmap"),
+        (
+            [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}],
+            [],
+            "Unschedulable",
+            "Insufficient memory",
+        ),
+    ],
+)
+def test_why_a_pod_has_not_started(conditions: t.Any, events: t.Any, reason: str, words: str) -> None:
+    problem = _cluster.not_started(pod(conditions=conditions), events, 30)
+    assert problem.reason == reason
+    assert words in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "reason", "words"),
+    [
+        (b'{"status":"Failure","message":"exec /podshm/probe: exec format error"}', b"", "ProbeArch", "format"),
+        (b'{"status":"Failure","message":"command terminated with exit code 137"}', b"", "ExecTransport", "137"),
+        (b'{"status":"Success"}', b"", "ExecTransport", "ended before"),
+        (b"", b"", "ExecTransport", "no status"),
+        (b"not json", b"oops", "ExecTransport", "oops"),
+    ],
+)
+def test_a_command_that_ended_early(status: bytes, stderr: bytes, reason: str, words: str) -> None:
+    problem = _cluster.ended(status, stderr, "container a of pod b")
+    assert problem.reason == reason
+    assert words in problem.detail
+
+
+def test_aftermath_tells_who_was_killed() -> None:
+    after = _cluster.aftermath(pod(RUNNING, {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, phase="Running"))
+    assert after["terminated"] == {"c1": {"reason": "OOMKilled", "exit_code": 137}}
+
+
+DONE = {"terminated": {"reason": "Completed", "exitCode": 0}}
+
+
+@pytest.mark.parametrize(
+    ("states", "phase", "injected", "wanted"),
+    [
+        ((DONE, DONE), "Running", True, True),  # a mesh sidecar runs on
+        ((DONE, RUNNING), "Running", True, False),
+        ((DONE, DONE), "Running", False, False),  # the phase follows a moment later
+        ((DONE, DONE), "Succeeded", False, True),
+        ((DONE, RUNNING), "Failed", False, True),
+    ],
+)
+def test_completed(states: t.Any, phase: str, injected: bool, wanted: bool) -> None:
+    made = pod(*states, phase=phase)
+    if not injected:
+        made["spec"]["containers"].pop()
+    assert _cluster.completed(made) is wanted

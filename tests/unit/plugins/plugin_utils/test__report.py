@@ -1,0 +1,106 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
+
+
+def check(check_id: str, verdict: str, **change: t.Any) -> dict[str, t.Any]:
+    return {
+        "id": check_id,
+        "name": f"name_{check_id}",
+        "question": "Does it?",
+        "verdict": verdict,
+        "reason": "",
+        "expected": "so",
+        "observed": f"otherwise {check_id}",
+        "remedy": "" if verdict == "PASS" else "do that",
+        **change,
+    }
+
+
+def report(cluster: str, status: str, *checks: dict[str, t.Any], **change: t.Any) -> dict[str, t.Any]:
+    answer = {
+        "status": status,
+        "msg": f"cluster {cluster}: message",
+        "checks": list(checks),
+        "run": {"duration": 2.345},
+    }
+    return _report.report(cluster, {**answer, **change})
+
+
+GOOD = report("alpha", "PASS", check("SHM101", "PASS"), check("SHM201", "PASS"))
+BAD = report("beta", "FAIL", check("SHM101", "PASS"), check("SHM201", "FAIL"))
+GONE = report(
+    "gamma", "UNREACHABLE", *(check(i, "ERROR", reason="ApiUnreachable", observed="same") for i in ("SHM101", "SHM201"))
+)
+
+
+def test_a_cluster_that_returned_nothing_is_an_error() -> None:
+    one = _report.report("delta", None)
+    assert (one["status"], one["checks"]) == ("ERROR", [])
+    assert "nothing was asked" in one["message"]
+
+
+def test_a_module_that_failed_before_any_check_is_an_error() -> None:
+    one = _report.report("delta", {"failed": True, "msg": "no kubernetes"})
+    assert (one["status"], one["message"]) == ("ERROR", "no kubernetes")
+    assert "no kubernetes" in "\n".join(_report.table([one]))
+
+
+def test_worst_cluster_last() -> None:
+    lines = _report.table([GONE, BAD, GOOD])
+    assert [line.split()[0] for line in lines[1:4]] == ["alpha", "beta", "gamma"]
+
+
+def test_table_tells_expected_observed_and_remedy() -> None:
+    text = "\n".join(_report.table([GOOD, BAD]))
+    assert "FAIL beta SHM201 name_SHM201" in text
+    assert "expected  so" in text
+    assert "observed  otherwise SHM201" in text
+    assert "remedy    do that" in text
+    assert "otherwise SHM101" not in text
+
+
+def test_one_cause_for_all_is_told_once() -> None:
+    text = "\n".join(_report.table([GONE]))
+    assert text.count("observed  same") == 1
+    assert "SHM101..SHM201" in text
+
+
+def test_headline_has_a_denominator() -> None:
+    assert _report.table([GOOD, BAD, GONE])[-1] == "3 clusters: 1 UNREACHABLE, 1 FAIL, 1 PASS; 4 of 6 checks decided"
+
+
+def test_residue_is_told() -> None:
+    left = report("alpha", "PASS", check("SHM101", "PASS"), residue=["pod default/x"])
+    assert "left behind on alpha: pod default/x" in _report.table([left])
+
+
+def test_json_has_what_programs_read() -> None:
+    one = json.loads(_report.to_json(BAD))
+    assert one["schema"] == "podshm/1"
+    assert {"id", "verdict", "reason", "expected", "observed"} <= one["checks"][0].keys()
+
+
+def test_nothing_from_a_cluster_reaches_the_terminal_raw() -> None:
+    evil = report("alpha", "FAIL", check("SHM101", "FAIL", observed="\x1b]0;title\x07a\nb"))
+    for line in _report.table([evil]):
+        assert line.isprintable()
+
+
+def test_summary_escapes_markdown() -> None:
+    evil = report("alpha", "FAIL", check("SHM101", "FAIL", observed="<script>|x|"))
+    text = _report.summary([evil])
+    assert "<script>" not in text
+    assert "\\|x\\|" in text
+
+
+def test_file_name_stays_in_its_folder() -> None:
+    assert _report.file_name("../../etc/passwd") == "_.._etc_passwd.json"
+    assert _report.file_name("eu-1.example") == "eu-1.example.json"
