@@ -13,6 +13,8 @@ import typing as t
 import zlib
 from urllib.parse import quote
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+
 PROTOCOL = 1
 BLOCK_LIMIT = 65536
 
@@ -21,15 +23,6 @@ Args = t.Mapping[str, Scalar]
 
 _PRINTABLE = re.compile(rb"[\x20-\x7e\n]*")
 _NONCE = re.compile(r"[0-9a-f]{32}")
-
-
-class Undecided(Exception):
-    """Nothing follows from this output. The detail never carries bytes of it."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclasses.dataclass(frozen=True)
