@@ -178,9 +178,9 @@ def _pod_plan(
     )
     used = {step.container for step in planned}
     writes: dict[str, int] = {}
-    for unused, step in steps:
-        if step.writes:
-            writes[step.container] = max(writes.get(step.container, 0), int(step.writes.format_map(values)))
+    for _check, wanted in steps:
+        if wanted.writes:
+            writes[wanted.container] = max(writes.get(wanted.container, 0), int(wanted.writes.format_map(values)))
     containers = []
     volumes: dict[str, _pod.VolumeSpec] = {}
     for container in scenario.containers:
@@ -194,7 +194,7 @@ def _pod_plan(
                 mounts=tuple((path, volume.name) for path, volume in container.mounts),
             )
         )
-        for unused, volume in container.mounts:
+        for _path, volume in container.mounts:
             volumes[volume.name] = _pod.VolumeSpec(
                 name=volume.name,
                 medium=volume.medium,

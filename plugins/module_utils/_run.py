@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import itertools
 import secrets
 import time
@@ -214,7 +215,7 @@ class _Run:
     def _wait_started(self, name: str) -> None:
         until = min(self._until, time.monotonic() + self._settings.start_timeout)
         subject = f"pod {self._settings.namespace}/{name}"
-        if not self._watch.wait(name, lambda pod: _present(pod, subject) and _cluster.started(pod), until):
+        if not self._watch.wait(name, lambda pod: _cluster.started(_present(pod, subject)), until):
             pod = self._watch.latest(name) or self._stored(name)
             raise _cluster.not_started(pod, self._cluster.events(pod), self._settings.start_timeout)
 
@@ -226,7 +227,7 @@ class _Run:
         if not pod:
             raise Undecided("Timeout", "it did not run to completion in time", subject)
         for step in plan.steps:
-            answers[step.check, step.label] = self._timed(step, lambda step=step: self._logged(name, step))
+            answers[step.check, step.label] = self._timed(step, functools.partial(self._logged, name, step))
         return pod
 
     def _logged(self, name: str, step: _plan.PlannedStep) -> _protocol.Observation:
@@ -252,9 +253,10 @@ class _Run:
                     broken[container] = problem
             for step in plan.steps:
                 # after a bad answer the stream is not in step any more
-                answer: Answer = broken.get(step.container) or self._timed(
-                    step, lambda step=step: self._step(sessions[step.container], name, step)
-                )
+                answer: Answer | None = broken.get(step.container)
+                if answer is None:
+                    session = sessions[step.container]
+                    answer = self._timed(step, functools.partial(self._step, session, name, step))
                 if isinstance(answer, Undecided):
                     broken[step.container] = answer
                 answers[step.check, step.label] = answer

@@ -225,9 +225,9 @@ def _shm_size_default(seen: Observations, context: Context) -> Decision:
     return _enforced(seen, context, size, _shown(who.facts))
 
 
-def _page_rounded(size: int, page: t.Any) -> int:
-    page = page if isinstance(page, int) and page > 0 else 4096
-    return -(-size // page) * page
+def _page_rounded(size: int, page: object) -> int:
+    page_bytes = page if isinstance(page, int) and page > 0 else 4096
+    return -(-size // page_bytes) * page_bytes
 
 
 def _shm_size_memory(seen: Observations, context: Context) -> Decision:
