@@ -353,19 +353,22 @@ def ip(*arguments: str) -> None:
 def bridge_missing(layout: Layout) -> bool:
     links = ip_json("address", "show", "dev", layout.bridge)
     addresses = {address["local"] for link in links for address in link.get("addr_info", [])}
-    return layout.node_address not in addresses or "UP" not in links[0]["flags"]
+    complete = layout.node_address in addresses and "UP" in links[0]["flags"]
+    return not complete or layout.bridge not in bridges(layout.cni_network)
 
 
 def make_bridge(layout: Layout) -> None:
     if not os.path.exists(f"/sys/class/net/{layout.bridge}"):
-        ip("link", "add", layout.bridge, "alias", layout.cni_network, "type", "bridge")
+        ip("link", "add", layout.bridge, "type", "bridge")
+    ip("link", "set", layout.bridge, "alias", layout.cni_network)
     ip("address", "replace", f"{layout.node_address}/{layout.pod_subnet.prefixlen}", "dev", layout.bridge)
     ip("link", "set", layout.bridge, "up")
 
 
 def bridges(cni_network: str) -> list[str]:
     """The bridge of the cluster, found by its alias: also when the record of its slot is lost."""
-    return [link["ifname"] for link in ip_json("link", "show", "type", "bridge") if link.get("ifalias") == cni_network]
+    aliases = pathlib.Path("/sys/class/net").glob("*/ifalias")
+    return [file.parent.name for file in aliases if file.read_text().strip() == cni_network]
 
 
 def remove_bridge(cni_network: str) -> None:
