@@ -3,6 +3,7 @@
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
+.NOTPARALLEL:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 RUN_PINS := requirements/setup.sh requirements/install_collections.py requirements/collections.txt \
@@ -46,6 +47,7 @@ else ifdef KUBECONFIG
 	@.venv/bin/python tests/tools/kubeconfig_inventory.py $(inventory)
 else
 	@$(MAKE) clusters
+	@echo 'site: the local clusters of $(inventory)$(if $(LIMIT), limited to $(LIMIT))'
 endif
 	@$(PLAYBOOK) --inventory '$(inventory)' $(if $(LIMIT),--limit '$(LIMIT)') abcdesktopio.podshm.site
 
@@ -67,7 +69,7 @@ lint types sanity units package molecule test-clusters: .venv/.test
 bench: .venv/.test clusters
 	@.venv/bin/python tests/bench/bench.py
 
-setup: .venv/.run .venv/.test
+setup: .venv/.test
 
 clean:
 	rm -rf .venv .build reports

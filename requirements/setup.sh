@@ -5,7 +5,7 @@
 # setup.sh run|test: makes .venv with what run.txt (and test.txt) pin. Writes nothing outside the
 # checkout, but for one Debian package, and that only as root and when local clusters are wanted.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 
 # Prints the first interpreter that is new enough.
 find_python() {
@@ -48,4 +48,4 @@ wanted=(--requirement requirements/run.txt)
 .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
     --constraint requirements/constraints.txt "${wanted[@]}"
 .venv/bin/python requirements/install_collections.py
-touch ".venv/.$kind"
+touch .venv/.run ".venv/.$kind"

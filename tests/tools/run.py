@@ -71,6 +71,8 @@ def environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     env["PATH"] = f"{BIN}{os.pathsep}{env['PATH']}"
     env["ANSIBLE_CONFIG"] = str(CHECKOUT / "ansible.cfg")
+    if not sys.stdout.isatty():
+        env["NO_COLOR"] = "1"
     return env
 
 
