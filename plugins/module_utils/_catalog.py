@@ -35,10 +35,15 @@ class Volume:
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """A container of a scenario and where its volumes are mounted (path, volume)."""
+    """A container of a scenario and where its volumes are mounted (path, volume).
+
+    C(memory) is what its limit must leave room for, in bytes (a placeholder): Kubernetes clips a sizeLimit to the pod's
+    memory limit without a word.
+    """
 
     name: str
     mounts: tuple[tuple[str, Volume], ...] = ()
+    memory: str = "0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +101,7 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
                 ),
                 Container("second", (("/shared", _SHARED), ("/own", Volume("own-second")))),
                 Container("memory", (("/dev/shm", Volume("memory", "Memory")),)),
-                Container("limited", (("/dev/shm", Volume("limited", "Memory", "{size_limit}")),)),
+                Container("limited", (("/dev/shm", Volume("limited", "Memory", "{size_limit}")),), memory="{size_limit}"),
             ),
         ),
         Scenario("complete", (Container("writer"), Container("reader")), completes=True),

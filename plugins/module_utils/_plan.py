@@ -190,7 +190,8 @@ def _pod_plan(
             _pod.ContainerSpec(
                 name=container.name,
                 command=_command(container.name, planned) if scenario.completes else ("hold",),
-                memory_bytes=settings.memory_bytes + writes.get(container.name, 0),
+                memory_bytes=settings.memory_bytes
+                + max(writes.get(container.name, 0), int(container.memory.format_map(values))),
                 mounts=tuple((path, volume.name) for path, volume in container.mounts),
             )
         )

@@ -95,10 +95,16 @@ def test_a_container_has_memory_for_what_it_writes() -> None:
 
 
 def test_max_write_bounds_what_is_written_and_asked_for() -> None:
-    pod = planned("SHM303", max_write_bytes=10 * MIB)["pair"]
+    pod = planned("SHM302", max_write_bytes=10 * MIB)["pair"]
     (fill,) = (step for step in pod.steps if step.name == "fill")
     assert fill.args["max"] == str(10 * MIB)
     assert pod.memory_limit_bytes == 42 * MIB
+
+
+@pytest.mark.parametrize("settings", [{"fill": False}, {"max_write_bytes": MIB}])
+def test_a_size_limit_is_never_clipped_by_our_own_memory_limit(settings: dict[str, t.Any]) -> None:
+    pod = planned("SHM303", size_limit_bytes=300 * MIB, **settings)["pair"]
+    assert pod.memory_limit_bytes > 300 * MIB
 
 
 def test_without_fill_nothing_is_written() -> None:
