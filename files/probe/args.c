@@ -45,15 +45,12 @@ void args_set(char **words, int n)
 	count = 0;
 	broken = 0;
 	for (int i = 0; i < n; i++) {
-		char *equals = strchr(words[i], '=');
-		if (!equals || equals == words[i] || count == ARGS) {
-			broken = words[i];
-			return;
-		}
+		char *equals = words[i] + strcspn(words[i], "=");
+		bool whole = *equals && equals != words[i] && count < ARGS;
 		*equals = 0;
-		if (!decode(equals + 1) || find(words[i]) >= 0) {
+		if (!whole || !decode(equals + 1) || find(words[i]) >= 0) {
 			broken = words[i];
-			return;
+			continue; // to the nonce, so that the answer can carry it
 		}
 		args[count].name = words[i];
 		args[count++].value = equals + 1;
@@ -63,22 +60,20 @@ void args_set(char **words, int n)
 static bool is_word_of(const char *words, const char *word)
 {
 	size_t length = strlen(word);
-	for (const char *at = words; (at = strstr(at, word)); at++)
-		if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return true;
+	for (; *words; words += strspn(words, " ")) {
+		size_t n = strcspn(words, " ");
+		if (n == length && !strncmp(words, word, n)) return true;
+		words += n;
+	}
 	return false;
 }
 
 bool args_known(const char *names)
 {
-	if (broken) {
-		error("not a single, well encoded name=value", broken);
-		return false;
-	}
+	if (broken) return error("not a single, well encoded name=value", broken);
 	for (int i = 0; i < count; i++)
-		if (!is_word_of("nonce deadline", args[i].name) && !is_word_of(names, args[i].name)) {
-			error("unknown argument", args[i].name);
-			return false;
-		}
+		if (!is_word_of("nonce deadline", args[i].name) && !is_word_of(names, args[i].name))
+			return error("unknown argument", args[i].name);
 	return true;
 }
 
@@ -113,16 +108,14 @@ bool arg_number(const char *name, int base, uint64_t least, uint64_t most, uint6
 {
 	if (!arg_given(name)) return true;
 	if (parse_number(arg_text(name), base, value) && *value >= least && *value <= most) return true;
-	error("not a number in range", name);
-	return false;
+	return error("not a number in range", name);
 }
 
 bool arg_path(const char *name, const char **path)
 {
 	*path = arg_text(name);
 	if (**path == '/' && strlen(*path) < PATH_CHARS - 64) return true;
-	error("not an absolute path of fewer than 192 bytes", name);
-	return false;
+	return error("not an absolute path of fewer than 192 bytes", name);
 }
 
 // The sentence that is handed over.
@@ -130,8 +123,7 @@ bool arg_payload(const char **text)
 {
 	*text = arg_text("text");
 	if (strlen(*text) < TEXT_CHARS) return true;
-	error("longer than 255 bytes", "text");
-	return false;
+	return error("longer than 255 bytes", "text");
 }
 
 bool is_nonce(const char *text)

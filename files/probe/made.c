@@ -13,8 +13,8 @@ enum { MADE = 24, MADE_BY_A_STEP = 4 };
 // In order of making. path "" is the segment id.
 static struct made {
 	int id;
-	dev_t device;
-	ino_t inode;
+	unsigned major, minor;
+	uint64_t inode;
 	char path[PATH_CHARS];
 } made[MADE];
 static int count;
@@ -22,8 +22,7 @@ static int count;
 bool made_room(void)
 {
 	if (count + MADE_BY_A_STEP <= MADE) return true;
-	error("this session made too many objects", "");
-	return false;
+	return error("this session made too many objects", "");
 }
 
 int made_mark(void)
@@ -33,11 +32,12 @@ int made_mark(void)
 
 void made_file(const char *path)
 {
-	struct stat s;
-	if (lstat(path, &s)) return; // gone already
+	struct statx s;
+	if (look_at(path, &s)) return; // gone already
 	struct made *m = &made[count++];
-	m->device = s.st_dev;
-	m->inode = s.st_ino;
+	m->major = s.stx_dev_major;
+	m->minor = s.stx_dev_minor;
+	m->inode = s.stx_ino;
 	strlcpy(m->path, path, sizeof m->path);
 }
 
@@ -56,8 +56,9 @@ static int find(const char *path, int id)
 
 static bool is_there(const struct made *m)
 {
-	struct stat s;
-	return !lstat(m->path, &s) && s.st_dev == m->device && s.st_ino == m->inode;
+	struct statx s;
+	return !look_at(m->path, &s) && s.stx_ino == m->inode && s.stx_dev_major == m->major &&
+	       s.stx_dev_minor == m->minor;
 }
 
 bool made_is_there(const char *path)

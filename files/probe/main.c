@@ -9,8 +9,7 @@ enum { LINE = 4096, WORDS = 20, OK = 0, USAGE = 2 };
 
 static void step_selftest(void)
 {
-	fact_text("version", PROBE_VERSION);
-	fact_text("arch",
+	facts("version=%s arch=%s", PROBE_VERSION,
 #if defined __x86_64__
 		"amd64"
 #elif defined __aarch64__
@@ -57,7 +56,8 @@ static void run(const struct step *step)
 	step_begin(deadline);
 	step->run();
 	if (expired()) {
-		fact_number("timeout", deadline);
+		if (stopped()) facts("interrupted?%d", 1);
+		else facts("timeout=%lu", deadline);
 		unmake_since(mark);
 	}
 	step_end();
@@ -95,12 +95,13 @@ static int session(void)
 	static char line[LINE];
 	size_t have = 0;
 	while (!stopped()) {
-		char *end = memchr(line, '\n', have);
-		if (end) {
-			*end++ = 0;
+		size_t end = 0;
+		while (end < have && line[end] != '\n') end++;
+		if (end < have) {
+			line[end++] = 0;
 			answer_line(line);
-			have -= end - line;
-			memmove(line, end, have);
+			have -= end;
+			memmove(line, line + end, have);
 			continue;
 		}
 		if (have == sizeof line) break; // no command is that long

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "note.h"
 
-static const char magic[8] = "podshm1";
+static const char magic[] = "podshm1";
 
 void note_write(struct note *note, const char *text)
 {
@@ -21,13 +21,13 @@ bool note_answer(struct note *note, uint64_t bytes)
 	bool is_note = bytes >= sizeof copy;
 	if (is_note) {
 		memcpy(&copy, note, sizeof copy);
-		is_note = !memcmp(copy.magic, magic, sizeof magic);
+		copy.magic[sizeof copy.magic - 1] = 0;
+		is_note = !strcmp(copy.magic, magic);
 	}
-	fact_bool("magic", is_note);
+	facts("magic?%d", is_note);
 	if (!is_note) return false;
 	copy.nonce[NONCE_CHARS] = copy.text[TEXT_CHARS - 1] = 0;
-	fact_text("peer_nonce", copy.nonce);
-	fact_text("text", copy.text);
+	facts("peer_nonce=%s text=%s", copy.nonce, copy.text);
 	strlcpy(note->reply, arg_nonce(), sizeof note->reply);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return true;
@@ -39,5 +39,5 @@ void note_reply_fact(const struct note *note)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	memcpy(reply, note->reply, NONCE_CHARS);
 	reply[NONCE_CHARS] = 0;
-	fact_text("reply_nonce", reply);
+	facts("reply_nonce=%s", reply);
 }

@@ -4,10 +4,14 @@
 // A block: begin line, calls and facts, sentinel with count and CRC-32.
 // ASCII only; it reaches stdout in one piece, or up to each ready().
 #include "probe.h"
-#include <sys/sysmacros.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 enum { BLOCK = 60 * 1024, STRING = 700 };
+
+struct values {
+	va_list list;
+};
 
 static char block[BLOCK + 1024]; // the rest is for the sentinel
 static size_t used, line, room;
@@ -16,13 +20,13 @@ static unsigned lines;
 static bool full, failed;
 static const char *step_name, *step_nonce;
 
-__attribute__((noinline)) static void put(char c)
+static __attribute__((noinline)) void put(char c)
 {
 	if (used < room) block[used++] = c;
 	else full = true;
 }
 
-__attribute__((noinline)) static void put_all(const char *text)
+static __attribute__((noinline)) void put_all(const char *text)
 {
 	while (*text) put(*text++);
 }
@@ -38,11 +42,9 @@ static void put_number(uint64_t value, unsigned base, int digits)
 	put_all(at);
 }
 
-static void put_string(const char *text)
+static void put_text(const char *text)
 {
-	size_t limit = used + STRING;
-	put('"');
-	for (; *text; text++) {
+	for (size_t limit = used + STRING; *text; text++) {
 		unsigned char c = *text;
 		if (used > limit) { // keeps a line near 1 KiB; mount options can be long
 			put_all("...");
@@ -55,14 +57,71 @@ static void put_string(const char *text)
 		put_all("\\u00");
 		put_number(c, 16, 2);
 	}
-	put('"');
 }
 
-static void key(const char *name)
+static bool ends(char c)
+{
+	return !c || c == ' ';
+}
+
+// A lone %d or %u (or %ld, %lu) is a JSON number; all else is a string.
+static bool is_number(const char *format)
+{
+	if (*format++ != '%') return false;
+	format += *format == 'l';
+	return (*format == 'd' || *format == 'u') && ends(format[1]);
+}
+
+// One conversion, after its %: s, or d, u, o, x with a width of zeros and an l.
+static const char *put_conversion(const char *format, struct values *values, bool truth)
+{
+	int digits = 0;
+	if (*format == '0') {
+		digits = format[1] - '0';
+		format += 2;
+	}
+	if (*format == 's') {
+		put_text(va_arg(values->list, const char *));
+		return format + 1;
+	}
+	int64_t value;
+	if (*format == 'l') {
+		value = va_arg(values->list, long);
+		format++;
+	} else {
+		value = va_arg(values->list, int);
+		if (*format != 'd') value = (unsigned)value;
+	}
+	if (truth) {
+		put_all(value ? "true" : "false");
+		return format + 1;
+	}
+	if (*format == 'd' && value < 0) {
+		put('-');
+		value = -value;
+	}
+	put_number(value, *format == 'x' ? 16 : *format == 'o' ? 8 : 10, digits);
+	return format + 1;
+}
+
+static const char *put_value(const char *format, struct values *values, bool truth)
+{
+	bool quoted = !truth && !is_number(format);
+	if (quoted) put('"');
+	while (!ends(*format)) {
+		if (*format == '%') format = put_conversion(format + 1, values, truth);
+		else put(*format++);
+	}
+	if (quoted) put('"');
+	return format;
+}
+
+static void put_name(const char *name)
 {
 	put(used == line ? '{' : ',');
-	put_string(name);
-	put(':');
+	put('"');
+	for (; !ends(*name) && *name != '=' && *name != '?'; name++) put(*name);
+	put_all("\":");
 }
 
 static void end_line(void)
@@ -77,6 +136,56 @@ static void end_line(void)
 		for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
 	}
 	lines++;
+}
+
+// "name=format name?%d": the second is true or false. With as_facts each field
+// is a line of its own.
+static void put_fields(const char *format, struct values *values, bool as_facts)
+{
+	while (*format) {
+		const char *value = format + strcspn(format, "=?");
+		if (as_facts) {
+			put_all("{\"fact\":\"");
+			while (format < value) put(*format++);
+			put_all("\",\"value\":");
+		} else put_name(format);
+		format = put_value(value + 1, values, *value == '?');
+		if (as_facts) end_line();
+		format += *format == ' ';
+	}
+}
+
+static void fields(const char *format, ...)
+{
+	struct values values;
+	va_start(values.list, format);
+	put_fields(format, &values, false);
+	va_end(values.list);
+}
+
+void facts(const char *format, ...)
+{
+	struct values values;
+	va_start(values.list, format);
+	put_fields(format, &values, true);
+	va_end(values.list);
+}
+
+long called(long result, const char *format, ...)
+{
+	int number = errno;
+	size_t name = strcspn(format, " ");
+	struct values values;
+	put_all("{\"call\":\"");
+	for (size_t i = 0; i < name; i++) put(format[i]);
+	put('"');
+	va_start(values.list, format);
+	put_fields(format + name + (format[name] == ' '), &values, false);
+	va_end(values.list);
+	fields("result=%ld", result);
+	if (result < 0) fields("errno=%s", errno_name(number));
+	end_line();
+	return result;
 }
 
 static void flush(void)
@@ -100,11 +209,7 @@ void out_begin(const char *step, const char *nonce)
 	full = failed = false;
 	step_name = step;
 	step_nonce = nonce;
-	key("podshm");
-	put_all(PROBE_PROTOCOL);
-	with_text("step", step);
-	with_text("nonce", nonce);
-	with_text("probe", PROBE_VERSION);
+	fields("podshm=%d step=%s nonce=%s probe=%s", PROBE_PROTOCOL, step, nonce, PROBE_VERSION);
 	end_line();
 }
 
@@ -115,15 +220,7 @@ void out_end(void)
 		full = false;
 		error("more output than a block holds", "");
 	}
-	uint32_t sum = ~crc;
-	unsigned before = lines;
-	with_text("end", step_name);
-	with_text("nonce", step_nonce);
-	with_number("lines", before);
-	key("crc32");
-	put('"');
-	put_number(sum, 16, 8);
-	put('"');
+	fields("end=%s nonce=%s lines=%u crc32=%08x", step_name, step_nonce, lines, ~crc);
 	end_line();
 	flush();
 }
@@ -133,123 +230,18 @@ bool out_failed(void)
 	return failed;
 }
 
-void with_text(const char *name, const char *value)
-{
-	key(name);
-	put_string(value);
-}
-
-void with_number(const char *name, int64_t value)
-{
-	key(name);
-	if (value < 0) put('-');
-	put_number(value < 0 ? -(uint64_t)value : (uint64_t)value, 10, 1);
-}
-
-static void put_hex(uint64_t value)
-{
-	put_all("\"0x");
-	put_number(value, 16, 8);
-	put('"');
-}
-
-void with_hex(const char *name, uint64_t value)
-{
-	key(name);
-	put_hex(value);
-}
-
-void with_mode(const char *name, const char *flags, unsigned mode)
-{
-	key(name);
-	put('"');
-	put_all(flags);
-	put('0');
-	put_number(mode, 8, 3);
-	put('"');
-}
-
-void call(const char *name)
-{
-	with_text("call", name);
-}
-
-// Ends a call's line; errno must still be the call's.
-void result(int64_t value)
-{
-	with_number("result", value);
-	if (value < 0) with_text("errno", errno_name(errno));
-	end_line();
-}
-
-static void fact(const char *name)
-{
-	with_text("fact", name);
-	key("value");
-}
-
-void fact_text(const char *name, const char *value)
-{
-	fact(name);
-	put_string(value);
-	end_line();
-}
-
-void fact_number(const char *name, uint64_t value)
-{
-	fact(name);
-	put_number(value, 10, 1);
-	end_line();
-}
-
-void fact_bool(const char *name, bool value)
-{
-	fact(name);
-	put_all(value ? "true" : "false");
-	end_line();
-}
-
-void fact_hex(const char *name, uint64_t value)
-{
-	fact(name);
-	put_hex(value);
-	end_line();
-}
-
-void fact_octal(const char *name, unsigned value)
-{
-	fact(name);
-	put('"');
-	put_number(value, 8, 4);
-	put('"');
-	end_line();
-}
-
-void fact_device(const char *name, uint64_t device)
-{
-	fact(name);
-	put('"');
-	put_number(major(device), 10, 1);
-	put(':');
-	put_number(minor(device), 10, 1);
-	put('"');
-	end_line();
-}
-
-// The request makes no sense: nothing was tried.
-void error(const char *what, const char *name)
+bool error(const char *what, const char *name)
 {
 	failed = true;
-	key("error");
-	put_string(what);
-	if (*name) with_text("argument", name);
+	fields("error=%s", what);
+	if (*name) fields("argument=%s", name);
 	end_line();
+	return false;
 }
 
 void ready(void)
 {
-	key("ready");
-	put_all("true");
+	fields("ready?%d", 1);
 	end_line();
 	flush();
 }

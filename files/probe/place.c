@@ -3,7 +3,9 @@
 //
 // Where a path lives: file, filesystem, mount. And in which namespaces we are.
 #include "probe.h"
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -13,28 +15,52 @@
 
 enum { MOUNT_LINE = 4096 };
 
+// The bare system call: its struct is the same everywhere, and the C library's
+// functions bring a fallback for old kernels along.
+static int look(int fd, const char *path, int flags, struct statx *s)
+{
+	return syscall(SYS_statx, fd, path, flags, STATX_BASIC_STATS, s);
+}
+
+int look_at(const char *path, struct statx *s)
+{
+	return look(AT_FDCWD, path, 0, s);
+}
+
+int look_at_fd(int fd, struct statx *s)
+{
+	return look(fd, "", AT_EMPTY_PATH, s);
+}
+
 void join(char *to, size_t size, const char *first, const char *second)
 {
 	strlcpy(to, first, size);
 	strlcat(to, second, size);
 }
 
-// name is "ns_ipc": the number in /proc/self/ns/ipc.
-void namespace_fact(const char *name)
+bool contains(const char *text, const char *part)
+{
+	size_t n = strlen(part);
+	for (; *text; text++)
+		if (!strncmp(text, part, n)) return true;
+	return !n;
+}
+
+// format is "ns_ipc=%lu": the number in /proc/self/ns/ipc.
+void namespace_fact(const char *format)
 {
 	char path[PATH_CHARS], target[64];
 	uint64_t number;
-	join(path, sizeof path, "/proc/self/ns/", name + strlen("ns_"));
+	join(path, sizeof path, "/proc/self/ns/", format + strlen("ns_"));
+	path[strcspn(path, "=")] = 0;
 	ssize_t n = readlink(path, target, sizeof target - 1);
 	if (n < 0) {
-		call("readlink");
-		with_text("path", path);
-		result(n);
+		called(n, "readlink path=%s", path);
 		return;
 	}
 	target[n] = 0; // ipc:[4026531839]
 	target[strcspn(target, "]")] = 0;
-	if (parse_number(target + strcspn(target, "[") + 1, 10, &number)) fact_number(name, number);
+	if (parse_number(target + strcspn(target, "[") + 1, 10, &number)) facts(format, number);
 }
 
 struct reader {
@@ -99,9 +125,7 @@ static void mount_facts(const char *path)
 	static char line[MOUNT_LINE], last[MOUNT_LINE];
 	struct reader r = {.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)};
 	if (r.fd < 0) {
-		call("open");
-		with_text("path", "/proc/self/mountinfo");
-		result(-1);
+		called(r.fd, "open path=/proc/self/mountinfo");
 		return;
 	}
 	last[0] = 0;
@@ -121,59 +145,42 @@ static void mount_facts(const char *path)
 
 	// 36 35 98:0 /root /point rw,noatime [optional fields] - ext3 /dev/sda rw
 	char *rest = last;
-	uint64_t id;
-	if (parse_number(next_field(&rest), 10, &id)) fact_number("mount_id", id);
+	char *id = next_field(&rest);
 	next_field(&rest);
-	fact_text("mount_dev", next_field(&rest));
-	static const char *const names[] = {"mount_root", "mount_point", "mount_options"};
-	for (int i = 0; i < 3; i++) {
-		char *field = next_field(&rest);
-		unescape(field);
-		fact_text(names[i], field);
-	}
+	char *device = next_field(&rest), *root = next_field(&rest), *point = next_field(&rest);
+	char *options = next_field(&rest);
 	while (*rest && strcmp(next_field(&rest), "-")) {}
-	static const char *const more[] = {"mount_fs", "mount_source", "mount_super_options"};
-	for (int i = 0; i < 3; i++) {
-		char *field = next_field(&rest);
-		unescape(field);
-		fact_text(more[i], field);
-	}
+	char *kind = next_field(&rest), *source = next_field(&rest), *more = next_field(&rest);
+	uint64_t number = 0;
+	parse_number(id, 10, &number);
+	unescape(root);
+	unescape(point);
+	unescape(source);
+	facts("mount_id=%lu mount_dev=%s mount_root=%s mount_point=%s mount_options=%s mount_fs=%s "
+	      "mount_source=%s mount_super_options=%s",
+		number, device, root, point, options, kind, source, more);
 }
 
 void place_facts(const char *path)
 {
-	struct stat s;
+	struct statx s;
 	struct statfs f;
-	int r = stat(path, &s);
-	fact_bool("exists", !r);
-	if (r) {
-		call("stat");
-		with_text("path", path);
-		result(r);
-	} else {
-		fact_device("path_dev", s.st_dev);
-		fact_number("path_ino", s.st_ino);
-		fact_octal("path_mode", s.st_mode & 07777);
-		fact_number("path_uid", s.st_uid);
-		fact_number("path_gid", s.st_gid);
-	}
-	r = statfs(path, &f);
-	call("statfs");
-	with_text("path", path);
-	result(r);
-	if (!r) {
-		fact_hex("fs_type", (unsigned)f.f_type);
-		fact_number("size_bytes", (uint64_t)f.f_blocks * f.f_frsize);
-		fact_number("available_bytes", (uint64_t)f.f_bavail * f.f_frsize);
-		fact_number("block_bytes", f.f_frsize);
-		fact_number("inodes", f.f_files);
-	}
+	int r = look_at(path, &s);
+	if (r) called(r, "statx path=%s", path);
+	facts("exists?%d", !r);
+	if (!r)
+		facts("path_dev=%u:%u path_ino=%lu path_mode=%04o path_uid=%u path_gid=%u", s.stx_dev_major,
+			s.stx_dev_minor, s.stx_ino, s.stx_mode & 07777, s.stx_uid, s.stx_gid);
+	if (!called(statfs(path, &f), "statfs path=%s", path))
+		facts("fs_type=0x%08x size_bytes=%lu available_bytes=%lu block_bytes=%lu inodes=%lu",
+			(unsigned)f.f_type, f.f_blocks * f.f_frsize, f.f_bavail * f.f_frsize,
+			(unsigned long)f.f_frsize, f.f_files);
 	mount_facts(path);
 }
 
 // The first of the two files that has a number. cgroup v1 writes nearly 2^63
 // for "no limit", v2 writes "max": both give no fact.
-static void cgroup_fact(const char *name, const char *v2, const char *v1)
+static void cgroup_fact(const char *format, const char *v2, const char *v1)
 {
 	const char *const paths[] = {v2, v1};
 	for (int i = 0; i < 2; i++) {
@@ -183,50 +190,40 @@ static void cgroup_fact(const char *name, const char *v2, const char *v1)
 		if (r.fd < 0) continue;
 		bool got = read_line(&r, text, sizeof text);
 		close(r.fd);
-		if (got && parse_number(text, 10, &value) && value < 1ull << 62) fact_number(name, value);
+		if (got && parse_number(text, 10, &value) && value < 1ull << 62) facts(format, value);
 		return;
 	}
 }
 
 void step_identity(void)
 {
-	static const char *const namespaces[] = {"ns_ipc", "ns_mnt", "ns_pid", "ns_user", "ns_net"};
+	static const char *const namespaces[] = {
+		"ns_ipc=%lu", "ns_mnt=%lu", "ns_pid=%lu", "ns_user=%lu", "ns_net=%lu"};
 	const char *path = "/dev/shm";
 	struct utsname u;
 	if (arg_given("path") && !arg_path("path", &path)) return;
 	uname(&u);
-	fact_number("uid", getuid());
-	fact_number("gid", getgid());
-	fact_number("page_bytes", sysconf(_SC_PAGESIZE));
-	fact_text("kernel", u.release);
-	fact_text("machine", u.machine);
-	fact_number("now_boottime_ns", now_ns(CLOCK_BOOTTIME));
+	facts("uid=%u gid=%u page_bytes=%lu kernel=%s machine=%s now_boottime_ns=%lu", getuid(), getgid(),
+		getauxval(AT_PAGESZ), u.release, u.machine, now_ns(CLOCK_BOOTTIME));
 	for (int i = 0; i < 5; i++) namespace_fact(namespaces[i]);
 	place_facts(path);
-	cgroup_fact("memory_limit_bytes", "/sys/fs/cgroup/memory.max",
+	cgroup_fact("memory_limit_bytes=%lu", "/sys/fs/cgroup/memory.max",
 		"/sys/fs/cgroup/memory/memory.limit_in_bytes");
-	cgroup_fact("memory_usage_bytes", "/sys/fs/cgroup/memory.current",
+	cgroup_fact("memory_usage_bytes=%lu", "/sys/fs/cgroup/memory.current",
 		"/sys/fs/cgroup/memory/memory.usage_in_bytes");
 }
 
 // No opendir(): it would bring an allocator along.
 void each_entry(const char *directory, void (*visit)(const char *name))
 {
-	struct entry {
-		uint64_t inode;
-		int64_t offset;
-		unsigned short length;
-		unsigned char type;
-		char name[];
-	};
 	static char bytes[4096] __attribute__((aligned(8)));
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) return;
-	for (long n; (n = syscall(SYS_getdents64, fd, bytes, sizeof bytes)) > 0;)
-		for (long at = 0; at < n;) {
-			struct entry *e = (struct entry *)(bytes + at);
-			visit(e->name);
-			at += e->length;
+	for (int n; (n = getdents(fd, (struct dirent *)bytes, sizeof bytes)) > 0;)
+		for (int at = 0; at < n;) {
+			struct dirent *e = (struct dirent *)(bytes + at);
+			visit(e->d_name);
+			at += e->d_reclen;
 		}
 	close(fd);
 }

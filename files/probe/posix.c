@@ -6,7 +6,6 @@
 #include "note.h"
 #include <fcntl.h>
 #include <semaphore.h>
-#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,68 +16,65 @@ struct end {
 	sem_t *on_written, *on_read;
 };
 
-// musl's sem_open() numbers its temporary file with this, and nothing else in
-// here formats: the libc's own would bring 8 KB of floating point along.
-int snprintf(char *restrict to, size_t size, const char *restrict format, ...)
-{
-	va_list list;
-	va_start(list, format);
-	unsigned number = va_arg(list, int);
-	va_end(list);
-	char digits[12], *at = digits + sizeof digits - 1;
-	*at = 0;
-	do *--at = '0' + number % 10;
-	while (number /= 10);
-	strlcpy(to, format, size);
-	char *percent = strstr(to, "%d");
-	if (!percent || percent[2]) __builtin_trap();
-	*percent = 0;
-	return strlcat(to, at, size);
-}
-
 // musl's place of a name.
 static void file_of(char *path, const char *name)
 {
 	join(path, PATH_CHARS, "/dev/shm", name);
 }
 
-// Creates the semaphore or, where the peer was first, opens the peer's.
+static int open_in_shm(const char *path, int flags)
+{
+	return open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+// sem_open(name, O_CREAT, 0600, 0), done as musl does it: a semaphore under
+// another name is linked to its own, so that no peer sees half of one. musl's
+// own function brings an allocator and a formatter along, and doesn't tell
+// which of the two ends made it.
 static sem_t *meet(const char *name)
 {
-	for (;;) {
-		char path[PATH_CHARS];
-		sem_t *s = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
-		call("sem_open");
-		with_text("name", name);
-		with_mode("flags", "O_CREAT|O_EXCL|", 0600);
-		result(s == SEM_FAILED ? -1 : 0);
-		if (s != SEM_FAILED) {
-			file_of(path, name);
-			made_file(path);
-			return s;
+	char path[PATH_CHARS], draft[PATH_CHARS];
+	sem_t fresh, *s = 0;
+	file_of(path, name);
+	join(draft, PATH_CHARS, path, ".");
+	strlcat(draft, arg_nonce(), PATH_CHARS);
+	sem_init(&fresh, 1, 0);
+	int fd = open_in_shm(draft, O_CREAT | O_EXCL);
+	int error = errno;
+	if (fd >= 0) {
+		bool whole = write(fd, &fresh, sizeof fresh) == sizeof fresh;
+		bool linked = whole && !link(draft, path);
+		error = errno;
+		unlink(draft);
+		if (linked) made_file(path);
+		else if (whole && error == EEXIST) { // the peer was first
+			close(fd);
+			fd = open_in_shm(path, 0);
+			linked = fd >= 0;
+			error = errno;
 		}
-		if (errno != EEXIST) return 0;
-		s = sem_open(name, 0);
-		call("sem_open");
-		with_text("name", name);
-		result(s == SEM_FAILED ? -1 : 0);
-		if (s != SEM_FAILED) return s;
-		if (errno != ENOENT || expired()) return 0;
+		if (linked) {
+			void *p = mmap(0, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			error = errno;
+			if (p != MAP_FAILED) s = p;
+		}
+		close(fd);
 	}
+	errno = error;
+	called(s ? 0 : -1, "sem_open name=%s flags=O_CREAT|0600", name);
+	return s;
 }
 
 static bool end_open(struct end *e)
 {
 	const char *name = arg_text("name");
-	if (name[0] != '/' || !name[1] || strchr(name + 1, '/') || strlen(name) >= PATH_CHARS - 64) {
-		error("not a name of the form /NAME", "name");
-		return false;
-	}
+	if (name[0] != '/' || !name[1] || contains(name + 1, "/") || strlen(name) >= PATH_CHARS - 64)
+		return error("not a name of the form /NAME", "name");
 	if (!made_room()) return false;
 	join(e->memory, PATH_CHARS, name, "-m");
 	join(e->written, PATH_CHARS, name, "-w");
 	join(e->read, PATH_CHARS, name, "-r");
-	namespace_fact("ns_ipc");
+	namespace_fact("ns_ipc=%lu");
 	place_facts("/dev/shm");
 	e->on_written = meet(e->written);
 	e->on_read = e->on_written ? meet(e->read) : 0;
@@ -87,94 +83,64 @@ static bool end_open(struct end *e)
 
 static void post(sem_t *s, const char *name)
 {
-	fact_number("posted_at_ns", now_ns(CLOCK_BOOTTIME));
-	int r = sem_post(s);
-	call("sem_post");
-	with_text("name", name);
-	result(r);
+	facts("posted_at_ns=%lu", now_ns(CLOCK_BOOTTIME));
+	called(sem_post(s), "sem_post name=%s", name);
 }
 
 // Until posted or the step's deadline.
 static bool wait_for(sem_t *s, const char *name)
 {
 	int r;
-	fact_number("wait_began_ns", now_ns(CLOCK_BOOTTIME));
+	facts("wait_began_ns=%lu", now_ns(CLOCK_BOOTTIME));
 	ready();
 	do {
 		uint64_t until = now_ns(CLOCK_REALTIME) + left_ns();
 		struct timespec t = {until / 1000000000, until % 1000000000};
 		r = sem_timedwait(s, &t);
 	} while (r && (errno == EINTR || errno == ETIMEDOUT) && !expired());
-	call("sem_timedwait");
-	with_text("name", name);
-	result(r);
-	fact_number("wait_ended_ns", now_ns(CLOCK_BOOTTIME));
-	fact_bool("timed_out", r != 0);
+	called(r, "sem_timedwait name=%s", name);
+	facts("wait_ended_ns=%lu timed_out?%d", now_ns(CLOCK_BOOTTIME), r != 0);
 	return !r;
 }
 
 static struct note *map(int fd, uint64_t *size)
 {
-	struct stat s;
-	int r = fstat(fd, &s);
-	if (r) {
-		call("fstat");
-		result(r);
-		return 0;
-	}
-	*size = s.st_size;
-	fact_device("shm_dev", s.st_dev);
-	fact_number("shm_ino", s.st_ino);
-	fact_number("shm_bytes", *size);
+	struct statx s;
+	if (called(look_at_fd(fd, &s), "statx")) return 0;
+	*size = s.stx_size;
+	facts("shm_dev=%u:%u shm_ino=%lu shm_bytes=%lu", s.stx_dev_major, s.stx_dev_minor, s.stx_ino, *size);
 	if (*size < NOTE_BYTES) return 0; // touching it would be SIGBUS
 	void *p = mmap(0, *size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	call("mmap");
-	with_number("size", *size);
-	with_text("flags", "MAP_SHARED");
-	result(p == MAP_FAILED ? -1 : 0);
-	return p == MAP_FAILED ? 0 : p;
+	return called(p == MAP_FAILED ? -1 : 0, "mmap size=%lu flags=MAP_SHARED", *size) ? 0 : p;
 }
 
 static struct note *memory_create(const char *name, uint64_t size)
 {
 	char path[PATH_CHARS];
-	int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
-	call("shm_open");
-	with_text("name", name);
-	with_mode("flags", "O_CREAT|O_EXCL|O_RDWR|", 0600);
-	result(fd < 0 ? fd : 0);
-	if (fd < 0) return 0;
 	file_of(path, name);
+	int fd = open_in_shm(path, O_CREAT | O_EXCL);
+	if (called(fd, "shm_open name=%s flags=O_CREAT|O_EXCL|O_RDWR|0600", name) < 0) return 0;
 	made_file(path);
-	int r = ftruncate(fd, size);
-	call("ftruncate");
-	with_number("size", size);
-	result(r);
+	struct note *note = 0;
 	// Allocate now: ENOSPC here is better than SIGBUS at the first touch.
-	if (!r) {
-		r = fallocate(fd, 0, 0, size);
-		call("fallocate");
-		with_number("size", size);
-		result(r);
-		if (errno == EOPNOTSUPP) r = 0;
-	}
-	struct note *note = r ? 0 : map(fd, &size);
+	if (!called(ftruncate(fd, size), "ftruncate size=%lu", size) &&
+	    (!called(fallocate(fd, 0, 0, size), "fallocate size=%lu", size) || errno == EOPNOTSUPP))
+		note = map(fd, &size);
 	close(fd);
 	return note;
 }
 
-static void unlink_name(const char *function, int (*unlink)(const char *), const char *name)
+static int unlink_in_shm(const char *name)
 {
-	int r = unlink(name);
-	call(function);
-	with_text("name", name);
-	result(r);
+	char path[PATH_CHARS];
+	file_of(path, name);
+	return unlink(path);
 }
 
 static uint64_t found;
 static void count_ours(const char *name)
 {
-	if (strstr(name, arg_text("name") + 1)) found++;
+	if (contains(name, arg_text("name") + 1)) found++;
 }
 
 void step_posix_write(void)
@@ -187,27 +153,25 @@ void step_posix_write(void)
 	struct note *note = memory_create(e.memory, size);
 	if (note) {
 		note_write(note, text);
-		fact_text("text", text);
+		facts("text=%s", text);
 		post(e.on_written, e.written);
 		if (wait_for(e.on_read, e.read)) note_reply_fact(note);
 	}
 	// All three names are this run's, whoever was first to make them.
-	if (note) unlink_name("shm_unlink", shm_unlink, e.memory);
-	unlink_name("sem_unlink", sem_unlink, e.written);
-	unlink_name("sem_unlink", sem_unlink, e.read);
+	if (note) called(unlink_in_shm(e.memory), "shm_unlink name=%s", e.memory);
+	called(unlink_in_shm(e.written), "sem_unlink name=%s", e.written);
+	called(unlink_in_shm(e.read), "sem_unlink name=%s", e.read);
 	found = 0;
 	each_entry("/dev/shm", count_ours);
-	fact_number("left", found);
+	facts("left=%lu", found);
 }
 
 static struct note *memory_open(const char *name, uint64_t *size)
 {
-	int fd = shm_open(name, O_RDWR, 0);
-	call("shm_open");
-	with_text("name", name);
-	with_text("flags", "O_RDWR");
-	result(fd < 0 ? fd : 0);
-	if (fd < 0) return 0;
+	char path[PATH_CHARS];
+	file_of(path, name);
+	int fd = open_in_shm(path, 0);
+	if (called(fd, "shm_open name=%s flags=O_RDWR", name) < 0) return 0;
 	struct note *note = map(fd, size);
 	close(fd);
 	return note;

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #define PROBE_VERSION "0.1.0"
-#define PROBE_PROTOCOL "1"
+#define PROBE_PROTOCOL 1
 
 enum { NONCE_CHARS = 32, PATH_CHARS = 256, TEXT_CHARS = 256 };
 
@@ -38,23 +38,16 @@ const char *arg_nonce(void); // "" if not given or malformed
 bool is_nonce(const char *text);
 bool parse_number(const char *text, int base, uint64_t *value);
 
-// out.c: the block of JSON lines. A call's line is call(), with_...(), result().
+// out.c: the block of JSON lines. facts("uid=%u found?%d", ...) is a line for
+// each field, called(result, "open path=%s", ...) one line in all. A lone %d or
+// %u is a number, ?%d a boolean, everything else text.
 void out_begin(const char *step, const char *nonce);
 void out_end(void);
 bool out_failed(void); // error() was called
-void call(const char *name);
-void with_text(const char *name, const char *value);
-void with_number(const char *name, int64_t value);
-void with_hex(const char *name, uint64_t value);
-void with_mode(const char *name, const char *flags, unsigned mode);
-void result(int64_t value); // errno must still be the call's
-void fact_text(const char *name, const char *value);
-void fact_number(const char *name, uint64_t value);
-void fact_bool(const char *name, bool value);
-void fact_hex(const char *name, uint64_t value);
-void fact_octal(const char *name, unsigned value);
-void fact_device(const char *name, uint64_t device);
-void error(const char *what, const char *name); // the request makes no sense
+__attribute__((format(printf, 1, 2))) void facts(const char *format, ...);
+// Of a result below 0 the errno is told, too: it must still be the call's.
+__attribute__((format(printf, 2, 3))) long called(long result, const char *format, ...);
+bool error(const char *what, const char *name); // the request makes no sense; false
 void ready(void);
 
 // errno.c
@@ -81,9 +74,13 @@ void unmake_segment(int id);
 void unmake_since(int mark);
 
 // place.c: where a path lives, and in which namespaces this is.
+struct statx;
+int look_at(const char *path, struct statx *s); // through symbolic links
+int look_at_fd(int fd, struct statx *s);
 void join(char *to, size_t size, const char *first, const char *second);
+bool contains(const char *text, const char *part);
 void place_facts(const char *path);
-void namespace_fact(const char *name);
+void namespace_fact(const char *format);
 void each_entry(const char *directory, void (*visit)(const char *name));
 
 // hold.c

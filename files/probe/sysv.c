@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "note.h"
 
-enum { HELD = 4, CREATE = IPC_CREAT | IPC_EXCL };
+enum { HELD = 4 };
 
 // Segments that this session made and stays attached to.
 static struct held {
@@ -30,33 +30,20 @@ static bool ftok_key(key_t *key, char *made)
 	if (!arg_path("path", &path) || !arg_number("id", 10, 1, 255, &id) ||
 	    !arg_number("make", 10, 0, 1, &make))
 		return false;
-	if (!id) {
-		error("missing", "id");
-		return false;
-	}
+	if (!id) return error("missing", "id");
 	if (make) {
 		int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
-		call("open");
-		with_text("path", path);
-		with_mode("flags", "O_CREAT|O_EXCL|", 0600);
-		result(fd < 0 ? fd : 0);
-		if (fd >= 0) {
+		if (called(fd, "open path=%s flags=O_CREAT|O_EXCL|0600", path) >= 0) {
 			made_file(path);
 			if (made) strlcpy(made, path, PATH_CHARS);
 			close(fd);
 		}
 	}
-	struct stat s;
-	int r = stat(path, &s);
-	*key = r ? -1 : (key_t)((s.st_ino & 0xffff) | (s.st_dev & 0xff) << 16 | (unsigned)id << 24);
-	call("ftok");
-	with_text("path", path);
-	with_number("id", id);
-	result(r ? -1 : 0);
-	if (r) return false;
-	fact_device("ftok_dev", s.st_dev);
-	fact_number("ftok_ino", s.st_ino);
-	fact_hex("ftok_key", (unsigned)*key);
+	struct statx s;
+	if (called(look_at(path, &s), "ftok path=%s id=%lu", path, id)) return false;
+	*key = (s.stx_ino & 0xffff) | (s.stx_dev_minor & 0xff) << 16 | (unsigned)id << 24;
+	facts("ftok_dev=%u:%u ftok_ino=%lu ftok_key=0x%08x", s.stx_dev_major, s.stx_dev_minor, s.stx_ino,
+		(unsigned)*key);
 	return true;
 }
 
@@ -66,47 +53,31 @@ static bool which_key(key_t *key, char *made)
 	uint64_t number = 0;
 	if (arg_given("path")) return ftok_key(key, made);
 	if (!arg_number("key", 16, 1, UINT32_MAX, &number)) return false;
-	if (!number) error("missing: key, or path and id", "key");
 	*key = (key_t)number;
-	return number != 0;
+	return number || error("missing: key, or path and id", "key");
 }
 
-static int get(key_t key, size_t size, const char *flag_names, int flags)
+static int find(key_t key)
 {
-	int id = shmget(key, size, flags);
-	call("shmget");
-	with_hex("key", (unsigned)key);
-	with_number("size", size);
-	with_mode("flags", flag_names, flags & 0777);
-	result(id);
-	return id;
+	return called(shmget(key, 0, 0), "shmget key=0x%08x size=0 flags=0", (unsigned)key);
 }
 
 static void *attach(int id)
 {
 	void *p = shmat(id, 0, 0);
-	call("shmat");
-	with_number("shmid", id);
-	result(p == (void *)-1 ? -1 : 0);
-	return p == (void *)-1 ? 0 : p;
+	return called(p == (void *)-1 ? -1 : 0, "shmat shmid=%d", id) ? 0 : p;
 }
 
 static void detach(const void *p)
 {
-	int r = shmdt(p);
-	call("shmdt");
-	result(r);
+	called(shmdt(p), "shmdt");
 }
 
 static bool status(int id, struct shmid_ds *s)
 {
-	int r = shmctl(id, IPC_STAT, s);
-	call("shmctl");
-	with_number("shmid", id);
-	with_text("command", "IPC_STAT");
-	result(r);
-	if (!r) fact_number("nattch", s->shm_nattch);
-	return !r;
+	if (called(shmctl(id, IPC_STAT, s), "shmctl shmid=%d command=IPC_STAT", id)) return false;
+	facts("nattch=%lu", s->shm_nattch);
+	return true;
 }
 
 void step_ftok(void)
@@ -129,16 +100,16 @@ void step_sysv_shm_create(void)
 		return;
 	h->path[0] = 0;
 	if (!which_key(&h->key, h->path)) return;
-	h->id = get(h->key, size, "IPC_CREAT|IPC_EXCL|", CREATE | mode);
+	h->id = called(shmget(h->key, size, IPC_CREAT | IPC_EXCL | mode),
+		"shmget key=0x%08x size=%lu flags=IPC_CREAT|IPC_EXCL|0%03lo", (unsigned)h->key, size, mode);
+	h->note = 0;
 	if (h->id >= 0) {
 		made_segment(h->id);
 		h->note = attach(h->id);
 		if (!h->note) unmake_segment(h->id);
 	}
-	fact_hex("key", (unsigned)h->key);
-	if (h->id >= 0) fact_number("shmid", h->id);
-	fact_bool("attached", h->id >= 0 && h->note);
-	if (h->id < 0 || !h->note) return;
+	facts("key=0x%08x shmid=%d attached?%d", (unsigned)h->key, h->id, h->note != 0);
+	if (!h->note) return;
 	note_write(h->note, text);
 	holding++;
 }
@@ -148,15 +119,13 @@ void step_sysv_shm_read(void)
 	key_t key;
 	struct shmid_ds s;
 	if (!which_key(&key, 0)) return;
-	int id = get(key, 0, "", 0);
-	fact_bool("found", id >= 0);
+	int id = find(key);
+	facts("found?%d", id >= 0);
 	if (id < 0) return;
 	struct note *note = attach(id);
 	if (!note) return;
 	if (status(id, &s)) {
-		fact_number("segment_bytes", s.shm_segsz);
-		fact_number("cpid", s.shm_cpid);
-		fact_number("lpid", s.shm_lpid);
+		facts("segment_bytes=%lu cpid=%d lpid=%d", s.shm_segsz, s.shm_cpid, s.shm_lpid);
 		note_answer(note, s.shm_segsz);
 	}
 	detach(note);
@@ -178,14 +147,12 @@ void step_sysv_shm_finish(void)
 	struct shmid_ds s;
 	struct held *h = which_held();
 	if (!h) return;
-	fact_hex("key", (unsigned)h->key);
-	fact_number("shmid", h->id);
+	facts("key=0x%08x shmid=%d", (unsigned)h->key, h->id);
 	note_reply_fact(h->note);
 	status(h->id, &s);
 	detach(h->note);
 	unmake_segment(h->id);
 	unmake_file(h->path);
-	int id = get(h->key, 0, "", 0);
-	fact_bool("gone", id < 0 && errno == ENOENT);
+	facts("gone?%d", find(h->key) < 0 && errno == ENOENT);
 	*h = held[--holding];
 }
