@@ -63,6 +63,16 @@ def _errno(observation: Observation, call: str) -> str:
     return ""
 
 
+def _told(observation: Observation, name: str) -> t.Any:
+    """A fact that the step always tells. Its absence is no evidence of anything.
+
+    :raises Undecided: the probe did not tell it.
+    """
+    if name not in observation.facts:
+        raise Undecided("ProbeError", f"the step {observation.step} did not tell {name} ({_failed(observation)})")
+    return observation.facts[name]
+
+
 def _failed(observation: Observation) -> str:
     """The last system call that failed, for a person: C(shmget: ENOENT)."""
     for record in reversed(observation.calls):
@@ -72,7 +82,7 @@ def _failed(observation: Observation) -> str:
 
 
 def _namespaces(seen: Observations, first: str, second: str) -> str:
-    one, other = seen[first].facts.get("ns_ipc"), seen[second].facts.get("ns_ipc")
+    one, other = _told(seen[first], "ns_ipc"), _told(seen[second], "ns_ipc")
     return "one IPC namespace" if one == other else f"IPC namespaces {one} and {other}"
 
 
@@ -80,21 +90,21 @@ def _meeting(seen: Observations) -> Decision | None:
     """Nothing when creator and reader met in a System V segment, else the FAIL that says how they did not."""
     create, read, finish = seen["create"], seen["read"], seen["finish"]
     who = _namespaces(seen, "who_first", "who_second")
-    if not create.facts.get("attached"):
+    if not _told(create, "attached"):
         if _errno(create, "shmget") == "EEXIST":
             raise Undecided(
                 "ControlFailed", "a foreign segment has the run's own key: the IPC namespace is not the pod's"
             )
         return Decision(FAIL, f"the first container cannot make a segment ({_failed(create)})")
-    if not read.facts.get("found"):
+    if not _told(read, "found"):
         return Decision(FAIL, f"the second container does not find the segment ({_failed(read)}; {who})")
     if read.facts.get("peer_nonce") != create.nonce:
         return Decision(FAIL, f"the second container reads another segment under the same key ({who})")
     if read.facts.get("text") != _catalog.SENTENCE:
         return Decision(FAIL, f"the second container reads the nonce but not the sentence ({who})")
-    if finish.facts.get("reply_nonce") != read.nonce:
+    if _told(finish, "reply_nonce") != read.nonce:
         return Decision(FAIL, f"the first container does not read the second's reply ({who})")
-    if not finish.facts.get("gone"):
+    if not _told(finish, "gone"):
         return Decision(FAIL, "the segment stays after IPC_RMID and the last detach")
     return None
 
@@ -177,9 +187,9 @@ def _survived(fill: Observation, context: Context) -> str:
     """What became of pod and writer, if not all went well."""
     if context.pod_after.get("phase") != "Running":
         return f"the pod is {context.pod_after.get('phase')} {context.pod_after.get('reason') or ''}".rstrip()
-    stopped = str(fill.facts.get("stopped_by"))
+    stopped = str(_told(fill, "stopped_by"))
     if stopped.startswith("signal:"):
-        return f"the writer was killed by {stopped} after {fill.facts.get('written_bytes')} bytes"
+        return f"the writer was killed by {stopped} after {_told(fill, 'written_bytes')} bytes"
     return ""
 
 
@@ -191,15 +201,15 @@ def _enforced(seen: Observations, context: Context, size: int, shown: str) -> De
     trouble = _survived(fill, context)
     if trouble:
         return Decision(FAIL, f"{shown}, but {trouble}")
-    written, stopped = fill.facts.get("written_bytes"), fill.facts.get("stopped_by")
-    if not fill.facts.get("verified"):
+    written, stopped, free = (_told(fill, name) for name in ("written_bytes", "stopped_by", "available_bytes"))
+    if not _told(fill, "verified"):
         return Decision(FAIL, f"{shown}, but what was written is not what is read back")
     if stopped == "max" and context.settings.max_write_bytes < size:
         return Decision(WARN, f"{shown}, {written} bytes written; the option max_write kept from filling it")
     if stopped != "ENOSPC":
         return Decision(FAIL, f"{shown}, but writing stopped after {written} bytes by {stopped}, not by ENOSPC")
-    if written != fill.facts.get("available_bytes_before"):
-        return Decision(FAIL, f"{shown}, {fill.facts.get('available_bytes')} free, but ENOSPC after {written} bytes")
+    if written != free:
+        return Decision(FAIL, f"{shown}, {free} free, but ENOSPC after {written} bytes")
     return Decision(PASS, f"{shown}, ENOSPC after {written} bytes")
 
 
@@ -248,14 +258,14 @@ def _shm_size_memory(seen: Observations, context: Context) -> Decision:
     trouble = _survived(fill, context)
     if trouble:
         return Decision(FAIL, f"{shown}, but {trouble}")
-    written = fill.facts.get("written_bytes")
-    if not isinstance(written, int) or not fill.facts.get("verified"):
+    written = _told(fill, "written_bytes")
+    if not _told(fill, "verified"):
         return Decision(FAIL, f"{shown}, but what was written is not what is read back")
     if written > context.settings.default_size_bytes:
         return Decision(PASS, f"{shown}, {written} bytes written")
-    if fill.facts.get("stopped_by") == "max":
+    if _told(fill, "stopped_by") == "max":
         return Decision(WARN, f"{shown}, {written} bytes written; the option max_write kept from writing more")
-    return Decision(FAIL, f"{shown}, but writing stopped after {written} bytes by {fill.facts.get('stopped_by')}")
+    return Decision(FAIL, f"{shown}, but writing stopped after {written} bytes by {_told(fill, 'stopped_by')}")
 
 
 def _shm_size_limit(seen: Observations, context: Context) -> Decision:
