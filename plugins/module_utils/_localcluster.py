@@ -377,9 +377,8 @@ class Cluster:
 
     def _run(self, todo: list[Component], archives: dict[str, str], deadline: Deadline) -> None:
         by_name = {component.name: component for component in todo}
-        for component in todo:
-            if process := self._process(component.name):
-                host.end([process], signal.SIGTERM, 10)
+        # The API server would wait up to a minute for watchers that come back anyway.
+        self._end_components(by_name, patience=3)
         self._check_ports(by_name)
         if host.bridge_missing(self.layout):
             host.make_bridge(self.layout)
@@ -555,9 +554,9 @@ class Cluster:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(f"{self._root}/run")
 
-    def _end_components(self, names: t.Iterable[str]) -> None:
+    def _end_components(self, names: t.Iterable[str], patience: float = 10) -> None:
         processes = [process for name in names if (process := self._process(name))]
-        host.end(processes, signal.SIGTERM, 10)
+        host.end(processes, signal.SIGTERM, patience)
 
     def _leave_machine(self) -> None:
         """After the last cluster nothing of any remains."""
