@@ -127,6 +127,7 @@ static struct note *memory_create(const char *name, uint64_t size)
 	    (!called(fallocate(fd, 0, 0, size), "fallocate size=%lu", size) || errno == EOPNOTSUPP))
 		note = map(fd, &size);
 	close(fd);
+	if (!note) unmake_file(path);
 	return note;
 }
 

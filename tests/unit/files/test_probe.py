@@ -1,0 +1,718 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The committed probe, run for real on this machine."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import pathlib
+import platform
+import resource
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol
+
+SOURCES = pathlib.Path(__file__).resolve().parents[3] / "files" / "probe"
+ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64", "s390x": "s390x"}
+PATIENCE = 30  # seconds; reached only when something hangs
+
+CLONE_NEWNS, CLONE_NEWIPC = 0x20000, 0x8000000
+MS_NODEV, MS_REC_PRIVATE = 4, 0x44000
+
+Before = t.Callable[[], None]
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces and mounts")
+
+
+def nonce() -> str:
+    """Fresh for each step."""
+    return secrets.token_hex(16)
+
+
+def segments() -> set[int]:
+    """The ids of the System V segments in this IPC namespace."""
+    lines = pathlib.Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]
+    return {int(line.split()[1]) for line in lines}
+
+
+def in_shm(part: str) -> list[str]:
+    """Names in /dev/shm."""
+    return [name for name in os.listdir("/dev/shm") if part in name]
+
+
+def is_there(pidfd: int) -> bool:
+    """Whether a process runs or is a zombie."""
+    try:
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def enter(flags: int = 0, shm: str = "") -> Before:
+    """New namespaces, perhaps another /dev/shm, for the process that is about to become the probe."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def before() -> None:
+        if libc.unshare(flags | (CLONE_NEWNS if shm else 0)):
+            raise OSError(ctypes.get_errno(), "unshare")
+        if shm:
+            if libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None):
+                raise OSError(ctypes.get_errno(), "mount --make-rprivate /")
+            if libc.mount(b"podshm", b"/dev/shm", b"tmpfs", MS_NODEV, shm.encode()):
+                raise OSError(ctypes.get_errno(), "mount /dev/shm")
+
+    return before
+
+
+class Running:
+    """A probe that runs, and what it has printed so far."""
+
+    def __init__(self, path: pathlib.Path, args: t.Sequence[str], before: Before | None) -> None:
+        self.process = subprocess.Popen(
+            [path, *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=before,  # noqa: PLW1509 - no threads here
+        )
+        self.seen = b""
+
+    def until(self, done: t.Callable[[bytes], int | None]) -> bytes:
+        """Read until done says where the wanted part ends."""
+        assert self.process.stdout is not None
+        while True:
+            end = done(self.seen)
+            if end is not None:
+                part, self.seen = self.seen[:end], self.seen[end:]
+                return part
+            more = os.read(self.process.stdout.fileno(), 65536)
+            assert more, f"the probe ended after {self.seen!r}"
+            self.seen += more
+
+    def send(self, text: str) -> None:
+        """To its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def ask(self, step: str, **args: str | int) -> _protocol.Observation:
+        """One step of a session."""
+        fresh = nonce()
+        self.send(_protocol.command(step, fresh, args))
+        return _protocol.parse(self.until(lambda data: _protocol.complete(data, fresh)), step, fresh)
+
+    def finish(self) -> int:
+        """Close its standard input; its exit status."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """For the end of a test."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+class Probe:
+    """The committed probe for this machine."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.running: list[Running] = []
+
+    def start(self, *args: str, before: Before | None = None) -> Running:
+        """Start it and go on."""
+        running = Running(self.path, args, before)
+        self.running.append(running)
+        return running
+
+    def session(self, before: Before | None = None) -> Running:
+        """Start a session."""
+        return self.start("session", before=before)
+
+    def begin(self, step: str, before: Before | None = None, **args: str | int) -> tuple[Running, str]:
+        """Start a single step and go on; its nonce, too."""
+        fresh = nonce()
+        return self.start(*_protocol.argv(step, fresh, args), before=before), fresh
+
+    def step(self, step: str, before: Before | None = None, **args: str | int) -> _protocol.Observation:
+        """Run a single step to its end."""
+        running, fresh = self.begin(step, before, **args)
+        output, _unused = running.process.communicate(timeout=PATIENCE)
+        observation = _protocol.parse(output, step, fresh)
+        assert running.process.returncode == (0 if observation.error is None else 2)
+        return observation
+
+
+@pytest.fixture
+def probe() -> t.Iterator[Probe]:
+    """Run this machine's probe; what still runs at the end is ended."""
+    arch = ARCHES.get(platform.machine())
+    if arch is None:
+        pytest.skip(f"the probe is not built for {platform.machine()}")
+    found = Probe(SOURCES / "bin" / arch)
+    yield found
+    for running in found.running:
+        running.close()
+
+
+# ---- what the probe says about itself and its place
+
+
+def test_selftest_runs_here(probe: Probe) -> None:
+    seen = probe.step("selftest")
+    assert seen.facts == {"version": "0.1.0", "arch": ARCHES[platform.machine()]}
+
+
+def test_identity_agrees_with_the_kernel(probe: Probe) -> None:
+    seen = probe.step("identity", path="/dev/shm")
+    facts, stat, space = seen.facts, os.stat("/dev/shm"), os.statvfs("/dev/shm")
+    assert facts["path_dev"] == f"{os.major(stat.st_dev)}:{os.minor(stat.st_dev)}" == facts["mount_dev"]
+    assert facts["path_ino"] == stat.st_ino
+    assert facts["path_mode"] == f"{stat.st_mode & 0o7777:04o}"
+    assert (facts["path_uid"], facts["path_gid"]) == (stat.st_uid, stat.st_gid)
+    assert facts["size_bytes"] == space.f_blocks * space.f_frsize
+    assert facts["inodes"] == space.f_files
+    assert facts["page_bytes"] == os.sysconf("SC_PAGESIZE")
+    assert facts["kernel"] == platform.release()
+    assert facts["mount_point"] == "/dev/shm"
+    assert (facts["fs_type"], facts["mount_fs"]) == ("0x01021994", "tmpfs")
+    for name in ("ipc", "mnt", "pid", "user", "net"):
+        assert os.readlink(f"/proc/self/ns/{name}") == f"{name}:[{facts[f'ns_{name}']}]"
+
+
+@needs_root
+def test_identity_sees_its_own_namespaces_and_mount(probe: Probe) -> None:
+    outside = probe.step("identity").facts
+    inside = probe.step("identity", before=enter(CLONE_NEWIPC, shm="size=300k,mode=1733")).facts
+    assert inside["ns_ipc"] != outside["ns_ipc"]
+    assert inside["ns_net"] == outside["ns_net"]
+    assert inside["size_bytes"] == 75 * 4096
+    assert inside["path_mode"] == "1733"
+    assert inside["mount_source"] == "podshm"
+    assert "nodev" in str(inside["mount_options"])
+
+
+def test_identity_of_a_path_that_is_not_there(probe: Probe, tmp_path: pathlib.Path) -> None:
+    seen = probe.step("identity", path=str(tmp_path / "none"))
+    assert seen.facts["exists"] is False
+    assert {call["call"]: call["errno"] for call in seen.calls} == {"statx": "ENOENT", "statfs": "ENOENT"}
+
+
+@needs_root
+def test_mount_that_covers_a_path_and_not_one_that_looks_like_it(probe: Probe, tmp_path: pathlib.Path) -> None:
+    base = tmp_path / "a b\\c"
+    for name in ("x", "xy"):
+        (base / name).mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", f"podshm-{name}", base / name], check=True)
+    try:
+        facts = probe.step("identity", path=str(base / "xy" / ".")).facts
+        assert (facts["mount_point"], facts["mount_source"]) == (str(base / "xy"), "podshm-xy")
+    finally:
+        for name in ("x", "xy"):
+            subprocess.run(["umount", base / name], check=True)
+
+
+@needs_root
+def test_runs_with_nothing_but_itself(probe: Probe, tmp_path: pathlib.Path) -> None:
+    """No libc, no /proc, no /dev, a uid that nobody knows: missing things are reported, not fatal."""
+    shutil.copy(probe.path, tmp_path / "probe")
+    tmp_path.chmod(0o755)
+
+    def alone() -> None:
+        os.chroot(tmp_path)
+        os.chdir("/")
+        os.setgroups([])
+        os.setgid(65532)
+        os.setuid(65532)
+
+    fresh = nonce()
+    answer = subprocess.run(
+        ["/probe", *_protocol.argv("identity", fresh, {})], stdout=subprocess.PIPE, preexec_fn=alone, check=True
+    )
+    seen = _protocol.parse(answer.stdout, "identity", fresh)
+    assert (seen.facts["uid"], seen.facts["gid"], seen.facts["exists"]) == (65532, 65532, False)
+    assert [call["errno"] for call in seen.calls if call["call"] == "readlink"] == ["ENOENT"] * 5
+
+
+# ---- requests and answers
+
+
+def test_a_session_answers_in_order_and_ends_with_its_input(probe: Probe) -> None:
+    session = probe.session()
+    session.send("\n  \n")
+    first, second = nonce(), nonce()
+    session.send(_protocol.command("selftest", first, {}) + _protocol.command("identity", second, {}))
+    for step, fresh in (("selftest", first), ("identity", second)):
+        _protocol.parse(session.until(lambda data, fresh=fresh: _protocol.complete(data, fresh)), step, fresh)
+    assert session.finish() == 0
+    assert session.seen == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("teleport", "unknown step"),
+        ("selftest who=me", "who unknown argument"),
+        ("identity path=relative", "path not an absolute path of fewer than 192 bytes"),
+        ("identity path=/" + "x" * 300, "path not an absolute path of fewer than 192 bytes"),
+        ("identity path=%zz", "path not a single, well encoded name=value"),
+        ("identity path=/a%00b", "path not a single, well encoded name=value"),
+        ("identity path=/ path=/", "path not a single, well encoded name=value"),
+        ("identity path", "path not a single, well encoded name=value"),
+        ("identity deadline=0", "deadline not a number in range"),
+        ("fill path=/dev/shm", "max missing"),
+        ("fill path=/dev/shm max=1k", "max not a number in range"),
+        ("fill path=/dev/shm max=18446744073709551617", "max not a number in range"),
+        ("ftok path=/dev", "id missing"),
+        ("ftok path=/dev id=256", "id not a number in range"),
+        ("sysv_shm_create size=512", "key missing: key, or path and id"),
+        ("sysv_shm_create key=0x0 size=512", "key not a number in range"),
+        ("sysv_shm_create key=0x1 size=343", "size not a number in range"),
+        ("sysv_shm_create key=0x1 mode=0778", "mode not a number in range"),
+        ("sysv_shm_create key=0x1 text=" + "x" * 256, "text longer than 255 bytes"),
+        ("sysv_shm_finish", "key this session holds no such segment"),
+        ("posix_read name=podshm", "name not a name of the form /NAME"),
+        ("posix_read name=/pod/shm", "name not a name of the form /NAME"),
+    ],
+)
+def test_a_request_that_makes_no_sense(probe: Probe, words: str, problem: str) -> None:
+    before = segments(), in_shm("")
+    step, *rest = words.split()
+    fresh = nonce()
+    session = probe.session()
+    session.send(f"{step} nonce={fresh} {' '.join(rest)}\n")
+    answer = session.until(lambda data: _protocol.complete(data, fresh))
+    assert _protocol.parse(answer, step, fresh).error == problem
+    session.ask("selftest")
+    alone = probe.start(step, f"nonce={fresh}", *rest)
+    assert alone.process.wait(PATIENCE) == 2
+    assert (segments(), in_shm("")) == before
+
+
+@pytest.mark.parametrize("bad", ["", "nonce=", "nonce=" + "A" * 32, "nonce=" + "a" * 31, "nonce=" + "a" * 33])
+def test_a_nonce_that_is_none(probe: Probe, bad: str) -> None:
+    running = probe.start("selftest", *bad.split())
+    output, _unused = running.process.communicate(timeout=PATIENCE)
+    assert b'"error":"not 32 lower case hex digits"' in output
+    assert running.process.returncode == 2
+
+
+@pytest.mark.parametrize("args", [[], ["session", "deadline=x"], ["session", "deadline=0"], ["session", "1"]])
+def test_a_call_that_makes_no_sense(probe: Probe, args: list[str]) -> None:
+    running = probe.start(*args)
+    assert running.process.wait(PATIENCE) == 2
+
+
+def test_a_line_that_never_ends(probe: Probe) -> None:
+    session = probe.session()
+    session.send("x" * 5000)
+    assert session.process.wait(PATIENCE) == 0
+
+
+def test_any_text_survives_and_only_ascii_is_printed(probe: Probe) -> None:
+    text = "".join(map(chr, range(1, 128))) + "käfig \u2620"
+    key = secrets.randbelow(2**31) + 1
+    creator, reader = probe.session(), probe.session()
+    creator.ask("sysv_shm_create", key=hex(key), size=512, text=text)
+    seen = reader.ask("sysv_shm_read", key=hex(key))
+    assert str(seen.facts["text"]).encode("latin-1").decode() == text  # bytes as U+0000 to U+00FF
+
+
+def test_errno_names_are_this_kernels() -> None:
+    """The table has no names for 41 and 58, which are other names of 11 and 35."""
+    data = (SOURCES / "bin" / "amd64").read_bytes()
+    table = data[data.index(b"EPERM\0ENOENT\0") :].split(b"\0")[:133]
+    known = {number: name for number, name in errno.errorcode.items() if number < 134}
+    known.update({45 + 50: "EOPNOTSUPP", 35: "EDEADLK", 132: "ERFKILL", 133: "EHWPOISON"})
+    assert {number: name.decode() for number, name in enumerate(table, 1) if name != b"-"} == known
+
+
+# ---- life and death
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_hold_obeys_at_once_and_prints_nothing(probe: Probe, number: int) -> None:
+    running = probe.start("hold", before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {number}))  # pending if early
+    running.process.send_signal(number)
+    output, _unused = running.process.communicate(timeout=PATIENCE)
+    assert (running.process.returncode, output) == (0, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_session_that_is_told_to_end_removes_what_it_made(probe: Probe, tmp_path: pathlib.Path, number: int) -> None:
+    before = segments()
+    session = probe.session()
+    session.ask("sysv_shm_create", path=str(tmp_path / "key"), id=7, make=1, size=512)
+    session.ask("ftok", path=str(tmp_path / "other"), id=7, make=1)
+    assert len(segments() - before) == 1
+    assert len(os.listdir(tmp_path)) == 2
+    session.process.send_signal(number)
+    assert session.process.wait(PATIENCE) == 0
+    assert segments() == before
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_session_ends_by_itself(probe: Probe) -> None:
+    before = segments()
+    session = probe.start("session", "deadline=1")
+    session.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
+    assert session.process.wait(PATIENCE) == 0
+    assert segments() == before
+
+
+def test_a_session_that_nobody_reads_ends(probe: Probe) -> None:
+    before = segments()
+    session = probe.session()
+    session.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
+    assert session.process.stdout is not None
+    session.process.stdout.close()
+    session.send(_protocol.command("selftest", nonce(), {}))
+    assert session.process.wait(PATIENCE) == 0
+    assert segments() == before
+
+
+@needs_root
+def test_hold_as_process_1_passes_the_word_on_and_reaps(probe: Probe) -> None:
+    """As in a pod: the kubelet tells only process 1; a session was exec'd beside it."""
+    before = segments()
+    outer = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", probe.path, "hold"])
+    try:
+        children = pathlib.Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+        while not children.read_text(encoding="ascii").split():
+            assert outer.poll() is None
+        first = int(children.read_text(encoding="ascii").split()[0])
+        while pathlib.Path(f"/proc/{first}/cmdline").read_bytes().split(b"\0")[1:2] != [b"hold"]:
+            assert outer.poll() is None
+        join = ["nsenter", "--target", str(first), "--pid"]
+
+        # An orphan becomes hold's child, and must not stay as a zombie.
+        shell = subprocess.Popen([*join, "sh", "-c", "exec 3<&0; cat <&3 &"], stdin=subprocess.PIPE)
+        assert shell.wait(PATIENCE) == 0
+        orphan = os.pidfd_open(int(pathlib.Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")))
+        assert shell.stdin is not None
+        shell.stdin.close()
+        patience = time.monotonic() + PATIENCE
+        while is_there(orphan):
+            assert time.monotonic() < patience
+        os.close(orphan)
+
+        beside = probe.start("hold")  # an outsider: it must not be told
+        inside = Running(pathlib.Path(shutil.which(join[0]) or ""), [*join[1:], str(probe.path), "session"], None)
+        probe.running.append(inside)
+        inside.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
+        assert len(segments() - before) == 1
+        os.kill(first, signal.SIGTERM)
+        assert outer.wait(PATIENCE) == 0
+        assert inside.process.wait(PATIENCE) == 0
+        assert segments() == before
+        assert beside.process.poll() is None
+    finally:
+        outer.kill()
+        outer.wait(PATIENCE)
+
+
+# ---- System V shared memory and ftok
+
+SENTENCE = "This is the way the world ends..."
+
+
+def test_sysv_both_ways_through_a_shared_path(probe: Probe, tmp_path: pathlib.Path) -> None:
+    before = segments()
+    where: dict[str, str | int] = {"path": str(tmp_path / "key"), "id": 80}
+    creator, reader = probe.session(), probe.session()
+    create = creator.ask("sysv_shm_create", **where, make=1, size=4096, mode="0600", text=SENTENCE)
+    assert create.facts["attached"] is True
+    read = reader.ask("sysv_shm_read", **where)
+    stat = os.stat(tmp_path / "key")
+    key = f"0x{80 << 24 | (stat.st_dev & 0xFF) << 16 | stat.st_ino & 0xFFFF:08x}"
+    for seen in (create, read):
+        assert seen.facts["ftok_key"] == key
+        assert seen.facts["ftok_dev"] == f"{os.major(stat.st_dev)}:{os.minor(stat.st_dev)}"
+        assert seen.facts["ftok_ino"] == stat.st_ino
+    assert read.facts["found"] is True
+    assert read.facts["peer_nonce"] == create.nonce
+    assert read.facts["text"] == SENTENCE
+    assert (read.facts["segment_bytes"], read.facts["nattch"]) == (4096, 2)
+    assert read.facts["cpid"] == creator.process.pid
+    assert not any("IPC_CREAT" in str(call.get("flags")) for call in read.calls)
+    finish = creator.ask("sysv_shm_finish")
+    assert finish.facts["reply_nonce"] == read.nonce
+    assert (finish.facts["nattch"], finish.facts["gone"]) == (1, True)
+    assert segments() == before
+    assert os.listdir(tmp_path) == []
+
+
+@needs_root
+def test_sysv_does_not_cross_ipc_namespaces(probe: Probe) -> None:
+    key = hex(secrets.randbelow(2**31) + 1)
+    creator, reader = probe.session(), probe.session(before=enter(CLONE_NEWIPC))
+    creator.ask("sysv_shm_create", key=key, size=512, text=SENTENCE)
+    read = reader.ask("sysv_shm_read", key=key)
+    assert read.facts == {"found": False}
+    assert [(call["call"], call["errno"]) for call in read.calls] == [("shmget", "ENOENT")]
+    finish = creator.ask("sysv_shm_finish")
+    assert (finish.facts["reply_nonce"], finish.facts["gone"]) == ("", True)
+
+
+def test_ftok_of_a_path_that_only_one_side_has(probe: Probe, tmp_path: pathlib.Path) -> None:
+    seen = probe.step("sysv_shm_read", path=str(tmp_path / "dummy"), id=80)
+    assert [(call["call"], call["errno"]) for call in seen.calls] == [("ftok", "ENOENT")]
+    assert seen.facts == {}
+
+
+def test_a_foreign_segment_is_left_alone(probe: Probe) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    libc.shmat.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
+    key = secrets.randbelow(2**31) + 1
+    foreign = libc.shmget(key, 512, 0o1600)
+    assert foreign >= 0
+    try:
+        address = libc.shmat(foreign, None, 0)
+        ctypes.memset(address, 0x5A, 512)
+        session = probe.session()
+        create = session.ask("sysv_shm_create", key=hex(key), size=512)
+        assert create.facts["attached"] is False
+        assert create.calls[0]["errno"] == "EEXIST"
+        read = session.ask("sysv_shm_read", key=hex(key))
+        assert (read.facts["found"], read.facts["magic"]) == (True, False)
+        assert "peer_nonce" not in read.facts
+        assert session.ask("sysv_shm_finish").error is not None
+        assert session.finish() == 0
+        assert ctypes.string_at(address, 512) == b"\x5a" * 512
+        assert foreign in segments()
+    finally:
+        libc.shmctl(foreign, 0, None)
+
+
+def test_a_foreign_ftok_file_is_used_but_not_removed(probe: Probe, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("mine")
+    session = probe.session()
+    seen = session.ask("sysv_shm_create", path=str(path), id=1, make=1, size=512)
+    assert (seen.calls[0]["errno"], seen.facts["attached"]) == ("EEXIST", True)
+    session.ask("sysv_shm_finish")
+    session.finish()
+    assert path.read_text() == "mine"
+
+
+def test_a_made_file_that_was_replaced_is_not_removed(probe: Probe, tmp_path: pathlib.Path) -> None:
+    session = probe.session()
+    session.ask("ftok", path=str(tmp_path / "key"), id=1, make=1)
+    (tmp_path / "new").write_text("mine")
+    os.replace(tmp_path / "new", tmp_path / "key")
+    assert session.finish() == 0
+    assert (tmp_path / "key").read_text() == "mine"
+
+
+def test_segments_are_finished_by_key_or_youngest_first(probe: Probe) -> None:
+    before = segments()
+    session = probe.session()
+    base = secrets.randbelow(2**30) + 1
+    made = [session.ask("sysv_shm_create", key=hex(base + i), size=512).facts["key"] for i in range(4)]
+    assert len(segments() - before) == 4
+    fifth = session.ask("sysv_shm_create", key=hex(base + 4), size=512)
+    assert fifth.error == "this session holds too many segments"
+    finished = [session.ask("sysv_shm_finish", key=made[1]), *(session.ask("sysv_shm_finish") for _unused in range(3))]
+    assert sorted(seen.facts["key"] for seen in finished) == sorted(made)
+    assert finished[0].facts["key"] == made[1]
+    assert all(seen.facts["gone"] for seen in finished)
+    assert segments() == before
+
+
+# ---- POSIX shared memory and semaphores
+
+
+def name() -> str:
+    return f"/podshm-test-{secrets.token_hex(6)}"
+
+
+@pytest.mark.parametrize("first", ["posix_write", "posix_read"])
+def test_posix_both_ways_in_any_order(probe: Probe, first: str) -> None:
+    shared = name()
+    args: dict[str, dict[str, str | int]] = {"posix_write": {"size": 512, "text": SENTENCE}, "posix_read": {}}
+    second = "posix_read" if first == "posix_write" else "posix_write"
+    waiting, first_nonce = probe.begin(first, name=shared, **args[first])
+    begun = waiting.until(lambda data: data.find(b'{"ready":true}\n') + 15 if b'{"ready":true}\n' in data else None)
+    other = probe.step(second, name=shared, **args[second])
+    rest = waiting.until(lambda data: _protocol.complete(data, first_nonce))
+    seen = {first: _protocol.parse(begun + rest, first, first_nonce), second: other}
+    write, read = seen["posix_write"], seen["posix_read"]
+    assert waiting.process.wait(PATIENCE) == 0
+    assert (read.facts["peer_nonce"], read.facts["text"]) == (write.nonce, SENTENCE)
+    assert write.facts["reply_nonce"] == read.nonce
+    assert (write.facts["timed_out"], read.facts["timed_out"], write.facts["left"]) == (False, False, 0)
+    assert (read.facts["shm_dev"], read.facts["shm_ino"]) == (write.facts["shm_dev"], write.facts["shm_ino"])
+    assert int(write.facts["posted_at_ns"]) <= int(read.facts["wait_ended_ns"])
+    assert int(read.facts["posted_at_ns"]) <= int(write.facts["wait_ended_ns"])
+    assert in_shm(shared[1:]) == []
+
+
+@needs_root
+def test_posix_does_not_cross_mounts(probe: Probe) -> None:
+    shared = name()
+    running, fresh = probe.begin("posix_read", before=enter(shm="size=1m"), name=shared, deadline=300)
+    write = probe.step("posix_write", name=shared, deadline=300, text=SENTENCE)
+    output, _unused = running.process.communicate(timeout=PATIENCE)
+    read = _protocol.parse(output, "posix_read", fresh)
+    for seen in (write, read):
+        assert (seen.facts["timed_out"], seen.facts["timeout"]) == (True, 300)
+        assert next(call["errno"] for call in seen.calls if call["call"] == "sem_timedwait") in {"ETIMEDOUT", "EINTR"}
+    assert write.facts["path_dev"] != read.facts["path_dev"]
+    assert "peer_nonce" not in read.facts
+    assert "reply_nonce" not in write.facts
+    assert write.facts["left"] == 0
+    assert in_shm(shared[1:]) == []
+
+
+@pytest.mark.parametrize("step", ["posix_write", "posix_read"])
+def test_posix_that_is_told_to_end_removes_what_it_made(probe: Probe, step: str) -> None:
+    shared = name()
+    running, fresh = probe.begin(step, name=shared)
+    begun = running.until(lambda data: len(data) if b"ready" in data else None)
+    assert in_shm(shared[1:]) != []
+    running.process.send_signal(signal.SIGTERM)
+    seen = _protocol.parse(begun + running.until(lambda data: _protocol.complete(data, fresh)), step, fresh)
+    assert (seen.facts["interrupted"], seen.facts["timed_out"]) == (True, True)
+    assert running.process.wait(PATIENCE) == 0
+    assert in_shm(shared[1:]) == []
+
+
+@needs_root
+def test_posix_without_room_in_shm(probe: Probe) -> None:
+    """Two blocks are for the semaphores: the memory gets ENOSPC, not SIGBUS."""
+    seen = probe.step("posix_write", before=enter(shm="size=8k"), name=name())
+    assert [call["errno"] for call in seen.calls if call["call"] == "fallocate"] == ["ENOSPC"]
+    assert "wait_began_ns" not in seen.facts
+    assert seen.facts["left"] == 0
+
+
+def test_posix_takes_no_foreign_object(probe: Probe) -> None:
+    shared = name()
+    foreign = pathlib.Path(f"/dev/shm{shared}-m")
+    foreign.write_text("mine")
+    try:
+        seen = probe.step("posix_write", name=shared)
+        assert [call["errno"] for call in seen.calls if call["call"] == "shm_open"] == ["EEXIST"]
+        assert seen.facts["left"] == 1
+        assert foreign.read_text() == "mine"
+    finally:
+        foreign.unlink()
+
+
+# ---- how much can be written
+
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+@needs_root
+@pytest.mark.parametrize("pages", [1, 2, 7, 63, 64, 65, 129, 1000])
+def test_fill_counts_to_the_byte(probe: Probe, pages: int) -> None:
+    size = pages * PAGE
+    seen = probe.step("fill", before=enter(shm=f"size={size}"), path="/dev/shm", max=2 * size)
+    assert seen.facts["size_bytes"] == seen.facts["available_bytes"] == size
+    assert seen.facts["written_bytes"] == size
+    assert (seen.facts["stopped_by"], seen.facts["verified"], seen.facts["freed"]) == ("ENOSPC", True, True)
+    assert seen.facts["available_bytes_after"] == size
+
+
+@needs_root
+@pytest.mark.parametrize("most", [1, 511, 512, 513, 4095, 4097, 262143, 262145, 1000001])
+def test_fill_stops_at_its_bound(probe: Probe, most: int) -> None:
+    seen = probe.step("fill", before=enter(shm="size=4m"), path="/dev/shm", max=most)
+    assert (seen.facts["written_bytes"], seen.facts["stopped_by"]) == (most, "max")
+    assert (seen.facts["verified"], seen.facts["freed"]) == (True, True)
+
+
+@needs_root
+def test_fill_survives_what_kills_the_writer(probe: Probe) -> None:
+    def before() -> None:
+        enter(shm="size=4m")()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000000, 1000000))
+
+    seen = probe.step("fill", before=before, path="/dev/shm", max=2000000)
+    assert seen.facts["stopped_by"] == f"signal:{int(signal.SIGXFSZ)}"
+    assert (seen.facts["written_bytes"], seen.facts["verified"], seen.facts["freed"]) == (1000000, True, True)
+
+
+@needs_root
+def test_fill_ends_at_its_deadline(probe: Probe) -> None:
+    seen = probe.step("fill", before=enter(shm="size=1g"), path="/dev/shm", max=2**30, deadline=1)
+    assert (seen.facts["stopped_by"], seen.facts["timeout"], seen.facts["freed"]) == ("deadline", 1, True)
+
+
+@needs_root
+def test_fill_leaves_nothing_even_when_it_is_killed(probe: Probe, tmp_path: pathlib.Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "podshm", tmp_path], check=True)
+    try:
+        running, _fresh = probe.begin("fill", path=str(tmp_path), max=2**30)
+        while os.statvfs(tmp_path).f_bavail * PAGE > 2**30 - 2**20:
+            assert running.process.poll() is None
+        assert os.listdir(tmp_path) == []
+        children = pathlib.Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
+        writer = os.pidfd_open(int(children.read_text(encoding="ascii")))
+        running.process.kill()
+        signal.pidfd_send_signal(writer, signal.SIGKILL)
+        os.close(writer)
+        running.process.wait(PATIENCE)
+    finally:
+        while subprocess.run(["umount", tmp_path], check=False, stderr=subprocess.DEVNULL).returncode:
+            pass
+
+
+def test_fill_where_nothing_can_be_made(probe: Probe, tmp_path: pathlib.Path) -> None:
+    seen = probe.step("fill", path="/proc", max=100)
+    assert "written_bytes" not in seen.facts
+    assert "errno" in next(call for call in seen.calls if call["call"] == "open")
+    (tmp_path / "file").touch()
+    seen = probe.step("fill", path=str(tmp_path / "file"), max=100)
+    assert [call["errno"] for call in seen.calls if call["call"] == "open"] == ["ENOTDIR"]
+
+
+# ---- other architectures
+
+
+@pytest.mark.parametrize(("arch", "qemu"), [("arm64", "aarch64"), ("riscv64", "riscv64"), ("s390x", "s390x")])
+def test_foreign_binaries_run(arch: str, qemu: str) -> None:
+    emulator = shutil.which(f"qemu-{qemu}-static")
+    if emulator is None:
+        pytest.skip(f"no qemu-{qemu}-static here (Debian: qemu-user-static)")
+    fresh = nonce()
+    commands = [
+        ("selftest", {}),
+        ("identity", {}),
+        ("sysv_shm_create", {"key": "0x5eed", "size": "512", "text": "a b"}),
+    ]
+    commands += [("sysv_shm_finish", {}), ("fill", {"path": "/dev/shm", "max": "300001"})]
+    lines = "".join(_protocol.command(step, fresh, args) for step, args in commands)
+    output = subprocess.run(
+        [emulator, SOURCES / "bin" / arch, "session"], input=lines.encode(), stdout=subprocess.PIPE, check=True
+    ).stdout
+    seen = {}
+    for step, _unused in commands:
+        end = _protocol.complete(output, fresh)
+        assert end is not None
+        seen[step] = _protocol.parse(output[:end], step, fresh).facts
+        output = output[end:]
+    assert output == b""
+    assert seen["selftest"]["arch"] == arch
+    assert seen["identity"]["path_ino"] == os.stat("/dev/shm").st_ino
+    assert seen["identity"]["size_bytes"] == os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize
+    assert (seen["sysv_shm_create"]["attached"], seen["sysv_shm_finish"]["gone"]) == (True, True)
+    assert (seen["fill"]["written_bytes"], seen["fill"]["verified"]) == (300001, True)
