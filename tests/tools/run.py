@@ -29,6 +29,8 @@ TREE = BUILD / "collections" / "ansible_collections"
 COPY = TREE / "abcdesktopio" / "podshm"
 # Short, because it becomes part of the first line of scripts.
 ANSIBLE_TEST_HOME = BUILD / "home"
+# The closing line once more, for who wants it after make's own last words.
+SUMMARY = BUILD / "summary"
 # The names under which ansible-core 2.19 and 2.21 look for get-pip.
 GET_PIP = ("get_pip_24_2.py", "get_pip_25_2.py")
 # ansible-test's word for a test that looks at kinds of files that we do not have.
@@ -300,6 +302,7 @@ def main(names: list[str]) -> int:
         if clusters:
             clusters.stop()
     print("=== all", *rows, total, sep="\n", flush=True)
+    SUMMARY.write_text(f"{total}\n", "utf-8")
     return 1 if total.failed or not total.passed else 0
 
 

@@ -61,17 +61,21 @@ def test_a_tool_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_main_adds_up_and_ends_with_the_count(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
     stages = {"good": lambda: [python("")] * 2, "bad": lambda: [python("raise SystemExit(1)")], "empty": list}
     monkeypatch.setattr(driver, "STAGES", stages)
     assert driver.main(["good"]) == 0
     assert capfd.readouterr().out.endswith("\n2 passed, 0 failed, 0 skipped\n")
     assert driver.main(["good", "bad", "empty"]) == 1
     assert capfd.readouterr().out.endswith("\n2 passed, 2 failed, 0 skipped\n")
+    assert (tmp_path / "summary").read_text("utf-8") == "2 passed, 2 failed, 0 skipped\n"
 
 
-def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
+
     class Broken:
         log = Path("clusters.log")
 
