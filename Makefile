@@ -10,6 +10,9 @@ RUN_PINS := requirements/setup.sh requirements/install_collections.py requiremen
             requirements/constraints.txt requirements/run.txt
 PLAYBOOK := .venv/bin/ansible-playbook
 
+# The scripts in .venv carry its path: after a move it has to be made again.
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.test)
+
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible

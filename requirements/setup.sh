@@ -37,7 +37,7 @@ kind=$1
 mkdir -p .build/tmp
 export TMPDIR=$PWD/.build/tmp
 # An interrupted run, a moved checkout or an upgraded Python leave a .venv that no longer starts.
-if ! head -n 1 .venv/bin/pip 2>/dev/null | grep -qF "$PWD/.venv/" || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+if ! grep -qsF "$PWD/.venv" .venv/bin/activate || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     python=$(find_python)
     need_venv "$python"
     "$python" -m venv --clear .venv
