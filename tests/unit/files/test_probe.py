@@ -40,10 +40,17 @@ def nonce() -> str:
     return secrets.token_hex(16)
 
 
-def segments() -> set[int]:
-    """The ids of the System V segments in this IPC namespace."""
+def segments(maker: int) -> int:
+    """How many System V segments there are of this process's making."""
     lines = pathlib.Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]
-    return {int(line.split()[1]) for line in lines}
+    return [int(line.split()[4]) for line in lines].count(maker)
+
+
+def children(pid: int) -> list[int]:
+    """Its child processes."""
+    return [
+        int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    ]
 
 
 def in_shm(part: str) -> list[str]:
@@ -292,7 +299,6 @@ def test_a_session_answers_in_order_and_ends_with_its_input(probe: Probe) -> Non
     ],
 )
 def test_a_request_that_makes_no_sense(probe: Probe, words: str, problem: str) -> None:
-    before = segments(), in_shm("")
     step, *rest = words.split()
     fresh = nonce()
     session = probe.session()
@@ -302,7 +308,7 @@ def test_a_request_that_makes_no_sense(probe: Probe, words: str, problem: str) -
     session.ask("selftest")
     alone = probe.start(step, f"nonce={fresh}", *rest)
     assert alone.process.wait(PATIENCE) == 2
-    assert (segments(), in_shm("")) == before
+    assert [segments(running.process.pid) for running in (session, alone)] == [0, 0]
 
 
 @pytest.mark.parametrize("bad", ["", "nonce=", "nonce=" + "A" * 32, "nonce=" + "a" * 31, "nonce=" + "a" * 33])
@@ -356,47 +362,42 @@ def test_hold_obeys_at_once_and_prints_nothing(probe: Probe, number: int) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_session_that_is_told_to_end_removes_what_it_made(probe: Probe, tmp_path: pathlib.Path, number: int) -> None:
-    before = segments()
     session = probe.session()
     session.ask("sysv_shm_create", path=str(tmp_path / "key"), id=7, make=1, size=512)
     session.ask("ftok", path=str(tmp_path / "other"), id=7, make=1)
-    assert len(segments() - before) == 1
+    assert segments(session.process.pid) == 1
     assert len(os.listdir(tmp_path)) == 2
     session.process.send_signal(number)
     assert session.process.wait(PATIENCE) == 0
-    assert segments() == before
+    assert segments(session.process.pid) == 0
     assert os.listdir(tmp_path) == []
 
 
 def test_a_session_ends_by_itself(probe: Probe) -> None:
-    before = segments()
     session = probe.start("session", "deadline=1")
     session.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
     assert session.process.wait(PATIENCE) == 0
-    assert segments() == before
+    assert segments(session.process.pid) == 0
 
 
 def test_a_session_that_nobody_reads_ends(probe: Probe) -> None:
-    before = segments()
     session = probe.session()
     session.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
     assert session.process.stdout is not None
     session.process.stdout.close()
     session.send(_protocol.command("selftest", nonce(), {}))
     assert session.process.wait(PATIENCE) == 0
-    assert segments() == before
+    assert segments(session.process.pid) == 0
 
 
 @needs_root
 def test_hold_as_process_1_passes_the_word_on_and_reaps(probe: Probe) -> None:
     """As in a pod: the kubelet tells only process 1; a session was exec'd beside it."""
-    before = segments()
     outer = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", probe.path, "hold"])
     try:
-        children = pathlib.Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-        while not children.read_text(encoding="ascii").split():
+        while not children(outer.pid):
             assert outer.poll() is None
-        first = int(children.read_text(encoding="ascii").split()[0])
+        first = children(outer.pid)[0]
         while pathlib.Path(f"/proc/{first}/cmdline").read_bytes().split(b"\0")[1:2] != [b"hold"]:
             assert outer.poll() is None
         join = ["nsenter", "--target", str(first), "--pid"]
@@ -404,7 +405,7 @@ def test_hold_as_process_1_passes_the_word_on_and_reaps(probe: Probe) -> None:
         # An orphan becomes hold's child, and must not stay as a zombie.
         shell = subprocess.Popen([*join, "sh", "-c", "exec 3<&0; cat <&3 &"], stdin=subprocess.PIPE)
         assert shell.wait(PATIENCE) == 0
-        orphan = os.pidfd_open(int(pathlib.Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")))
+        orphan = os.pidfd_open(children(first)[0])
         assert shell.stdin is not None
         shell.stdin.close()
         patience = time.monotonic() + PATIENCE
@@ -416,11 +417,12 @@ def test_hold_as_process_1_passes_the_word_on_and_reaps(probe: Probe) -> None:
         inside = Running(pathlib.Path(shutil.which(join[0]) or ""), [*join[1:], str(probe.path), "session"], None)
         probe.running.append(inside)
         inside.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
-        assert len(segments() - before) == 1
+        session = children(inside.process.pid)[0]
+        assert segments(session) == 1
         os.kill(first, signal.SIGTERM)
         assert outer.wait(PATIENCE) == 0
         assert inside.process.wait(PATIENCE) == 0
-        assert segments() == before
+        assert segments(session) == 0
         assert beside.process.poll() is None
     finally:
         outer.kill()
@@ -433,7 +435,6 @@ SENTENCE = "This is the way the world ends..."
 
 
 def test_sysv_both_ways_through_a_shared_path(probe: Probe, tmp_path: pathlib.Path) -> None:
-    before = segments()
     where: dict[str, str | int] = {"path": str(tmp_path / "key"), "id": 80}
     creator, reader = probe.session(), probe.session()
     create = creator.ask("sysv_shm_create", **where, make=1, size=4096, mode="0600", text=SENTENCE)
@@ -454,7 +455,7 @@ def test_sysv_both_ways_through_a_shared_path(probe: Probe, tmp_path: pathlib.Pa
     finish = creator.ask("sysv_shm_finish")
     assert finish.facts["reply_nonce"] == read.nonce
     assert (finish.facts["nattch"], finish.facts["gone"]) == (1, True)
-    assert segments() == before
+    assert segments(creator.process.pid) == 0
     assert os.listdir(tmp_path) == []
 
 
@@ -496,7 +497,7 @@ def test_a_foreign_segment_is_left_alone(probe: Probe) -> None:
         assert session.ask("sysv_shm_finish").error is not None
         assert session.finish() == 0
         assert ctypes.string_at(address, 512) == b"\x5a" * 512
-        assert foreign in segments()
+        assert segments(os.getpid()) == 1
     finally:
         libc.shmctl(foreign, 0, None)
 
@@ -522,18 +523,17 @@ def test_a_made_file_that_was_replaced_is_not_removed(probe: Probe, tmp_path: pa
 
 
 def test_segments_are_finished_by_key_or_youngest_first(probe: Probe) -> None:
-    before = segments()
     session = probe.session()
     base = secrets.randbelow(2**30) + 1
     made = [session.ask("sysv_shm_create", key=hex(base + i), size=512).facts["key"] for i in range(4)]
-    assert len(segments() - before) == 4
+    assert segments(session.process.pid) == 4
     fifth = session.ask("sysv_shm_create", key=hex(base + 4), size=512)
     assert fifth.error == "this session holds too many segments"
     finished = [session.ask("sysv_shm_finish", key=made[1]), *(session.ask("sysv_shm_finish") for _unused in range(3))]
     assert sorted(seen.facts["key"] for seen in finished) == sorted(made)
     assert finished[0].facts["key"] == made[1]
     assert all(seen.facts["gone"] for seen in finished)
-    assert segments() == before
+    assert segments(session.process.pid) == 0
 
 
 # ---- POSIX shared memory and semaphores
@@ -665,8 +665,7 @@ def test_fill_leaves_nothing_even_when_it_is_killed(probe: Probe, tmp_path: path
         while os.statvfs(tmp_path).f_bavail * PAGE > 2**30 - 2**20:
             assert running.process.poll() is None
         assert os.listdir(tmp_path) == []
-        children = pathlib.Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
-        writer = os.pidfd_open(int(children.read_text(encoding="ascii")))
+        writer = os.pidfd_open(children(running.process.pid)[0])
         running.process.kill()
         signal.pidfd_send_signal(writer, signal.SIGKILL)
         os.close(writer)

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The committed binaries: made of these sources, small, static, for the right machines."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+import re
+import shutil
+import struct
+import types
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _payload, _protocol
+
+SOURCES = pathlib.Path(__file__).resolve().parents[3] / "files" / "probe"
+MACHINES = {"amd64": 62, "arm64": 183, "riscv64": 243, "s390x": 22}
+PT_LOAD, PT_INTERP, PF_X, PF_W = 1, 3, 1, 2
+
+
+def builder() -> types.ModuleType:
+    """files/probe/build.py, which is no package's module."""
+    spec = importlib.util.spec_from_file_location("podshm_probe_build", SOURCES / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def committed() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((SOURCES / "bin").iterdir())}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the compiler: pip install ziglang")
+def test_a_rebuild_in_another_folder_gives_the_same_bytes(tmp_path: pathlib.Path) -> None:
+    elsewhere = tmp_path / "some where" / "else"
+    shutil.copytree(SOURCES, elsewhere, ignore=shutil.ignore_patterns("bin"))
+    assert builder().build(elsewhere) == committed()
+
+
+def test_the_payload_is_what_is_committed() -> None:
+    build = builder()
+    assert build.PAYLOAD.read_text(encoding="ascii") == build.payload(committed())
+    assert {arch: _payload.binary(arch) for arch in _payload.BINARIES} == committed()
+
+
+def test_version_and_protocol_are_the_sources() -> None:
+    text = (SOURCES / "probe.h").read_text(encoding="ascii")
+    assert re.findall(r'^#define PROBE_VERSION "(.*)"$', text, re.MULTILINE) == [_payload.VERSION]
+    assert re.findall(r"^#define PROBE_PROTOCOL (\d+)$", text, re.MULTILINE) == [str(_payload.PROTOCOL)]
+    assert _payload.PROTOCOL == _protocol.PROTOCOL
+
+
+@pytest.mark.parametrize("arch", sorted(MACHINES))
+def test_a_binary_is_small_static_and_for_its_machine(arch: str) -> None:
+    elf = _payload.binary(arch)
+    order = ">" if arch == "s390x" else "<"
+    assert len(elf) <= 32 * 1024
+    assert elf[:6] == b"\x7fELF\x02" + (b"\x02" if order == ">" else b"\x01")
+    kind, machine, _version, _entry, table = struct.unpack_from(order + "HHIQQ", elf, 16)
+    size, count = struct.unpack_from(order + "HH", elf, 54)
+    assert (kind, machine) == (2, MACHINES[arch])
+    headers = [struct.unpack_from(order + "IIQQQQQQ", elf, table + i * size) for i in range(count)]
+    assert PT_INTERP not in {header[0] for header in headers}
+    loads = [header for header in headers if header[0] == PT_LOAD]
+    assert not any(flags & PF_X and flags & PF_W for _type, flags, *_rest in loads)
+    page = 65536 if arch == "arm64" else 4096  # kernels with 64 KiB pages must be able to map it
+    for _type, _flags, offset, address, _physical, _in_file, _in_memory, alignment in loads:
+        assert alignment == page
+        assert (address - offset) % page == 0
+    assert not any(path in elf for path in (b"/root", b"/tmp", b"/home", b"/work"))
+
+
+def test_every_step_has_a_page_in_the_protocol() -> None:
+    table = (SOURCES / "main.c").read_text(encoding="ascii")
+    steps = set(re.findall(r'^\t\{"(\w+)", ', table, re.MULTILINE))
+    text = (SOURCES.parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert steps
+    assert steps == set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
