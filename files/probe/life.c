@@ -6,18 +6,27 @@
 // past a deadline, SIGALRM comes every tick.
 #include "probe.h"
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { TICK_US = 10000 };
 
 static volatile sig_atomic_t told;
 static uint64_t life_until, step_until;
 
+// Stands in for musl's own of this name, which sem_timedwait() asks for the time:
+// that one looks for the vDSO first, with 1 KB of code.
+int __clock_gettime(clockid_t clock, struct timespec *t)
+{
+	return syscall(SYS_clock_gettime, clock, t);
+}
+
 uint64_t now_ns(int clock)
 {
 	struct timespec t;
-	clock_gettime(clock, &t);
+	__clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 

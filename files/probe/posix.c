@@ -25,7 +25,7 @@ static void file_of(char *path, const char *name)
 
 static int open_in_shm(const char *path, int flags)
 {
-	return open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return open_file(path, flags | O_RDWR | O_NOFOLLOW);
 }
 
 // sem_open(name, O_CREAT, 0600, 0), done as musl does it: a semaphore under

@@ -73,8 +73,9 @@ void unmake_file(const char *path);
 void unmake_segment(int id);
 void unmake_since(int mark);
 
-// place.c: where a path lives, and in which namespaces this is.
+// place.c: files, where a path lives, in which namespaces this is.
 struct statx;
+int open_file(const char *path, int flags); // O_CLOEXEC, mode 0600
 int look_at(const char *path, struct statx *s); // through symbolic links
 int look_at_fd(int fd, struct statx *s);
 void join(char *to, size_t size, const char *first, const char *second);

@@ -45,7 +45,7 @@ static int write_until_full(int fd, uint64_t most)
 // As the likeliest victim, when memory runs out before the file system does.
 static void offer_to_the_oom_killer(void)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd = open_file("/proc/self/oom_score_adj", O_WRONLY);
 	if (fd < 0) return;
 	(void)!write(fd, "1000", 4);
 	close(fd);
@@ -117,7 +117,7 @@ void step_fill(void)
 	if (!space(path, "size_bytes=%lu available_bytes=%lu", &before)) return;
 	join(file, sizeof file, path, "/podshm-");
 	strlcat(file, arg_nonce(), sizeof file);
-	int fd = open(file, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open_file(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW);
 	if (called(fd, "open path=%s flags=O_CREAT|O_EXCL|O_RDWR|0600", file) < 0) return;
 	// Without a name from the start: whatever kills us, the kernel frees it.
 	called(unlink(file), "unlink path=%s", file);

@@ -32,7 +32,7 @@ static bool ftok_key(key_t *key, char *made)
 		return false;
 	if (!id) return error("missing", "id");
 	if (make) {
-		int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+		int fd = open_file(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW);
 		if (called(fd, "open path=%s flags=O_CREAT|O_EXCL|0600", path) >= 0) {
 			made_file(path);
 			if (made) strlcpy(made, path, PATH_CHARS);
