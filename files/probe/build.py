@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
