@@ -127,8 +127,7 @@ class Running:
 
     def close(self) -> None:
         """For the end of a test."""
-        if self.process.poll() is None:
-            self.process.kill()
+        self.process.terminate()  # not kill: it has to clean up
         self.process.wait(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
