@@ -359,7 +359,8 @@ def bridge_missing(layout: Layout) -> bool:
 
 def make_bridge(layout: Layout) -> None:
     if not os.path.exists(f"/sys/class/net/{layout.bridge}"):
-        ip("link", "add", layout.bridge, "type", "bridge")
+        # Without an address of its own a bridge takes one of its ports', and another when that goes.
+        ip("link", "add", layout.bridge, "address", f"0a:58:0a:b7:{layout.slot:02x}:01", "type", "bridge")
     ip("link", "set", layout.bridge, "alias", layout.cni_network)
     ip("address", "replace", f"{layout.node_address}/{layout.pod_subnet.prefixlen}", "dev", layout.bridge)
     ip("link", "set", layout.bridge, "up")
