@@ -13,8 +13,10 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import os
 import secrets
 import time
+import traceback
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
@@ -30,6 +32,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
 _STEP_SLACK: t.Final = 3
+
+#: How long (seconds) the node may take to report a container whose probe has just ended.
+_REPORT_SECONDS: t.Final = 2
 
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
 _ANCHOR_SLACK: t.Final = 30
@@ -102,11 +107,20 @@ def run(
             result.problem = problem
         except _cluster.Interrupt as signal:
             result.problem = Undecided("Interrupted", f"the run was ended by {signal}")
+        except Exception as error:  # noqa: BLE001
+            # its message may quote anything, so only its place is told
+            result.problem = Undecided("Internal", f"{type(error).__name__} in {_place(error)}")
     result.checks = [
         _judge(check, settings, result, outcome.get(check.id, {}), context.get(check.id)) for check in checks
     ]
     result.duration = round(time.monotonic() - began, 3)
     return result
+
+
+def _place(error: BaseException) -> str:
+    """Where an error comes from, without what was in its hands."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
 
 
 class _Run:
@@ -131,6 +145,9 @@ class _Run:
         self._until = began + settings.timeout
         self._created: list[dict[str, t.Any]] = []
         self._sessions: list[_cluster.Session] = []
+        self._ending = False
+        #: by pod, until when (monotonic) to wait for the node's word about its first trouble
+        self._troubled: dict[str, float] = {}
         # follows the pods until long after every wait in here has ended
         self._watch = _cluster.PodWatch(cluster, result.run, self._until + settings.cleanup_timeout)
         self._common = _pod.Common(
@@ -155,7 +172,8 @@ class _Run:
                 return
             self._ask_all(outcome, context)
         finally:
-            self._clean_up()
+            with _cluster.uninterruptible():
+                self._clean_up()
 
     def _create(self) -> None:
         dry_run = self._check_mode
@@ -181,7 +199,8 @@ class _Run:
                     outcome.setdefault(step.check, {})[step.label] = answers[step.check, step.label]
                     context[step.check] = _verdict.Context(self._settings, self._node, plan, after)
         finally:
-            # an interrupt must not wait for the threads: their waits end here
+            # an interrupt must not wait for the threads: their waits end here, and none begins
+            self._ending = True
             self._watch.stop()
             for session in self._sessions:
                 session.shutdown()
@@ -200,6 +219,7 @@ class _Run:
                 self._steps(plan, name, answers)
                 after = _cluster.aftermath(self._cluster.pod(name))
         except Undecided as problem:
+            problem = self._explained(name, problem)
             for step in plan.steps:
                 answers.setdefault((step.check, step.label), problem)
         # the node starts to clean up while the other pods are still asked
@@ -234,9 +254,37 @@ class _Run:
         try:
             return _protocol.parse(self._cluster.log(name, step.container), step.name, step.nonce)
         except Undecided as problem:
-            if problem.subject:
-                raise
-            raise Undecided(problem.reason, problem.detail, f"container {step.container} of pod {name}") from None
+            raise self._explained(name, self._located(problem, name, step), step.container) from None
+
+    def _located(self, problem: Undecided, name: str, step: _plan.PlannedStep) -> Undecided:
+        """A problem that says where it is."""
+        subject = f"container {step.container} of pod {self._settings.namespace}/{name}"
+        return problem if problem.subject else Undecided(problem.reason, problem.detail, subject)
+
+    def _explained(self, name: str, problem: Undecided, container: str = "") -> Undecided:
+        """The cause behind a failed pod, a broken connection or bad output, as far as pod and log can tell it.
+
+        :param container: the one that it is about; by default the first that ended.
+        """
+        if problem.reason not in ("PodFailed", "ExecTransport", "BadOutput"):
+            return problem
+
+        def ended(pod: dict[str, t.Any]) -> list[str]:
+            return [each for each in _cluster.aftermath(pod)["terminated"] if container in ("", each)]
+
+        def told(pod: dict[str, t.Any]) -> bool:
+            return not pod or "deletionTimestamp" in pod["metadata"] or bool(ended(pod))
+
+        until = self._troubled.setdefault(name, time.monotonic() + _REPORT_SECONDS)
+        try:
+            pod = self._watch.wait(name, told, until)
+            if pod is None:
+                return problem
+            if not pod or "deletionTimestamp" in pod["metadata"]:
+                return Undecided("PodGone", "somebody deleted it", f"pod {self._settings.namespace}/{name}")
+            return _cluster.failure(pod, ended(pod)[0], self._cluster.log(name, ended(pod)[0])) or problem
+        except Undecided:
+            return problem
 
     def _steps(self, plan: _plan.PodPlan, name: str, answers: dict[tuple[str, str], Answer]) -> None:
         sessions: dict[str, _cluster.Session] = {}
@@ -250,7 +298,7 @@ class _Run:
                     )
                     self._sessions.append(sessions[container])
                 except Undecided as problem:
-                    broken[container] = problem
+                    broken[container] = self._explained(name, problem, container)
             for step in plan.steps:
                 # after a bad answer the stream is not in step any more
                 answer: Answer | None = broken.get(step.container)
@@ -267,13 +315,13 @@ class _Run:
     def _step(self, session: _cluster.Session, name: str, step: _plan.PlannedStep) -> _protocol.Observation:
         line = _protocol.command(step.name, step.nonce, {"deadline": str(_catalog.STEP_SECONDS * 1000), **step.args})
         seconds = min(_catalog.STEP_SECONDS + _STEP_SLACK, self._remaining())
-        answer = session.ask(line, lambda data: _protocol.complete(data, step.nonce), seconds)
         try:
+            answer = session.ask(line, lambda data: _protocol.complete(data, step.nonce), seconds)
             observation = _protocol.parse(answer, step.name, step.nonce)
+            if observation.error:
+                raise Undecided("ProbeError", observation.error)
         except Undecided as problem:
-            raise Undecided(problem.reason, problem.detail, f"container {step.container} of pod {name}") from None
-        if observation.error:
-            raise Undecided("ProbeError", observation.error, f"container {step.container} of pod {name}")
+            raise self._explained(name, self._located(problem, name, step), step.container) from None
         return observation
 
     def _timed(self, step: _plan.PlannedStep, ask: t.Callable[[], _protocol.Observation]) -> Answer:
@@ -287,6 +335,8 @@ class _Run:
             seconds[step.check] = seconds.get(step.check, 0.0) + time.monotonic() - began
 
     def _remaining(self) -> float:
+        if self._ending:
+            raise Undecided("Interrupted", "the run ends")
         remaining = self._until - time.monotonic()
         if remaining <= 0:
             raise Undecided("Timeout", f"the run took longer than {self._settings.timeout} s")
@@ -297,21 +347,45 @@ class _Run:
         if self._check_mode:
             return
         until = time.monotonic() + self._settings.cleanup_timeout
-        troubles: list[str] = []
+        objects, pause = self._created, 0.2
+        while True:
+            objects, problems = self._remove(objects, until)
+            hopeless = any(problem.reason not in _cluster.PASSING for problem in problems)
+            if hopeless or not (objects or problems) or time.monotonic() + pause >= until:
+                break
+            # an API server that restarts, or a watch that broke: nothing tells when to try again
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+        self._watch.close()
+        causes = {problem.subject: problem for problem in problems}
+        for stored in objects:
+            title = _cluster.title(stored)
+            self._result.residue.append(str(causes.pop(title, title)))
+        if not objects:
+            self._result.residue += [f"could not look: {problem}" for problem in causes.values()]
+
+    def _remove(
+        self, objects: t.Sequence[dict[str, t.Any]], until: float
+    ) -> tuple[list[dict[str, t.Any]], list[Undecided]]:
+        """Delete objects and wait until they are gone; returns what is left of the run, and what went wrong."""
+        problems: list[Undecided] = []
         # the anchor last: as long as it is there, the cluster itself will finish this
-        for stored in reversed(self._created):
+        for stored in sorted(objects, key=lambda stored: bool(stored["kind"] == "Job")):
             try:
                 self._cluster.delete(stored)
             except Undecided as problem:
-                troubles.append(str(problem))
-        for stored in self._created:
-            if stored["kind"] == "Pod":
-                self._watch.wait(stored["metadata"]["name"], lambda pod: not pod, until, stoppable=False)
-        self._watch.close()
+                problems.append(problem)
+        if not problems:
+            for stored in objects:
+                if stored["kind"] == "Pod":
+                    # without a watch there is still the look below
+                    with contextlib.suppress(Undecided):
+                        self._watch.wait(stored["metadata"]["name"], lambda pod: not pod, until, stoppable=False)
         try:
-            self._result.residue = self._cluster.left(self._result.run)
+            # by label: also what was created while the answer was lost
+            return self._cluster.left(self._result.run), problems
         except Undecided as problem:
-            self._result.residue = [f"could not look: {trouble}" for trouble in [*troubles, str(problem)]]
+            return [], [*problems, problem]
 
 
 def _present(pod: dict[str, t.Any], subject: str) -> dict[str, t.Any]:
