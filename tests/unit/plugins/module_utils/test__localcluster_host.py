@@ -105,10 +105,12 @@ def test_spawned_processes_carry_the_mark_and_nothing_of_ours(
     monkeypatch.setenv("HTTPS_PROXY", "http://nowhere.example")
     log = tmp_path / "log"
     log.write_text("of an earlier life")
-    child = host.spawn(["/bin/sh", "-c", "env; read line; exec sleep 1000"], str(log), str(tmp_path))
+    child = host.spawn(["/bin/sh", "-c", "env; kill -STOP $$"], str(log), str(tmp_path))
     process = host.Process.of(child.pid)
     assert process is not None
     try:
+        # stopped by itself: it has written all that it ever will
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
         assert os.getsid(child.pid) == child.pid
         assert host.marked(str(tmp_path)) == {child.pid}
         assert host.marked(str(tmp_path.parent)) == set()
