@@ -46,7 +46,7 @@ def manifest(name: str, image: str) -> dict[str, t.Any]:
                     "name": "pause",
                     "image": image,
                     "imagePullPolicy": "Never",
-                    "resources": {"limits": {"cpu": "100m", "memory": "16Mi"}},
+                    "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "16Mi"}},
                 }
             ],
         },
