@@ -346,28 +346,24 @@ class _Run:
         """Remove what was created, on a budget of its own, and look whether something stays."""
         if self._check_mode:
             return
-        until = time.monotonic() + self._settings.cleanup_timeout
-        objects, pause = self._created, 0.2
+        until = self._cluster.until = time.monotonic() + self._settings.cleanup_timeout
+        left: list[dict[str, t.Any]] | None = self._created
+        pause = 0.2
         while True:
-            objects, problems = self._remove(objects, until)
+            left, problems = self._remove(left or (), until)
             hopeless = any(problem.reason not in _cluster.PASSING for problem in problems)
-            if hopeless or not (objects or problems) or time.monotonic() + pause >= until:
+            if left == [] or hopeless or time.monotonic() + pause >= until:
                 break
             # an API server that restarts, or a watch that broke: nothing tells when to try again
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
         self._watch.close()
-        causes = {problem.subject: problem for problem in problems}
-        for stored in objects:
-            title = _cluster.title(stored)
-            self._result.residue.append(str(causes.pop(title, title)))
-        if not objects:
-            self._result.residue += [f"could not look: {problem}" for problem in causes.values()]
+        self._result.residue = _residue(left, problems)
 
     def _remove(
         self, objects: t.Sequence[dict[str, t.Any]], until: float
-    ) -> tuple[list[dict[str, t.Any]], list[Undecided]]:
-        """Delete objects and wait until they are gone; returns what is left of the run, and what went wrong."""
+    ) -> tuple[list[dict[str, t.Any]] | None, list[Undecided]]:
+        """Delete objects and wait until they are gone; returns what is left, if one could look, and what went wrong."""
         problems: list[Undecided] = []
         # the anchor last: as long as it is there, the cluster itself will finish this
         for stored in sorted(objects, key=lambda stored: bool(stored["kind"] == "Job")):
@@ -385,7 +381,15 @@ class _Run:
             # by label: also what was created while the answer was lost
             return self._cluster.left(self._result.run), problems
         except Undecided as problem:
-            return [], [*problems, problem]
+            return None, [*problems, problem]
+
+
+def _residue(left: t.Sequence[dict[str, t.Any]] | None, problems: t.Sequence[Undecided]) -> list[str]:
+    """What stays, for people, each with why it could not be removed."""
+    if left is None:
+        return [f"could not look: {problems[-1]}"]
+    causes = {problem.subject: str(problem) for problem in problems}
+    return [causes.get(_cluster.title(stored), _cluster.title(stored)) for stored in left]
 
 
 def _present(pod: dict[str, t.Any], subject: str) -> dict[str, t.Any]:
