@@ -101,7 +101,9 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
                 ),
                 Container("second", (("/shared", _SHARED), ("/own", Volume("own-second")))),
                 Container("memory", (("/dev/shm", Volume("memory", "Memory")),)),
-                Container("limited", (("/dev/shm", Volume("limited", "Memory", "{size_limit}")),), memory="{size_limit}"),
+                Container(
+                    "limited", (("/dev/shm", Volume("limited", "Memory", "{size_limit}")),), memory="{size_limit}"
+                ),
             ),
         ),
         Scenario("complete", (Container("writer"), Container("reader")), completes=True),

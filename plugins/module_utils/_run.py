@@ -39,7 +39,7 @@ _REPORT_SECONDS: t.Final = 2
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
 _ANCHOR_SLACK: t.Final = 30
 
-Answer = _protocol.Observation | Undecided
+Answer: t.TypeAlias = "_protocol.Observation | Undecided"
 
 
 @dataclasses.dataclass
