@@ -453,7 +453,7 @@ def test_runtime_class_missing(alpha: Cluster, namespace: str) -> None:
 
 def test_runtime_handler_that_the_node_lacks(alpha: Cluster, namespace: str) -> None:
     with alpha.wide("runtimeclasses", {"handler": "podshm-test-none"}) as name:
-        answer = ask(alpha, namespace=namespace, runtime_class=name, start_timeout=3)
+        answer = ask(alpha, namespace=namespace, runtime_class=name, start_timeout=8)
     fails(answer, "SandboxCreate", f"pod {namespace}/podshm-", "podshm-test-none")
 
 
@@ -671,7 +671,7 @@ def test_api_server_that_answers_deletes_with_silence(alpha: Cluster, namespace:
 def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
     relay = Relay(alpha, lambda asked, answer: False)
     with relay.serving(alpha) as kubeconfig:
-        options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 8, "cleanup_timeout": 3}
+        options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 6, "cleanup_timeout": 2}
         running = call(alpha, "shm_size", before=ENDLESS, **options)
         pods_run(alpha, namespace)
         relay.silent.set()
