@@ -306,7 +306,7 @@ def fails(answer: Answer, reason: str, *words: str, cluster: str = "alpha") -> N
     assert answer.code != 0, answer.output
     assert answer.result["failed"] is True
     assert answer.verdicts == {"ERROR"}, answer.msg
-    assert answer.reasons == {reason}, answer.msg
+    assert answer.reasons == {reason}, {check["observed"] for check in answer.checks.values()}
     line = answer.msg
     assert "\n" not in line
     assert len(line) < 1000

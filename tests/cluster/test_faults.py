@@ -695,7 +695,9 @@ def killed(alpha: Cluster) -> t.Iterator[str]:
     """A namespace with the objects of a run that was killed; the deadline of their anchor runs while others test."""
     name = alpha.make_namespace()
     try:
-        running = call(alpha, "shm_size", namespace=name, before=ENDLESS, timeout=5, cleanup_timeout=1)
+        # it stays while others test, so it must not take the node's CPU from them
+        options = {"timeout": 5, "cleanup_timeout": 1, "volumes": ["none"], "resources": {"cpu": "10m"}}
+        running = call(alpha, "shm_size", namespace=name, before=ENDLESS, **options)
         pods_run(alpha, name)
         running.process.kill()
         assert running.answer().result == {}
