@@ -81,22 +81,42 @@ class PlannedStep:
     name: str
     nonce: str
     args: dict[str, str]
+    waits: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class PodPlan:
-    """One pod: what it is made of and which steps run in it, in order."""
+    """One pod: its name within the run, what it is, and its containers and volumes."""
 
     part: str
-    completes: bool
+    options: _pod.PodOptions
     containers: tuple[_pod.ContainerSpec, ...]
     volumes: tuple[_pod.VolumeSpec, ...]
-    steps: tuple[PlannedStep, ...]
 
     @property
-    def memory_limit_bytes(self) -> int:
-        """The pod's memory limit: every container declares one, so it is their sum."""
-        return sum(container.memory_bytes for container in self.containers)
+    def memory_limit_bytes(self) -> int | None:
+        """The pod's memory limit as Kubernetes computes it: the sum, if every container declares one, else none.
+
+        Sidecars run beside the others and count; init containers that end before do not, since theirs are smaller.
+        """
+        running = [container for container in self.containers if container.kind in ("main", "sidecar")]
+        if not all(container.limited for container in running):
+            return None
+        return sum(container.memory_bytes for container in running)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScenarioPlan:
+    """The pods of one scenario and the steps that run in them, in order."""
+
+    name: str
+    completes: bool
+    pods: tuple[PodPlan, ...]
+    steps: tuple[PlannedStep, ...]
+
+    def pod_of(self, container: str) -> PodPlan:
+        """The pod that a container is in, or will be added to."""
+        return next(pod for pod in self.pods if any(spec.name == container for spec in pod.containers))
 
 
 def quantity(text: t.Any) -> int:
@@ -112,6 +132,11 @@ def quantity(text: t.Any) -> int:
     except decimal.InvalidOperation:
         raise ValueError(f"not a quantity: {text!r}; write for example 512Mi") from None
     return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
+
+
+#: A tmpfs that is written to beside the point, and what the charge of a write is measured with.
+_SMALL: t.Final = 16 * _catalog.MIB
+_CHARGE: t.Final = 8 * _catalog.MIB
 
 
 def variables(settings: Settings, run: str) -> dict[str, str]:
@@ -130,6 +155,15 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         "fill_default": bound(settings.default_size_bytes + _BEYOND),
         "fill_memory": bound(settings.default_size_bytes + _MORE_THAN_DEFAULT),
         "fill_limit": bound(settings.size_limit_bytes + _BEYOND),
+        "beyond_limit": str(settings.size_limit_bytes + _BEYOND),
+        "small": str(_SMALL),
+        "beyond_small": str(_SMALL + _BEYOND),
+        "charge": str(_CHARGE),
+        # beyond any pod of the catalog
+        "too_much": str(1024 * _catalog.MIB),
+        "more_memory": str(settings.memory_bytes + _SMALL + 16 * _catalog.MIB),
+        # no default of any kernel
+        "shmmax": str(123 * _catalog.MIB),
     }
 
 
@@ -138,13 +172,13 @@ def plan(
     settings: Settings,
     run: str,
     nonces: collections.abc.Iterator[str],
-) -> tuple[PodPlan, ...]:
-    """The pods that answer the checks: one per scenario, with the containers that a step names.
+) -> tuple[ScenarioPlan, ...]:
+    """The scenarios that answer the checks, with the pods and containers that a step names.
 
     :param nonces: fresh random nonces, one is taken per step.
     """
     values = variables(settings, run)
-    pods = []
+    scenarios = []
     for scenario in _catalog.SCENARIOS.values():
         steps = [
             (check, step)
@@ -154,17 +188,17 @@ def plan(
             if settings.fill or step.name != "fill"
         ]
         if steps:
-            pods.append(_pod_plan(scenario, steps, settings, values, nonces))
-    return tuple(pods)
+            scenarios.append(_scenario_plan(scenario, steps, settings, values, nonces))
+    return tuple(scenarios)
 
 
-def _pod_plan(
+def _scenario_plan(
     scenario: _catalog.Scenario,
     steps: t.Sequence[tuple[_catalog.Check, _catalog.Step]],
     settings: Settings,
     values: t.Mapping[str, str],
     nonces: collections.abc.Iterator[str],
-) -> PodPlan:
+) -> ScenarioPlan:
     planned = tuple(
         PlannedStep(
             check=check.id,
@@ -173,40 +207,72 @@ def _pod_plan(
             name=step.name,
             nonce=next(nonces),
             args={key: value.format_map(values) for key, value in step.args.items()},
+            waits=step.waits,
         )
         for check, step in steps
     )
-    used = {step.container for step in planned}
     writes: dict[str, int] = {}
     for _check, wanted in steps:
         if wanted.writes:
             writes[wanted.container] = max(writes.get(wanted.container, 0), int(wanted.writes.format_map(values)))
-    containers = []
-    volumes: dict[str, _pod.VolumeSpec] = {}
-    for container in scenario.containers:
-        if container.name not in used:
+    used = {step.container for step in planned}
+    pods = []
+    for pod in scenario.pods:
+        containers = [
+            container for container in scenario.containers if container.pod == pod.name and container.name in used
+        ]
+        if not containers:
             continue
-        containers.append(
-            _pod.ContainerSpec(
-                name=container.name,
-                command=_command(container.name, planned) if scenario.completes else ("hold",),
-                memory_bytes=settings.memory_bytes
-                + max(writes.get(container.name, 0), int(container.memory.format_map(values))),
-                mounts=tuple((path, volume.name) for path, volume in container.mounts),
+        # an ephemeral container needs a pod that it is added to
+        if all(container.kind != "main" for container in containers):
+            containers.append(next(c for c in scenario.containers if c.pod == pod.name and c.kind == "main"))
+        specs = tuple(
+            _container_spec(container, scenario.completes, planned, settings, writes.get(container.name, 0), values)
+            for container in containers
+        )
+        volumes = {volume.name: volume for container in containers for _path, volume in container.mounts}
+        pods.append(
+            PodPlan(
+                part=pod.name or scenario.name,
+                options=_pod.PodOptions(
+                    restarts=pod.restarts,
+                    share_pids=pod.share_pids,
+                    own_users=pod.own_users,
+                    host_ipc=pod.host_ipc,
+                    sysctls=tuple((name, value.format_map(values)) for name, value in pod.sysctls),
+                ),
+                containers=specs,
+                volumes=tuple(
+                    _pod.VolumeSpec(volume.name, volume.medium, volume.size_limit.format_map(values))
+                    for volume in volumes.values()
+                ),
             )
         )
-        for _path, volume in container.mounts:
-            volumes[volume.name] = _pod.VolumeSpec(
-                name=volume.name,
-                medium=volume.medium,
-                size_limit_bytes=quantity(volume.size_limit.format_map(values)) if volume.size_limit else 0,
-            )
-    return PodPlan(scenario.name, scenario.completes, tuple(containers), tuple(volumes.values()), planned)
+    return ScenarioPlan(scenario.name, scenario.completes, tuple(pods), planned)
 
 
-def _command(container: str, steps: t.Iterable[PlannedStep]) -> tuple[str, ...]:
-    (step,) = (step for step in steps if step.container == container)
-    return tuple(_protocol.argv(step.name, step.nonce, step.args))
+def _container_spec(
+    container: _catalog.Container,
+    completes: bool,
+    steps: t.Iterable[PlannedStep],
+    settings: Settings,
+    writes: int,
+    values: t.Mapping[str, str],
+) -> _pod.ContainerSpec:
+    command: tuple[str, ...] = ("hold",)
+    if completes or container.kind == "init":
+        (step,) = (step for step in steps if step.container == container.name)
+        command = tuple(_protocol.argv(step.name, step.nonce, step.args))
+    return _pod.ContainerSpec(
+        name=container.name,
+        command=command,
+        memory_bytes=settings.memory_bytes + max(writes, int(container.memory.format_map(values))),
+        mounts=tuple((path, volume.name) for path, volume in container.mounts),
+        kind=container.kind,
+        user=container.user,
+        limited=container.limited,
+        read_only=container.read_only,
+    )
 
 
 def choose_node(nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]) -> Node:

@@ -36,21 +36,36 @@ _USER: t.Final = 65532
 
 @dataclasses.dataclass(frozen=True)
 class ContainerSpec:
-    """One container: its command, memory in bytes, and mounts as (path, volume name)."""
+    """One container: its command, memory in bytes, mounts as (path, volume name), and what sets it apart."""
 
     name: str
     command: tuple[str, ...]
     memory_bytes: int
     mounts: tuple[tuple[str, str], ...]
+    kind: str = "main"
+    user: int = 0
+    limited: bool = True
+    read_only: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class VolumeSpec:
-    """One emptyDir; C(size_limit_bytes) 0 means no sizeLimit."""
+    """One emptyDir; an empty C(size_limit) means that it has none."""
 
     name: str
     medium: str
-    size_limit_bytes: int
+    size_limit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PodOptions:
+    """What sets a pod apart from others."""
+
+    restarts: bool = False
+    share_pids: bool = False
+    own_users: bool = False
+    host_ipc: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +111,14 @@ def _metadata(common: Common, part: str, owner_uid: str) -> dict[str, t.Any]:
     return metadata
 
 
-def _security() -> dict[str, t.Any]:
+def _security(user: int = 0) -> dict[str, t.Any]:
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
         "runAsNonRoot": True,
-        "runAsUser": _USER,
-        "runAsGroup": _USER,
+        "runAsUser": user or _USER,
+        "runAsGroup": user or _USER,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
 
@@ -151,32 +166,57 @@ def probe_config(common: Common, owner_uid: str, binary: bytes) -> dict[str, t.A
     }
 
 
-def _resources(cpu: str, memory_bytes: int) -> dict[str, t.Any]:
+def _resources(cpu: str, memory_bytes: int, limited: bool = True) -> dict[str, t.Any]:
     amount = {"cpu": cpu, "memory": str(memory_bytes)}
-    return {"requests": amount, "limits": dict(amount)}
+    limits = dict(amount) if limited else {"cpu": cpu}
+    return {"requests": amount, "limits": limits}
 
 
 def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
-    return {
+    container: dict[str, t.Any] = {
         "name": spec.name,
         "image": common.image,
         "imagePullPolicy": common.pull_policy,
         "command": [PROBE, *spec.command],
-        "securityContext": _security(),
-        "resources": _resources(common.cpu, spec.memory_bytes),
+        "securityContext": _security(spec.user),
         "volumeMounts": [
             {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True},
-            *({"name": volume, "mountPath": path} for path, volume in spec.mounts),
+            *({"name": volume, "mountPath": path, "readOnly": spec.read_only} for path, volume in spec.mounts),
         ],
     }
+    # the API server refuses resources for ephemeral containers
+    if spec.kind != "ephemeral":
+        container["resources"] = _resources(common.cpu, spec.memory_bytes, spec.limited)
+    if spec.kind == "sidecar":
+        container["restartPolicy"] = "Always"
+    return container
+
+
+def memory_text(memory_bytes: int) -> str:
+    """How the API server writes an amount of memory, in its canonical form (V(64Mi), not V(67108864))."""
+    for power, suffix in enumerate(("Ti", "Gi", "Mi", "Ki")):
+        unit = 1024 ** (4 - power)
+        if memory_bytes % unit == 0:
+            return f"{memory_bytes // unit}{suffix}"
+    return str(memory_bytes)
+
+
+def resize(container: str, cpu: str, memory_bytes: int) -> dict[str, t.Any]:
+    """The patch that changes the resources of a container in place."""
+    return {"spec": {"containers": [{"name": container, "resources": _resources(cpu, memory_bytes)}]}}
+
+
+def ephemeral(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
+    """The patch that adds an ephemeral container to a running pod."""
+    return {"spec": {"ephemeralContainers": [_container(spec, common)]}}
 
 
 def _volume(spec: VolumeSpec) -> dict[str, t.Any]:
     empty_dir: dict[str, t.Any] = {}
     if spec.medium:
         empty_dir["medium"] = spec.medium
-    if spec.size_limit_bytes:
-        empty_dir["sizeLimit"] = str(spec.size_limit_bytes)
+    if spec.size_limit:
+        empty_dir["sizeLimit"] = spec.size_limit
     return {"name": spec.name, "emptyDir": empty_dir}
 
 
@@ -186,13 +226,14 @@ def pod(
     owner_uid: str,
     containers: t.Sequence[ContainerSpec],
     volumes: t.Sequence[VolumeSpec],
+    options: PodOptions = PodOptions(),
 ) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
     metadata = _metadata(common, part, owner_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"]}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"]}
     spec: dict[str, t.Any] = {
-        "restartPolicy": "Never",
+        "restartPolicy": "Always" if options.restarts else "Never",
         "activeDeadlineSeconds": common.deadline_seconds,
         # the probe obeys SIGTERM at once; 0 would drop the object before the node has cleaned up
         "terminationGracePeriodSeconds": 1,
@@ -209,12 +250,21 @@ def pod(
             }
         },
         "tolerations": list(common.tolerations),
-        "containers": [_container(container, common) for container in containers],
+        "initContainers": [_container(spec, common) for spec in containers if spec.kind in ("init", "sidecar")],
+        "containers": [_container(spec, common) for spec in containers if spec.kind == "main"],
         "volumes": [
             {"name": "probe", "configMap": {"name": name(common.run, "probe"), "defaultMode": 0o555}},
             *(_volume(volume) for volume in volumes),
         ],
     }
+    if options.sysctls:
+        spec["securityContext"]["sysctls"] = [{"name": name, "value": value} for name, value in options.sysctls]
+    if options.share_pids:
+        spec["shareProcessNamespace"] = True
+    if options.own_users:
+        spec["hostUsers"] = False
+    if options.host_ipc:
+        spec["hostIPC"] = True
     if common.runtime_class:
         spec["runtimeClassName"] = common.runtime_class
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
