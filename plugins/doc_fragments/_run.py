@@ -32,7 +32,7 @@ options:
     default: ''
   node_selector:
     description:
-      - Only nodes with these labels come into question. The first of them by name that is ready stands for the cluster.
+      - Only nodes with these labels come into question.
     type: dict
     default: {}
   tolerations:
@@ -46,6 +46,26 @@ options:
       - The RuntimeClass of the pods. By default the cluster's default runtime.
     type: str
     default: ''
+  runtime_classes:
+    description:
+      - Several RuntimeClasses; every check is asked under each. The empty name is the cluster's default runtime.
+      - Overrides O(runtime_class).
+    type: list
+    elements: str
+    default: []
+  nodes:
+    description:
+      - V(representative) asks one node of each kind, the first by name that is ready; nodes are of one kind if pool,
+        architecture, kernel, kubelet and runtime version are the same. RV(run.targets) tells which stand for which.
+      - V(all) asks every node, V(first) only one.
+    type: str
+    choices: [representative, first, all]
+    default: representative
+  accept:
+    description:
+      - Check ids whose V(FAIL) is accepted, each with a reason. It is V(WARN) then, with the reason.
+    type: dict
+    default: {}
   resources:
     description:
       - What each container asks for; requests equal limits.

@@ -105,6 +105,7 @@ class Check:
     """One question with a stable id. The group is the role that bundles it.
 
     C(skips) are reasons that make it SKIP instead of ERROR: what a cluster may rightly refuse.
+    C(tags) select it beside its id and its group.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Check:
     expected: str
     remedy: str
     skips: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
 
 
 #: 64 MiB more than enough for what is written beside the point
@@ -209,6 +211,9 @@ def _object(creator: str, reader: str, mode: str = "0600", umask: str = "022") -
     )
 
 
+#: The six checks of podshmtest.
+_BASIC: t.Final = frozenset({"basic"})
+
 _ONE_NAMESPACE: t.Final = (
     "use a RuntimeClass that keeps one IPC namespace per pod; hostIPC is not needed for containers of one pod"
 )
@@ -238,6 +243,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="each side reads the other's nonce, and the sentence; the segment is gone afterwards",
         remedy="the runtime gives each container its own IPC namespace: use a RuntimeClass that keeps one per pod, "
         "or exchange data through POSIX shared memory on a common emptyDir of medium Memory",
+        tags=_BASIC,
     ),
     Check(
         id="SHM102",
@@ -262,6 +268,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="the peer's ftok fails with ENOENT; own files at one path give different keys; a fixed key still meets",
         remedy="share the ftok file by a volume that both containers mount, or use a fixed key",
+        tags=_BASIC,
     ),
     Check(
         id="SHM103",
@@ -357,6 +364,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="the pod succeeds, each side reads the other's nonce, and the sentence; nothing stays in /dev/shm",
         remedy="mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and "
         "sidecars included",
+        tags=_BASIC,
     ),
     Check(
         id="SHM202",
@@ -521,6 +529,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="{default_size} bytes, ENOSPC after exactly that many",
         remedy="mount an emptyDir of medium Memory with a sizeLimit on /dev/shm in every container; if this default is "
         "meant, say so with the option default_size",
+        tags=_BASIC,
     ),
     Check(
         id="SHM302",
@@ -535,6 +544,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="min(node allocatable memory, pod memory limit), page-rounded, and {fill_memory} bytes can be written",
         remedy="use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size; "
         "give every container a memory limit",
+        tags=_BASIC,
     ),
     Check(
         id="SHM303",
@@ -549,6 +559,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="{size_limit} bytes, ENOSPC after exactly that many, the pod keeps running",
         remedy="use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size; "
         "keep sizeLimit plus the program's own memory within the container's memory limit",
+        tags=_BASIC,
     ),
     Check(
         id="SHM304",
@@ -793,7 +804,57 @@ CHECKS: t.Final[tuple[Check, ...]] = (
     ),
 )
 
+#: Asked in every run: their answers are known. If one does not hold, nothing that leans on it is decided.
+CONTROLS: t.Final[tuple[Check, ...]] = (
+    Check(
+        id="SHM901",
+        name="control_positive",
+        group="control",
+        question="Does a process find the segment that its own parent made?",
+        scenario="pair",
+        steps=(Step("same", "first", "control_same", {"key": "{key}"}),),
+        expected="yes: there is no boundary in between",
+        remedy="look at seccomp profiles and IPC limits: System V memory does not work at all in this container",
+    ),
+    Check(
+        id="SHM902",
+        name="control_negative",
+        group="control",
+        question="Is a segment that nobody made not found?",
+        scenario="pair",
+        steps=(Step("same", "first", "control_same", {"key": "{key}"}),),
+        expected="ENOENT",
+        remedy="report this with the evidence: the probe finds what is not there",
+    ),
+    Check(
+        id="SHM903",
+        name="control_canary",
+        group="control",
+        question="Does a doctored observation fail?",
+        scenario="pair",
+        steps=(),
+        expected="FAIL for a wrong nonce, undecided for a damaged output",
+        remedy="report this as a bug of podshm: its rules pass what they must not",
+    ),
+)
+
 BY_ID: t.Final[dict[str, Check]] = {check.id: check for check in CHECKS}
 
 #: How long one step may take, in seconds; the probe itself is told the same deadline.
 STEP_SECONDS: t.Final = 10
+
+
+def select(words: t.Iterable[str]) -> list[Check]:
+    """The checks of the catalog that the words name: ids, groups or tags. No word at all means every check.
+
+    :raises ValueError: a word names nothing.
+    """
+    wanted = set(words)
+    known = {word for check in CHECKS for word in (check.id, check.group, *check.tags)}
+    unknown = sorted(wanted - known)
+    if unknown:
+        others = sorted(word for word in known if not word.startswith("SHM"))
+        raise ValueError(
+            f"there is no check, group or tag {', '.join(unknown)}; groups and tags are {', '.join(others)}"
+        )
+    return [check for check in CHECKS if not wanted or wanted & {check.id, check.group, *check.tags}]

@@ -39,7 +39,8 @@ class Settings:
     image: str = ""
     node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: tuple[dict[str, t.Any], ...] = ()
-    runtime_class: str = ""
+    runtime_classes: tuple[str, ...] = ("",)
+    nodes: str = "representative"
     cpu: str = "250m"
     memory_bytes: int = 32 * _catalog.MIB
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -51,6 +52,8 @@ class Settings:
     default_size_bytes: int = _catalog.DEFAULT_SHM_BYTES
     fill: bool = True
     max_write_bytes: int = 1024 * _catalog.MIB
+    #: check id -> why its FAIL is accepted
+    accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +69,31 @@ class Node:
     kernel: str
     kubelet: str
 
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where questions are asked: a node, which stands for others of its kind, and a RuntimeClass."""
+
+    node: Node
+    runtime_class: str
+    stands_for: tuple[str, ...]
+
     def facts(self) -> dict[str, t.Any]:
-        """The node as it stands in results and reports."""
-        return dataclasses.asdict(self)
+        """The target as it stands in results and reports."""
+        return {
+            **dataclasses.asdict(self.node),
+            "runtime_class": self.runtime_class,
+            "stands_for": list(self.stands_for),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Unasked:
+    """Nodes that nothing is asked of, and why."""
+
+    nodes: list[str]
+    reason: str
+    detail: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,11 +300,28 @@ def _container_spec(
     )
 
 
-def choose_node(nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]) -> Node:
-    """The first node, by name, that can run the pods now: selected, ready, tolerated, with an image.
+#: What a cloud calls its pools: nodes of one pool are alike.
+_POOL_LABELS: t.Final = (
+    "cloud.google.com/gke-nodepool",
+    "eks.amazonaws.com/nodegroup",
+    "kubernetes.azure.com/agentpool",
+    "karpenter.sh/nodepool",
+    "node.kubernetes.io/instance-type",
+    "node-role.kubernetes.io/control-plane",
+)
+
+
+def choose(
+    nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]
+) -> tuple[list[Target], list[Unasked]]:
+    """The targets of a run, and the nodes that it leaves out.
+
+    One node per distinct pool, architecture, kernel, kubelet and runtime version stands for the others, times each
+    RuntimeClass; all nodes or only the first, if the settings say so. A kind of node that cannot be used is left out, as
+    long as there is another.
 
     :param nodes: Node objects as the API server returns them.
-    :raises Undecided: none can; the detail says why the nearest could not.
+    :raises Undecided: none can be used; the detail says why the nearest could not.
     """
     selected = [node for node in nodes if _selected(node, settings.node_selector)]
     if not selected:
@@ -287,16 +329,51 @@ def choose_node(nodes: t.Sequence[dict[str, t.Any]], settings: Settings, archite
         raise Undecided(
             "NoNode", f"none of {len(nodes)} nodes has the labels {wanted}" if wanted else "there is no node"
         )
+    kinds: dict[tuple[str, ...], list[dict[str, t.Any]]] = {}
+    for one in sorted(selected, key=lambda one: str(one["metadata"]["name"])):
+        kinds.setdefault(_kind(one, settings), []).append(one)
+    usable: list[tuple[Node, tuple[str, ...]]] = []
+    unasked: list[tuple[Unasked, Undecided]] = []
+    for alike in kinds.values():
+        names = tuple(str(one["metadata"]["name"]) for one in alike)
+        node, problem = _first_usable(alike, settings, architectures)
+        if node:
+            usable.append((node, names))
+        elif problem:
+            unasked.append((Unasked(list(names), problem.reason, str(problem)), problem))
+    if not usable:
+        # images are looked at when all else fits: who failed there got furthest
+        worst = max((problem for _left, problem in unasked), key=lambda problem: problem.reason != "NoNode")
+        others = f"; the other {len(selected) - 1} cannot be used either" if len(selected) > 1 else ""
+        raise Undecided(worst.reason, f"{worst.detail}{others}", worst.subject)
+    if settings.nodes == "first":
+        usable = usable[:1]
+    targets = [
+        Target(node, runtime_class, names) for node, names in usable for runtime_class in settings.runtime_classes
+    ]
+    return targets, [left for left, _problem in unasked]
+
+
+def _kind(node: dict[str, t.Any], settings: Settings) -> tuple[str, ...]:
+    """What nodes must have in common to be alike."""
+    if settings.nodes == "all":
+        return (str(node["metadata"]["name"]),)
+    labels = node["metadata"].get("labels") or {}
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    facts = ("operatingSystem", "architecture", "kernelVersion", "kubeletVersion", "containerRuntimeVersion")
+    return (*(str(labels.get(label)) for label in _POOL_LABELS), *(str(info.get(fact)) for fact in facts))
+
+
+def _first_usable(
+    nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]
+) -> tuple[Node | None, Undecided | None]:
     problems: list[Undecided] = []
-    for node in sorted(selected, key=lambda node: str(node["metadata"]["name"])):
+    for node in nodes:
         try:
-            return _usable(node, settings, architectures)
+            return _usable(node, settings, architectures), None
         except Undecided as problem:
             problems.append(problem)
-    # the last one that could be told got furthest: images are looked at when all else fits
-    worst = max(problems, key=lambda problem: problem.reason != "NoNode")
-    others = f"; the other {len(problems) - 1} cannot be used either" if len(problems) > 1 else ""
-    raise Undecided(worst.reason, f"{worst.detail}{others}", worst.subject)
+    return None, max(problems, key=lambda problem: problem.reason != "NoNode")
 
 
 def _selected(node: dict[str, t.Any], selector: t.Mapping[str, str]) -> bool:

@@ -70,11 +70,13 @@ class PodOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Common:
-    """What all objects of a run have in common."""
+    """What all objects of a run on one target have in common."""
 
     run: str
+    target: str
     namespace: str
     node: str
+    architecture: str
     image: str
     pull_policy: str
     runtime_class: str
@@ -85,14 +87,16 @@ class Common:
     deadline_seconds: int
 
 
-def name(run: str, part: str = "") -> str:
-    """The name of an object of a run."""
-    return f"podshm-{run}-{part}" if part else f"podshm-{run}"
+def name(common: Common, part: str = "") -> str:
+    """The name of a pod of a run; without a part, that of the anchor."""
+    if not part:
+        return f"podshm-{common.run}"
+    return "-".join(word for word in ("podshm", common.run, common.target, part) if word)
 
 
-def _metadata(common: Common, part: str, owner_uid: str) -> dict[str, t.Any]:
+def _metadata(common: Common, full_name: str, owner_uid: str) -> dict[str, t.Any]:
     metadata: dict[str, t.Any] = {
-        "name": name(common.run, part),
+        "name": full_name,
         "namespace": common.namespace,
         "labels": {**common.labels, **LABELS, RUN_LABEL: common.run},
         "annotations": dict(common.annotations),
@@ -102,13 +106,17 @@ def _metadata(common: Common, part: str, owner_uid: str) -> dict[str, t.Any]:
             {
                 "apiVersion": "batch/v1",
                 "kind": "Job",
-                "name": name(common.run),
+                "name": name(common),
                 "uid": owner_uid,
                 # OpenShift refuses true without update on jobs/finalizers (OwnerReferencesPermissionEnforcement)
                 "blockOwnerDeletion": False,
             }
         ]
     return metadata
+
+
+def _config_name(common: Common) -> str:
+    return f"{name(common)}-probe-{common.architecture}"
 
 
 def _security(user: int = 0) -> dict[str, t.Any]:
@@ -144,7 +152,7 @@ def anchor(common: Common) -> dict[str, t.Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(common, "", ""),
+        "metadata": _metadata(common, name(common), ""),
         "spec": {
             "parallelism": 0,
             "backoffLimit": 0,
@@ -160,7 +168,7 @@ def probe_config(common: Common, owner_uid: str, binary: bytes) -> dict[str, t.A
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(common, "probe", owner_uid),
+        "metadata": _metadata(common, _config_name(common), owner_uid),
         "immutable": True,
         "binaryData": {"probe": base64.b64encode(binary).decode("ascii")},
     }
@@ -229,7 +237,7 @@ def pod(
     options: PodOptions = PodOptions(),
 ) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
-    metadata = _metadata(common, part, owner_uid)
+    metadata = _metadata(common, name(common, part), owner_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"]}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"]}
     spec: dict[str, t.Any] = {
@@ -253,7 +261,7 @@ def pod(
         "initContainers": [_container(spec, common) for spec in containers if spec.kind in ("init", "sidecar")],
         "containers": [_container(spec, common) for spec in containers if spec.kind == "main"],
         "volumes": [
-            {"name": "probe", "configMap": {"name": name(common.run, "probe"), "defaultMode": 0o555}},
+            {"name": "probe", "configMap": {"name": _config_name(common), "defaultMode": 0o555}},
             *(_volume(volume) for volume in volumes),
         ],
     }

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
@@ -636,6 +636,39 @@ def _msgqueue_budget(seen: Observations, context: Context) -> Decision:
     return Decision(FAIL, told)
 
 
+def _control_positive(seen: Observations, context: Context) -> Decision:
+    found = _told(seen["same"], "positive")
+    return Decision(PASS if found else FAIL, "found" if found else f"not found ({_failed(seen['same'])})")
+
+
+def _control_negative(seen: Observations, context: Context) -> Decision:
+    absent = _told(seen["same"], "negative")
+    return Decision(PASS if absent else FAIL, "not found" if absent else "a segment that nobody made is found")
+
+
+def _control_canary(seen: Observations, context: Context) -> Decision:
+    """A world that must FAIL, and an output that must not be read: whoever breaks rule or reader hears of it here."""
+    who = Observation("identity", "0", {"ns_ipc": 1}, (), None)
+    create = Observation("sysv_shm_create", "a", {"attached": True}, (), None)
+    read = Observation("sysv_shm_read", "b", {"found": True, "peer_nonce": "c", "text": _catalog.SENTENCE}, (), None)
+    finish = Observation("sysv_shm_finish", "d", {"reply_nonce": "b", "gone": True}, (), None)
+    doctored = {"who_first": who, "who_second": who, "create": create, "read": read, "finish": finish}
+    verdict = _sysv_shm_met(doctored, context).verdict
+    try:
+        _protocol.parse(b'{"podshm":1}\n', "identity", "0" * 32)
+    except Undecided:
+        return Decision(PASS if verdict == FAIL else FAIL, f"a wrong nonce is {verdict}, a damaged output is not read")
+    return Decision(FAIL, "a damaged output is read")
+
+
+def accepted(decision: Decision, check: _catalog.Check, settings: _plan.Settings) -> tuple[str, str, str, str]:
+    """Verdict, reason, observed and remedy of a decision, after what the user accepts with a reason."""
+    why = settings.accept.get(check.id)
+    if decision.verdict == FAIL and why:
+        return WARN, "", f"{decision.observed}; accepted: {why}", check.remedy
+    return decision.verdict, "", decision.observed, "" if decision.verdict == PASS else check.remedy
+
+
 RULES: t.Final[dict[str, Rule]] = {
     "SHM101": _sysv_shm_shared_path,
     "SHM102": _sysv_shm_private_path,
@@ -678,6 +711,9 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM604": _limits_errno,
     "SHM605": _huge_pages,
     "SHM606": _msgqueue_budget,
+    "SHM901": _control_positive,
+    "SHM902": _control_negative,
+    "SHM903": _control_canary,
 }
 
 
