@@ -74,7 +74,7 @@ options:
     suboptions:
       cpu:
         description:
-          - CPU of each container, a Kubernetes quantity.
+          - CPU of a container that fills C(/dev/shm), a Kubernetes quantity. The others ask for V(100m) at most.
         type: str
         default: 250m
       memory:

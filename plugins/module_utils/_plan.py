@@ -149,15 +149,21 @@ def quantity(text: t.Any) -> int:
 
     :raises ValueError: it is none.
     """
+    return int(_quantity(text).to_integral_value(rounding=decimal.ROUND_CEILING))
+
+
+def _quantity(text: t.Any) -> decimal.Decimal:
     match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})", str(text).strip())
     if not match or match.group(2) not in _SUFFIXES:
         raise ValueError(f"not a quantity: {text!r}; write for example 512Mi")
     try:
-        number = decimal.Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
+        return decimal.Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
     except decimal.InvalidOperation:
         raise ValueError(f"not a quantity: {text!r}; write for example 512Mi") from None
-    return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
 
+
+#: CPU of a container that writes little. Less would throttle the runtime itself while it starts the container.
+_LIGHT_CPU: t.Final = "100m"
 
 #: A tmpfs that is written to beside the point, and what the charge of a write is measured with.
 _SMALL: t.Final = 16 * _catalog.MIB
@@ -288,9 +294,11 @@ def _container_spec(
     if completes or container.kind == "init":
         (step,) = (step for step in steps if step.container == container.name)
         command = tuple(_protocol.argv(step.name, step.nonce, step.args))
+    light = writes <= _SMALL + _BEYOND
     return _pod.ContainerSpec(
         name=container.name,
         command=command,
+        cpu=min(_LIGHT_CPU, settings.cpu, key=_quantity) if light else settings.cpu,
         memory_bytes=settings.memory_bytes + max(writes, int(container.memory.format_map(values))),
         mounts=tuple((path, volume.name) for path, volume in container.mounts),
         kind=container.kind,

@@ -46,6 +46,7 @@ class ContainerSpec:
     user: int = 0
     limited: bool = True
     read_only: bool = False
+    cpu: str = "100m"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,6 @@ class Common:
     image: str
     pull_policy: str
     runtime_class: str
-    cpu: str
     tolerations: tuple[dict[str, t.Any], ...]
     labels: dict[str, str]
     annotations: dict[str, str]
@@ -145,7 +145,7 @@ def anchor(common: Common) -> dict[str, t.Any]:
                 "name": "none",
                 "image": common.image,
                 "securityContext": _security(),
-                "resources": _resources(common.cpu, 1024 * 1024),
+                "resources": _resources("100m", 1024 * 1024),
             }
         ],
     }
@@ -194,7 +194,7 @@ def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
     }
     # the API server refuses resources for ephemeral containers
     if spec.kind != "ephemeral":
-        container["resources"] = _resources(common.cpu, spec.memory_bytes, spec.limited)
+        container["resources"] = _resources(spec.cpu, spec.memory_bytes, spec.limited)
     if spec.kind == "sidecar":
         container["restartPolicy"] = "Always"
     return container

@@ -130,7 +130,6 @@ def _common(run_id: str, index: str, target: _plan.Target, settings: _plan.Setti
         image=target.node.image,
         pull_policy=target.node.pull_policy,
         runtime_class=target.runtime_class,
-        cpu=settings.cpu,
         tolerations=settings.tolerations,
         labels=dict(settings.labels),
         annotations=dict(settings.annotations),

@@ -327,3 +327,11 @@ def test_an_image_of_somebody_else_is_not_borrowed(name: str) -> None:
 def test_image_option_may_be_pulled() -> None:
     chosen = choose(node(status__images=[]), image="corp.example/any:1")
     assert (chosen.image, chosen.pull_policy) == ("corp.example/any:1", "IfNotPresent")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "light", "heavy"), [("250m", "100m", "250m"), ("1", "100m", "1"), ("0.05", "0.05", "0.05")]
+)
+def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: str, light: str, heavy: str) -> None:
+    containers = {container.name: container.cpu for container in pair(*BASIC, cpu=cpu).containers}
+    assert containers == {"first": heavy, "second": light, "memory": heavy, "limited": heavy}

@@ -21,7 +21,6 @@ COMMON = _pod.Common(
     image="registry.k8s.io/pause:3.10.1",
     pull_policy="Never",
     runtime_class="kata",
-    cpu="250m",
     tolerations=({"operator": "Exists"},),
     labels={"team": "x", "app.kubernetes.io/name": "not ours"},
     annotations={"note": "y"},
@@ -76,7 +75,7 @@ def test_the_anchor_runs_nothing_and_ends() -> None:
 
 def test_requests_equal_limits(pod: dict[str, t.Any]) -> None:
     for container, memory in zip(pod["spec"]["containers"], ("1000", "2000"), strict=True):
-        assert container["resources"]["limits"] == {"cpu": "250m", "memory": memory}
+        assert container["resources"]["limits"] == {"cpu": "100m", "memory": memory}
         assert container["resources"]["requests"] == container["resources"]["limits"]
 
 
@@ -150,7 +149,7 @@ def test_an_ephemeral_container_asks_for_nothing() -> None:
 
 def test_a_container_without_a_memory_limit_still_requests() -> None:
     (container,) = made(_pod.ContainerSpec("a", ("hold",), 5, (), limited=False))["containers"]
-    assert container["resources"] == {"requests": {"cpu": "250m", "memory": "5"}, "limits": {"cpu": "250m"}}
+    assert container["resources"] == {"requests": {"cpu": "100m", "memory": "5"}, "limits": {"cpu": "100m"}}
 
 
 @pytest.mark.parametrize(
