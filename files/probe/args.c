@@ -118,6 +118,32 @@ bool arg_path(const char *name, const char **path)
 	return error("not an absolute path of fewer than 192 bytes", name);
 }
 
+bool arg_needed(const char *name, uint64_t *value)
+{
+	if (arg_given(name)) return arg_number(name, 10, 1, INT64_MAX, value);
+	return error("missing", name);
+}
+
+bool arg_flag(const char *name, uint64_t *value)
+{
+	*value = 0;
+	return arg_number(name, 10, 0, 1, value);
+}
+
+bool arg_mode(uint64_t *mode)
+{
+	*mode = 0600;
+	return arg_number("mode", 8, 0, 0777, mode);
+}
+
+// Of a POSIX object.
+bool arg_object(const char **name)
+{
+	*name = arg_text("name");
+	if (**name == '/' && (*name)[1] && !contains(*name + 1, "/") && strlen(*name) < PATH_CHARS - 64) return true;
+	return error("not a name of the form /NAME", "name");
+}
+
 // The sentence that is handed over.
 bool arg_payload(const char **text)
 {

@@ -3,7 +3,6 @@
 //
 // probe hold | probe session [deadline=SECONDS] | probe STEP nonce=... ...
 #include "probe.h"
-#include <unistd.h>
 
 enum { LINE = 4096, WORDS = 20, OK = 0, USAGE = 2 };
 
@@ -29,13 +28,39 @@ static const struct step {
 	const char *arguments; // besides nonce and deadline
 	void (*run)(void);
 } steps[] = {
+	{"beyond", "size", step_beyond},
+	{"control_same", "key", step_control_same},
+	{"end", "", step_end_container},
+	{"fallocate", "path size", step_fallocate},
 	{"fill", "path max", step_fill},
+	{"flags", "path", step_flags},
 	{"ftok", "path id make", step_ftok},
 	{"identity", "path", step_identity},
+	{"mq_create", "name", step_mq_create},
+	{"mq_receive", "name", step_mq_receive},
+	{"mq_send", "name text", step_mq_send},
+	{"mq_unlink", "name", step_mq_unlink},
+	{"msgqueue_budget", "", step_msgqueue_budget},
+	{"object_drop", "name", step_object_drop},
+	{"object_get", "name create write", step_object_get},
+	{"object_put", "name mode umask size text fill keep", step_object_put},
 	{"posix_read", "name", step_posix_read},
 	{"posix_write", "name size text", step_posix_write},
+	{"protected", "path", step_protected},
+	{"rmid_forced", "key", step_rmid_forced},
 	{"selftest", "", step_selftest},
-	{"sysv_shm_create", "path id make key size mode text", step_sysv_shm_create},
+	{"sparse", "path size", step_sparse},
+	{"sysctls", "", step_sysctls},
+	{"sysv_msg_create", "path id make key mode", step_sysv_msg_create},
+	{"sysv_msg_receive", "path id key", step_sysv_msg_receive},
+	{"sysv_msg_remove", "", step_sysv_msg_remove},
+	{"sysv_msg_send", "path id key text", step_sysv_msg_send},
+	{"sysv_sem_create", "path id make key mode", step_sysv_sem_create},
+	{"sysv_sem_post", "path id key", step_sysv_sem_post},
+	{"sysv_sem_remove", "", step_sysv_sem_remove},
+	{"sysv_sem_wait", "path id key", step_sysv_sem_wait},
+	{"sysv_shm_create", "path id make key size mode text keep", step_sysv_shm_create},
+	{"sysv_shm_drop", "path id key", step_sysv_shm_drop},
 	{"sysv_shm_finish", "key", step_sysv_shm_finish},
 	{"sysv_shm_read", "path id key", step_sysv_shm_read},
 };
@@ -105,7 +130,7 @@ static int session(void)
 			continue;
 		}
 		if (have == sizeof line) break; // no command is that long
-		ssize_t n = read(0, line + have, sizeof line - have);
+		ssize_t n = syscall(SYS_read, 0, line + have, sizeof line - have);
 		if (n == 0 || (n < 0 && errno != EINTR)) break;
 		if (n > 0) have += n;
 	}
