@@ -22,6 +22,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
 _STEP_SLACK: t.Final = 3
 
+#: How long (seconds) the node may take to report a container whose probe has just ended.
+_REPORT_SECONDS: t.Final = 2
+
 Answer = _protocol.Observation | Undecided
 
 #: by check id and label of the step
@@ -39,6 +42,8 @@ class Shared:
     dry_run: bool
     #: the uid of the anchor
     owner: str = ""
+    #: nothing more is asked
+    ending: bool = False
     #: everything that was created, for the clean-up
     created: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     #: every session that was opened, to wake who waits in it
@@ -55,8 +60,10 @@ class Shared:
     def remaining(self) -> float:
         """How much time is left for the run, in seconds.
 
-        :raises Undecided: Timeout, none is.
+        :raises Undecided: Timeout, none is; Interrupted, the run ends.
         """
+        if self.ending:
+            raise Undecided("Interrupted", "the run ends")
         remaining = self.until - time.monotonic()
         if remaining <= 0:
             raise Undecided("Timeout", f"the run took longer than {self.settings.timeout} s")
@@ -82,6 +89,8 @@ class Scenario:
         self._names = {pod.part: _pod.name(common, pod.part) for pod in plan.pods}
         self._open: dict[str, _cluster.Session] = {}
         self._broken: dict[str, Undecided] = {}
+        #: by pod, until when (monotonic) to wait for the node's word about its first trouble
+        self._troubled: dict[str, float] = {}
 
     def ask(self) -> Asked:
         """Create the pods, ask all steps, delete the pods. Never raises Undecided."""
@@ -96,7 +105,8 @@ class Scenario:
             if self._shared.dry_run:
                 return asked
             for pod in pods:
-                self._wait_started(pod)
+                with self._explained(pod["metadata"]["name"]):
+                    self._wait_started(pod)
             if self._plan.completes:
                 self._outputs(asked)
             else:
@@ -142,7 +152,8 @@ class Scenario:
 
     def _logged(self, step: _plan.PlannedStep) -> _protocol.Observation:
         name = self._pod(step.container)
-        return _read(self._shared.cluster.log(name, step.container), step, name)
+        with self._explained(name, step.container):
+            return self._read(self._shared.cluster.log(name, step.container), step)
 
     # --------------------------------------------------------------------- steps
 
@@ -212,7 +223,7 @@ class Scenario:
         """Read the answer of a step that was sent."""
         with self._in_step(step) as session:
             answer = session.take(lambda data: _protocol.complete(data, step.nonce), self._seconds())
-            return _read(answer, step, self._pod(step.container))
+            return self._read(answer, step)
 
     @contextlib.contextmanager
     def _in_step(self, step: _plan.PlannedStep) -> t.Iterator[_cluster.Session]:
@@ -220,19 +231,66 @@ class Scenario:
         if step.container in self._broken:
             raise self._broken[step.container]
         try:
-            yield self._open[step.container]
+            with self._explained(self._pod(step.container), step.container):
+                yield self._open[step.container]
         except Undecided as problem:
             self._broken[step.container] = problem
             raise
+
+    @contextlib.contextmanager
+    def _explained(self, name: str, container: str = "") -> t.Iterator[None]:
+        """Give the cause behind a failed pod, a broken connection or bad output, as far as pod and log can tell it.
+
+        :param container: the one that it is about; by default the first that ended.
+        """
+        try:
+            yield
+        except Undecided as problem:
+            if problem.reason not in ("PodFailed", "ExecTransport", "BadOutput"):
+                raise
+            raise self._cause(name, container) or problem from None
+
+    def _cause(self, name: str, container: str) -> Undecided | None:
+        def ended(pod: dict[str, t.Any]) -> list[str]:
+            return [each for each in _cluster.aftermath(pod)["terminated"] if container in ("", each)]
+
+        def told(pod: dict[str, t.Any]) -> bool:
+            return not pod or "deletionTimestamp" in pod["metadata"] or bool(ended(pod))
+
+        until = self._troubled.setdefault(name, time.monotonic() + _REPORT_SECONDS)
+        try:
+            pod = self._shared.watch.wait(name, told, until)
+            if pod is None:
+                return None
+            if not pod or "deletionTimestamp" in pod["metadata"]:
+                return Undecided("PodGone", "somebody deleted it", f"pod {self._common.namespace}/{name}")
+            return _cluster.failure(pod, ended(pod)[0], self._shared.cluster.log(name, ended(pod)[0]))
+        except Undecided:
+            return None
+
+    def _read(self, answer: bytes, step: _plan.PlannedStep) -> _protocol.Observation:
+        """The observation of a step.
+
+        :raises Undecided: BadOutput, ProbeError, with the container that it is about.
+        """
+        subject = f"container {step.container} of pod {self._common.namespace}/{self._pod(step.container)}"
+        try:
+            observation = _protocol.parse(answer, step.name, step.nonce)
+        except Undecided as problem:
+            raise Undecided(problem.reason, problem.detail, problem.subject or subject) from None
+        if observation.error:
+            raise Undecided("ProbeError", observation.error, subject)
+        return observation
 
     def _seconds(self) -> float:
         return min(_catalog.STEP_SECONDS + _STEP_SLACK, self._shared.remaining())
 
     def _connect(self, container: str) -> None:
         try:
-            session = self._shared.cluster.exec(
-                self._pod(container), container, (_pod.PROBE, "session"), self._shared.remaining()
-            )
+            with self._explained(self._pod(container), container):
+                session = self._shared.cluster.exec(
+                    self._pod(container), container, (_pod.PROBE, "session"), self._shared.remaining()
+                )
         except Undecided as problem:
             self._broken[container] = problem
             return
@@ -289,15 +347,3 @@ def _present(pod: dict[str, t.Any], subject: str) -> dict[str, t.Any]:
 
 def _done(step: _plan.PlannedStep, **facts: int) -> _protocol.Observation:
     return _protocol.Observation(step.name, step.nonce, facts, (), None)
-
-
-def _read(answer: bytes, step: _plan.PlannedStep, pod: str) -> _protocol.Observation:
-    """The observation of a step, or Undecided with the container that it is about."""
-    subject = f"container {step.container} of pod {pod}"
-    try:
-        observation = _protocol.parse(answer, step.name, step.nonce)
-    except Undecided as problem:
-        raise Undecided(problem.reason, problem.detail, problem.subject or subject) from None
-    if observation.error:
-        raise Undecided("ProbeError", observation.error, subject)
-    return observation

@@ -15,6 +15,8 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import json
+import logging
+import os
 import re
 import signal
 import ssl
@@ -33,6 +35,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions imp
 try:
     import urllib3
     import websocket
+    from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
     from kubernetes.dynamic.exceptions import DynamicApiError
 except ImportError:
@@ -49,6 +52,9 @@ _CONNECT_SECONDS: t.Final = 15
 #: What is kept of one step's output, and of anything that is quoted.
 OUTPUT_BYTES: t.Final = 65536
 _QUOTE: t.Final = 400
+
+
+_ENDING: t.Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Interrupt(BaseException):
@@ -76,14 +82,24 @@ def _alarm(seconds: float) -> collections.abc.Iterator[None]:
 @contextlib.contextmanager
 def interruptible() -> collections.abc.Iterator[None]:
     """Turn the first SIGTERM, SIGINT or SIGHUP into :class:`Interrupt`; later ones must not stop the clean-up."""
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def stop(number: int, frame: t.Any) -> None:
-        for other in numbers:
+        for other in _ENDING:
             signal.signal(other, signal.SIG_IGN)
         raise Interrupt(signal.Signals(number).name)
 
-    previous = {number: signal.signal(number, stop) for number in numbers}
+    previous = {number: signal.signal(number, stop) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterruptible() -> collections.abc.Iterator[None]:
+    """Ignore the signals of :func:`interruptible`: a clean-up that has begun goes on to its end."""
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
     try:
         yield
     finally:
@@ -104,9 +120,13 @@ _FORBIDDEN: t.Final = (
     ("is being terminated", "NamespaceTerminating"),
     ("RuntimeClass", "RuntimeClassMissing"),
     ("usage per", "LimitRange"),
-    ("pods/exec", "ExecForbidden"),
     ("cannot ", "Forbidden"),
 )
+
+
+def _by_policy(message: str) -> bool:
+    """Whether it is an admission policy or webhook that refuses."""
+    return any(words in message for words in ("ValidatingAdmissionPolicy", "admission webhook", "calling webhook"))
 
 
 def refusal(status: int, message: str, subject: str) -> Undecided:
@@ -116,11 +136,13 @@ def refusal(status: int, message: str, subject: str) -> Undecided:
     :param message: the message of the Status object, or the body.
     """
     detail = f"the API server answers {status}: {_quote(message)}"
-    if "ValidatingAdmissionPolicy" in message or "admission webhook" in message or "failed calling webhook" in message:
+    if _by_policy(message):
         return Undecided("AdmissionDenied", detail, subject)
     if status == 401:
-        return Undecided("Unauthorized", "the API server does not accept the credentials", subject)
+        return Undecided("Unauthorized", "it does not accept the credentials", subject)
     if status == 403:
+        if 'User "system:anonymous"' in message:
+            return Undecided("Unauthorized", "it saw no credentials", subject)
         reason = next((reason for words, reason in _FORBIDDEN if words in message), "AdmissionDenied")
         return Undecided(reason, detail, subject)
     if status == 404:
@@ -142,6 +164,10 @@ def _transport(error: BaseException, subject: str) -> Undecided:
     cause: object = getattr(error, "reason", None) or error
     if isinstance(cause, (urllib3.exceptions.SSLError, ssl.SSLError)):
         words = str(cause)
+        if re.search(r"\[(X509|PEM|ASN1)|PEM lib", words):
+            return Undecided(
+                "BadKubeconfig", f"the certificates or keys given for it cannot be read: {_quote(words)}", subject
+            )
         if "CERTIFICATE_VERIFY_FAILED" in words or "doesn't match" in words:
             found = re.search(r"certificate verify failed: ([^(]+)", words)
             return Undecided(
@@ -154,6 +180,84 @@ def _transport(error: BaseException, subject: str) -> Undecided:
     return Undecided("ApiUnreachable", _quote(words) or type(cause).__name__, subject)
 
 
+class _Said(logging.Handler):
+    """What the client only logs, above all why a credential plugin gave nothing. It must not go to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.words = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the last word."""
+        self.words = _quote(record.getMessage())
+
+    @contextlib.contextmanager
+    def listening(self) -> collections.abc.Iterator[None]:
+        """Take what is logged meanwhile."""
+        root = logging.getLogger()
+        root.addHandler(self)
+        try:
+            yield
+        finally:
+            root.removeHandler(self)
+
+
+def _source(params: t.Mapping[str, t.Any]) -> str:
+    """Where the client is told of the cluster, for a person. Content is never shown."""
+    given = params.get("kubeconfig") or os.environ.get("K8S_AUTH_KUBECONFIG") or os.environ.get("KUBECONFIG")
+    if not given:
+        return "kubeconfig ~/.kube/config"
+    return f"kubeconfig {given}" if isinstance(given, str) and "\n" not in given else "kubeconfig from variables"
+
+
+def _server(params: t.Mapping[str, t.Any]) -> str:
+    """The API server's URL, as far as it is known when connecting has failed."""
+    host = params.get("host") or os.environ.get("K8S_AUTH_HOST") or Configuration.get_default_copy().host
+    return "" if host == Configuration().host else str(host)
+
+
+def _garbled(error: Exception, subject: str) -> Undecided:
+    """What an error means that the client did not expect when it talked to the API server."""
+    if isinstance(error, ValueError) and "header value" in str(error):
+        # http.client quotes the header: it must not be told
+        return Undecided(
+            "BadKubeconfig", "a credential holds a line break or something else that no header can", subject
+        )
+    return Undecided("ApiError", f"it does not answer as an API server does ({type(error).__name__})", subject)
+
+
+def _unusable(error: Exception, params: t.Mapping[str, t.Any]) -> Undecided:
+    """What an error means that the client gives without a kind of its own.
+
+    A message may quote the file, so only what surely holds nothing of it is told.
+    """
+    source, server = _source(params), _server(params)
+    if source.startswith("kubeconfig from") and not isinstance(params.get("kubeconfig"), dict):
+        return Undecided(
+            "BadKubeconfig", "it is text; give a path or a mapping (the filter from_yaml makes one)", source
+        )
+    if isinstance(error, OSError):
+        return Undecided("BadKubeconfig", f"{error.strerror or type(error).__name__}: {error.filename}", source)
+    if isinstance(error, (CoreException, ConfigException)):
+        path = params.get("kubeconfig")
+        missing = isinstance(path, str) and not os.path.exists(os.path.expanduser(path))
+        words = _quote(error).removeprefix("Could not create API client: ")
+        return Undecided("BadKubeconfig", "there is no such file" if missing else words, source)
+    if server.startswith(("http://", "https://")):
+        return _garbled(error, f"API server {server}")
+    if server:
+        return Undecided("BadKubeconfig", f"the server {_quote(server)} is no URL", source)
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}" if mark else type(error).__name__
+    return Undecided("BadKubeconfig", f"it cannot be read as a kubeconfig ({where})", source)
+
+
+def title(stored: dict[str, t.Any]) -> str:
+    """An object for people: kind, namespace and name."""
+    metadata = stored["metadata"]
+    return f"{str(stored['kind']).lower()} {metadata['namespace']}/{metadata['name']}"
+
+
 class Cluster:
     """One cluster, connected.
 
@@ -164,21 +268,22 @@ class Cluster:
     def __init__(self, module: t.Any, namespace: str, timeout: float) -> None:
         self.namespace = namespace
         self.server = ""
+        self._said = _Said()
         seconds = min(_CONNECT_SECONDS, timeout)
         try:
-            with _alarm(seconds):
+            with self._said.listening(), _alarm(seconds):
                 self._client = get_api_client(module=module).client
         except _Expired:
-            raise Undecided("ApiUnreachable", f"no answer within {seconds:g} s") from None
-        except (CoreException, ConfigException) as error:
-            raise Undecided("BadKubeconfig", _quote(error)) from None
+            server = _server(module.params)
+            # a credential plugin runs before the address is known
+            subject = f"API server {server}" if server else _source(module.params)
+            raise Undecided("ApiUnreachable", f"no answer within {seconds:g} s", subject) from None
         except DynamicApiError as error:
-            raise refusal(int(error.status or 0), _message(error.body), "") from None
+            raise self._refusal(error.status, _message(error.body), f"API server {_server(module.params)}") from None
         except urllib3.exceptions.HTTPError as error:
-            raise _transport(error, "") from None
+            raise _transport(error, f"API server {_server(module.params)}") from None
         except Exception as error:  # noqa: BLE001
-            # malformed YAML, base64, certificates: their messages may quote the file, so only the kind is told
-            raise Undecided("BadKubeconfig", f"it cannot be used ({type(error).__name__})") from None
+            raise _unusable(error, module.params) from None
         self.server = str(self._client.configuration.host)
 
     # ------------------------------------------------------------------ requests
@@ -210,20 +315,29 @@ class Cluster:
                 _request_timeout=timeout,
             )
         except DynamicApiError as error:
-            raise refusal(int(error.status or 0), _message(error.body), subject) from None
+            raise self._refusal(error.status, _message(error.body), subject) from None
         except urllib3.exceptions.HTTPError as error:
-            raise _transport(error, subject) from None
+            raise _transport(error, f"API server {self.server}") from None
+        except ValueError as error:
+            raise _garbled(error, f"API server {self.server}") from None
+
+    def _refusal(self, status: t.Any, message: str, subject: str) -> Undecided:
+        problem = refusal(int(status or 0), message, subject)
+        if problem.reason != "Unauthorized":
+            return problem
+        said = f"; the client said: {self._said.words}" if self._said.words else ""
+        return Undecided(
+            problem.reason, f"{problem.detail}{said}", f"API server {self.server}" if self.server else subject
+        )
 
     def _json(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
         response = self._request(*args, **kwargs)
         try:
             answer = json.loads(response.data)
         except urllib3.exceptions.HTTPError as error:
-            raise _transport(error, args[2]) from None
-        except ValueError:
-            raise Undecided(
-                "ApiError", "the answer is not JSON; is this the address of an API server?", args[2]
-            ) from None
+            raise _transport(error, f"API server {self.server}") from None
+        except ValueError as error:
+            raise _garbled(error, f"API server {self.server}") from None
         return t.cast("dict[str, t.Any]", answer)
 
     def nodes(self) -> list[dict[str, t.Any]]:
@@ -238,7 +352,7 @@ class Cluster:
         return self._json(
             "post",
             self._path(f"{kind.lower()}s"),
-            f"{kind.lower()} {self.namespace}/{manifest['metadata']['name']}",
+            title(manifest),
             body=manifest,
             query=[("dryRun", "All")] if dry_run else [],
         )
@@ -266,7 +380,7 @@ class Cluster:
             self._request(
                 "delete",
                 self._path(f"{kind}s", metadata["name"]),
-                f"{kind} {self.namespace}/{metadata['name']}",
+                title(stored),
                 # the uid: never another object that has the name by now
                 body={"propagationPolicy": "Background", "preconditions": {"uid": metadata["uid"]}},
             )
@@ -274,17 +388,18 @@ class Cluster:
             if problem.reason not in ("PodGone", "NamespaceMissing"):
                 raise
 
-    def left(self, run: str) -> list[str]:
-        """What still carries the run's label, for people: kind and name."""
+    def left(self, run: str) -> list[dict[str, t.Any]]:
+        """What still carries the run's label, as stored."""
         found = []
-        for kind in ("pods", "configmaps", "jobs"):
+        for kind in ("Pod", "ConfigMap", "Job"):
             answer = self._json(
                 "get",
-                self._path(kind),
-                f"{kind} of namespace {self.namespace}",
+                self._path(f"{kind.lower()}s"),
+                f"{kind.lower()}s of namespace {self.namespace}",
                 query=[("labelSelector", f"{_pod.RUN_LABEL}={run}")],
             )
-            found += [f"{kind[:-1]} {self.namespace}/{item['metadata']['name']}" for item in answer.get("items") or ()]
+            # a list does not repeat the kind
+            found += [{**item, "kind": kind} for item in answer.get("items") or ()]
         return found
 
     def pod(self, name: str) -> dict[str, t.Any]:
@@ -325,7 +440,9 @@ class Cluster:
     def watch_pods(self, run: str, until: float) -> collections.abc.Iterator[tuple[str, dict[str, t.Any]]]:
         """Follow the pods of a run: (name, pod), and (name, {}) when one is gone.
 
-        The first list comes by the watch itself. A broken watch is taken up again until the monotonic time C(until).
+        A broken watch is taken up again until the monotonic time C(until).
+
+        :raises Undecided: Forbidden, Unauthorized: trying again would not help.
         """
         known: set[str] = set()
         version, pause = "", 0.1
@@ -345,7 +462,11 @@ class Cluster:
                     known.add(name)
                     pause = 0.1
                     yield name, ({} if event.get("type") == "DELETED" else item)
-            except (Undecided, urllib3.exceptions.HTTPError, ValueError, KeyError):
+            except Undecided as problem:
+                if problem.reason not in PASSING:
+                    raise
+                version = ""
+            except (urllib3.exceptions.HTTPError, ValueError, KeyError):
                 version = ""
             # an API server that restarts, or one that ends watches at once, is not hammered
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
@@ -413,8 +534,10 @@ class Cluster:
                 **_proxy_options(configuration),
             )
         except websocket.WebSocketBadStatusException as error:
-            problem = refusal(error.status_code, _message(error.resp_body or b""), subject)
-            if problem.reason == "Forbidden":
+            message = _message(error.resp_body or b"")
+            problem = self._refusal(error.status_code, message, subject)
+            if error.status_code == 403 and not _by_policy(message):
+                # of a missing verb on an upgrade the API server says no more than "forbidden"
                 raise Undecided("ExecForbidden", problem.detail, subject) from None
             if error.status_code in (403, 401, 404):
                 raise problem from None
@@ -464,6 +587,10 @@ def _proxy_options(configuration: t.Any) -> dict[str, t.Any]:
     if getattr(configuration, "no_proxy", None):
         options["http_no_proxy"] = configuration.no_proxy.split(",")
     return options
+
+
+#: Reasons that may be gone a moment later: an API server that restarts or is overloaded.
+PASSING: t.Final[frozenset[str]] = frozenset({"ApiUnreachable", "ApiError"})
 
 
 class Session:
@@ -549,7 +676,7 @@ class Session:
     def shutdown(self) -> None:
         """Drop the connection, so that a thread that waits in it wakes up."""
         with contextlib.suppress(websocket.WebSocketException, OSError):
-            self._socket.shutdown()
+            self._socket.abort()
 
 
 def ended(status: bytes, stderr: bytes, subject: str) -> Undecided:
@@ -568,6 +695,18 @@ def start_failure(message: str, subject: str) -> Undecided | None:
     if "permission denied" in message and _pod.PROBE in message:
         return Undecided("ProbeNoExec", f"the probe may not be executed: {_quote(message)}", subject)
     return None
+
+
+def failure(pod: dict[str, t.Any], container: str, log: bytes) -> Undecided | None:
+    """Why a container ended that should have gone on, by its state and what it wrote; nothing if it ended well."""
+    state = aftermath(pod)["terminated"][container]
+    if not state["exit_code"]:
+        return None
+    subject = f"container {container} of pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    words = log.decode("utf-8", "replace")
+    return start_failure(words, subject) or Undecided(
+        "PodFailed", f"it ended: {state['reason']} (exit {state['exit_code']}): {_quote(words)}", subject
+    )
 
 
 # ------------------------------------------------------------------------- pods
@@ -724,18 +863,24 @@ class PodWatch:
         self._source = cluster.watch_pods(run, until)
         self._stopped = False
         self._closed = False
+        self._problem: Undecided | None = None
 
     def start(self) -> None:
         """Begin to follow."""
         threading.Thread(target=self._follow, name="watch", daemon=True).start()
 
     def _follow(self) -> None:
-        for name, pod in self._source:
+        try:
+            for name, pod in self._source:
+                with self._changed:
+                    self._pods[name] = pod
+                    self._changed.notify_all()
+                if self._closed:
+                    return
+        except Undecided as problem:
             with self._changed:
-                self._pods[name] = pod
+                self._problem = problem
                 self._changed.notify_all()
-            if self._closed:
-                return
 
     def stop(self) -> None:
         """Wake all who wait for a pod to get on: nothing more will be asked."""
@@ -752,13 +897,15 @@ class PodWatch:
     ) -> dict[str, t.Any] | None:
         """The pod as soon as the test holds ({} stands for one that is gone), or nothing when time is up.
 
-        Whatever the test raises leaves from here.
+        Whatever the test raises leaves from here, and what keeps the pods from being followed.
         """
         with self._changed:
             while True:
                 pod = self._pods.get(name)
                 if pod is not None and test(pod):
                     return pod
+                if self._problem:
+                    raise self._problem
                 remaining = until - time.monotonic()
                 if remaining <= 0 or (stoppable and self._stopped):
                     return None

@@ -209,18 +209,20 @@ class Cluster:
         return ClusterError(f"cluster {self.settings.name}: {cause}; {remedy}")
 
     def _check_input(self) -> None:
-        files = {**self.settings.binaries, **self.settings.handlers}
+        for name in self.settings.handlers:
+            if name == "runc":
+                raise self._fail("the handler name runc is taken by the default runtime", "choose another name")
+            if not config.HANDLER.fullmatch(name):
+                raise self._fail(f"the handler name {name} is not valid", "use lower-case letters, digits and hyphens")
         for name in (*config.BINARIES, "pause", "busybox"):
-            if name not in files:
+            if name not in self.settings.binaries:
                 raise self._fail(f"no path is given for the binary {name}", "add it to binaries")
-        for name, path in files.items():
+        for name, path in (*self.settings.binaries.items(), *self.settings.handlers.items()):
             if not os.access(path, os.X_OK) or not os.path.isfile(path):
                 raise self._fail(f"{path}, given for {name}, is not an executable file", "build it or correct the path")
         for path in self.settings.images:
             if not os.path.isfile(path):
                 raise self._fail(f"the image archive {path} does not exist", "correct the path")
-        if "runc" in self.settings.handlers:
-            raise self._fail("the handler name runc is taken by the default runtime", "choose another name")
 
     def _start(self, deadline: Deadline) -> None:
         if not self._complete():

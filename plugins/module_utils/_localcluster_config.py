@@ -23,6 +23,8 @@ MANAGED_BY = "abcdesktopio.podshm"
 SLOTS = 50
 # Unix socket paths end at 107 bytes; the longest one below a cluster's folder takes 76.
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,13}[a-z0-9])?")
+# What the API server takes for the handler of a RuntimeClass.
+HANDLER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 BINARIES = (
     "etcd",
@@ -333,6 +335,8 @@ def containerd_config(layout: Layout, handlers: t.Mapping[str, str], restrict_oo
         "[plugins.'io.containerd.cri.v1.runtime'.cni]",
         f"bin_dirs = [{quoted(CNI_BIN)}]",
         f"conf_dir = {quoted(layout.path('etc', 'cni'))}",
+        # The loopback plugin would leave a file per pod in /var/lib/cni.
+        "use_internal_loopback = true",
         "[plugins.'io.containerd.cri.v1.runtime'.containerd]",
         "default_runtime_name = 'runc'",
         *runtime("runc", layout.bin("runc")),

@@ -359,7 +359,8 @@ def bridge_missing(layout: Layout) -> bool:
 
 def make_bridge(layout: Layout) -> None:
     if not os.path.exists(f"/sys/class/net/{layout.bridge}"):
-        ip("link", "add", layout.bridge, "type", "bridge")
+        # Without an address of its own a bridge takes one of its ports', and another when that goes.
+        ip("link", "add", layout.bridge, "address", f"0a:58:0a:b7:{layout.slot:02x}:01", "type", "bridge")
     ip("link", "set", layout.bridge, "alias", layout.cni_network)
     ip("address", "replace", f"{layout.node_address}/{layout.pod_subnet.prefixlen}", "dev", layout.bridge)
     ip("link", "set", layout.bridge, "up")
@@ -391,12 +392,16 @@ def port_free(address: str, port: int) -> bool:
 
 
 def subnets_in_use(routes: t.Iterable[t.Mapping[str, t.Any]]) -> list[ipaddress.IPv4Network]:
-    """The IPv4 networks that the machine has routes to, the default route aside (pure)."""
+    """The IPv4 networks that the machine has routes to (pure).
+
+    A route to a great range, the default route first of all, does not say that each address in it is in use.
+    """
     found = []
     for route in routes:
-        if route["dst"] not in ("default", "0.0.0.0/0"):
-            with contextlib.suppress(ValueError):
-                found.append(ipaddress.IPv4Network(route["dst"], strict=False))
+        with contextlib.suppress(ValueError):
+            network = ipaddress.IPv4Network(route["dst"], strict=False)
+            if network.prefixlen >= 16:
+                found.append(network)
     return found
 
 
@@ -407,11 +412,15 @@ def free_slot(name: str, taken: t.Collection[int]) -> int:
         layout = Layout(name, slot)
         if slot in taken or os.path.exists(f"/sys/class/net/{layout.bridge}"):
             continue
-        if any(each.overlaps(own) for each in in_use for own in (layout.pod_subnet, layout.service_subnet)):
+        # The addresses of services are never on a wire.
+        if any(each.overlaps(layout.pod_subnet) for each in in_use):
             continue
         if all(port_free("0.0.0.0", port) for port in layout.ports.values()):
             return slot
-    raise ClusterError(f"cluster {name}: none of the {SLOTS} slots is free; remove a cluster that is not needed")
+    raise ClusterError(
+        f"cluster {name}: none of the {SLOTS} sets of ports (from {min(Layout(name, 0).ports.values())}) and subnets "
+        f"(from {Layout(name, 0).pod_subnet}) is free; remove a cluster or a route that is not needed"
+    )
 
 
 # What clusters share with the machine

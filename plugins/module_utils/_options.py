@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _cluster, _plan, _run, _verdict
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
 #: Described in the doc fragment C(_run).
 RUN_SPEC: t.Final[dict[str, t.Any]] = {
@@ -105,6 +105,56 @@ def _accept(accept: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {check: str(why) for check, why in accept.items()}
 
 
+#: Of a kubeconfig's user, what may be shown. What is not known is secret.
+_PUBLIC: t.Final = frozenset(
+    {"exec", "username", "client-certificate", "client-certificate-data", "client-key", "tokenFile"}
+)
+
+#: Of a credential plugin's environment, what must not be shown.
+_SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred", re.IGNORECASE)
+
+
+def kubeconfig_secrets(kubeconfig: t.Any) -> set[str]:
+    """The texts in a kubeconfig's content that must never be shown.
+
+    All of it would be too much: the name of a context or of a namespace is a word that results are full of.
+    """
+    if not isinstance(kubeconfig, dict):
+        # a path; with a line break it is content that was given as text by mistake
+        return {kubeconfig} if isinstance(kubeconfig, str) and "\n" in kubeconfig else set()
+    found: set[str] = set()
+    for entry in kubeconfig.get("users") or ():
+        user = (entry.get("user") if isinstance(entry, dict) else entry) or {}
+        if not isinstance(user, dict):
+            found |= _leaves(user)
+            continue
+        found |= _leaves([value for key, value in user.items() if key not in _PUBLIC])
+        plugin = user.get("exec")
+        for variable in (plugin.get("env") or ()) if isinstance(plugin, dict) else ():
+            if _SECRET_NAME.search(str(variable.get("name"))):
+                found |= _leaves(variable.get("value"))
+    # shorter ones are no secrets, and would be cut out of other words
+    return {text for text in found if len(text) >= 6}
+
+
+def _leaves(value: t.Any) -> set[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return {leaf for each in value for leaf in _leaves(each)}
+    return {str(value)} if value not in (None, True, False) else set()
+
+
+def _mask(module: t.Any) -> None:
+    """Hide the secrets of the kubeconfig, and no more than that, in whatever the module returns."""
+    kubeconfig = module.params.get("kubeconfig")
+    inner = module._module  # the AnsibleModule inside
+    inner.no_log_values -= _leaves(kubeconfig)
+    inner.no_log_values |= kubeconfig_secrets(kubeconfig)
+    # what other options hold as secret stays secret
+    inner.no_log_values |= _leaves([module.params.get(name) for name in ("api_key", "password", "proxy_headers")])
+
+
 def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t.Sequence[str]]) -> t.NoReturn:
     """A module's whole C(main): read options, run the selected checks, exit.
 
@@ -114,6 +164,7 @@ def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t
     module = _cluster.AnsibleK8SModule(
         argument_spec={**_cluster.AUTH_ARG_SPEC, **RUN_SPEC, **spec}, supports_check_mode=True
     )
+    _mask(module)
     params = module.params
     name = params["cluster"] or params["context"] or params["host"] or "of the current context"
     try:
@@ -122,18 +173,20 @@ def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t
         if not ids:
             raise ValueError("no check is selected")
     except ValueError as error:
-        module.fail_json(msg=f"cluster {name}: wrong option: {error}", **exit_fields(_run.Result(name, "")))
-    try:
-        result = _run.run(module, name, [_catalog.BY_ID[check] for check in ids], chosen, module.check_mode)
-    except Undecided as problem:
-        module.fail_json(msg=_run.one_line(name, problem), **exit_fields(_run.Result(name, "")))
-    fields = exit_fields(result)
+        _leave(module, f"cluster {name}: wrong option: {error}", _run.Result(name, ""), failed=True)
+    result = _run.run(module, name, [_catalog.BY_ID[check] for check in ids], chosen, module.check_mode)
     if result.residue:
         module.warn(f"cluster {name}: left behind: {', '.join(result.residue)}; the cluster removes it by itself")
-    if result.problem or any(check["verdict"] == _verdict.ERROR for check in result.checks):
-        module.fail_json(msg=result.line(), **fields)
-    module.exit_json(msg=result.line(), **fields)
-    raise AssertionError("exit_json does not return")
+    undecided = any(check["verdict"] == _verdict.ERROR for check in result.checks)
+    _leave(module, result.line(), result, failed=bool(result.problem) or undecided)
+
+
+def _leave(module: t.Any, msg: str, result: _run.Result, failed: bool) -> t.NoReturn:
+    """End the module. The content of a kubeconfig is not among the arguments that are shown with -vvv."""
+    if not isinstance(module.params["kubeconfig"], str) or "\n" in module.params["kubeconfig"]:
+        module.params["kubeconfig"] = None
+    (module.fail_json if failed else module.exit_json)(msg=msg, **exit_fields(result))
+    raise AssertionError("neither returns")
 
 
 def exit_fields(result: _run.Result) -> dict[str, t.Any]:

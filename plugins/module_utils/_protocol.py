@@ -18,7 +18,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 PROTOCOL = 1
 BLOCK_LIMIT = 65536
 
-Scalar = str | int | bool
+Scalar: t.TypeAlias = "str | int | bool"
 Args = t.Mapping[str, Scalar]
 
 _PRINTABLE = re.compile(rb"[\x20-\x7e\n]*")

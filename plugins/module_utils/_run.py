@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
+import os
 import secrets
 import time
+import traceback
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
@@ -112,12 +115,21 @@ def run(
             result.problem = problem
         except _cluster.Interrupt as signal:
             result.problem = Undecided("Interrupted", f"the run was ended by {signal}")
+        except Exception as error:  # noqa: BLE001
+            # its message may quote anything, so only its place is told
+            result.problem = Undecided("Internal", f"{type(error).__name__} in {_place(error)}")
     for one in targets:
         _judge_all(result, one, checks, settings)
     if not targets:
         _judge_all(result, None, checks, settings)
     result.duration = round(time.monotonic() - began, 3)
     return result
+
+
+def _place(error: BaseException) -> str:
+    """Where an error comes from, without what was in its hands."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
 
 
 def _common(run_id: str, index: str, target: _plan.Target, settings: _plan.Settings) -> _pod.Common:
@@ -161,7 +173,8 @@ def _ask_all(
         _ask_scenarios(shared, targets)
     finally:
         if not dry_run:
-            _clean_up(shared, result)
+            with _cluster.uninterruptible():
+                _clean_up(shared, result)
 
 
 def _ask_scenarios(shared: _ask.Shared, targets: t.Sequence[_Target]) -> None:
@@ -175,7 +188,8 @@ def _ask_scenarios(shared: _ask.Shared, targets: t.Sequence[_Target]) -> None:
             target, plan = futures[future]
             target.asked[plan.name] = future.result()
     finally:
-        # an interrupt must not wait for the threads: their waits end here
+        # an interrupt must not wait for the threads: their waits end here, and none begins
+        shared.ending = True
         shared.watch.stop()
         for session in shared.sessions:
             session.shutdown()
@@ -185,21 +199,46 @@ def _ask_scenarios(shared: _ask.Shared, targets: t.Sequence[_Target]) -> None:
 def _clean_up(shared: _ask.Shared, result: Result) -> None:
     """Remove what was created, on a budget of its own, and look whether something stays."""
     until = time.monotonic() + shared.settings.cleanup_timeout
-    troubles: list[str] = []
+    objects, pause = list(shared.created), 0.2
+    while True:
+        objects, problems = _remove(shared, objects, result.run, until)
+        hopeless = any(problem.reason not in _cluster.PASSING for problem in problems)
+        if hopeless or not (objects or problems) or time.monotonic() + pause >= until:
+            break
+        # an API server that restarts, or a watch that broke: nothing tells when to try again
+        time.sleep(pause)
+        pause = min(pause * 2, 2.0)
+    shared.watch.close()
+    causes = {problem.subject: problem for problem in problems}
+    for stored in objects:
+        title = _cluster.title(stored)
+        result.residue.append(str(causes.pop(title, title)))
+    if not objects:
+        result.residue += [f"could not look: {problem}" for problem in causes.values()]
+
+
+def _remove(
+    shared: _ask.Shared, objects: t.Sequence[dict[str, t.Any]], run_id: str, until: float
+) -> tuple[list[dict[str, t.Any]], list[Undecided]]:
+    """Delete objects and wait until they are gone; returns what is left of the run, and what went wrong."""
+    problems: list[Undecided] = []
     # the anchor last: as long as it is there, the cluster itself will finish this
-    for stored in reversed(shared.created):
+    for stored in sorted(objects, key=lambda stored: bool(stored["kind"] == "Job")):
         try:
             shared.cluster.delete(stored)
         except Undecided as problem:
-            troubles.append(str(problem))
-    for stored in shared.created:
-        if stored["kind"] == "Pod":
-            shared.watch.wait(stored["metadata"]["name"], lambda pod: not pod, until, stoppable=False)
-    shared.watch.close()
+            problems.append(problem)
+    if not problems:
+        for stored in objects:
+            if stored["kind"] == "Pod":
+                # without a watch there is still the look below
+                with contextlib.suppress(Undecided):
+                    shared.watch.wait(stored["metadata"]["name"], lambda pod: not pod, until, stoppable=False)
     try:
-        result.residue = shared.cluster.left(result.run)
+        # by label: also what was created while the answer was lost
+        return shared.cluster.left(run_id), problems
     except Undecided as problem:
-        result.residue = [f"could not look: {trouble}" for trouble in [*troubles, str(problem)]]
+        return [], [*problems, problem]
 
 
 def _judge_all(

@@ -23,13 +23,16 @@ requirements:
   - iproute2, and the CNI plugins bridge, host-local and loopback in C(/usr/lib/cni)
 attributes:
   check_mode:
+    description: Can run without changing anything.
     support: full
     details:
       - Says what would be done. Objects in the cluster are compared only when its processes all run as they should.
   diff_mode:
+    description: Shows what changed in files.
     support: none
   platform:
-    platforms: posix
+    description: Target operating systems.
+    platforms: linux
     support: full
 options:
   name:

@@ -76,6 +76,8 @@ def test_contents(tarball: Path) -> None:
         "CHANGELOG.md", "CODE_OF_CONDUCT.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md",
         "changelogs", "docs", "extensions", "files", "inventories", "meta", "playbooks", "plugins", "roles",
     }  # fmt: skip
+    # Galaxy refuses roles without
+    assert {f"roles/{path.name}/README.md" for path in (CHECKOUT / "roles").iterdir()} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".tar.gz"))]
     assert tarball.stat().st_size < 2 * 1024 * 1024
 

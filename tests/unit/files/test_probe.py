@@ -127,8 +127,7 @@ class Running:
 
     def close(self) -> None:
         """For the end of a test."""
-        if self.process.poll() is None:
-            self.process.kill()
+        self.process.terminate()  # not kill: it has to clean up
         self.process.wait(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
@@ -224,14 +223,14 @@ def test_identity_of_a_path_that_is_not_there(probe: Probe, tmp_path: pathlib.Pa
 @needs_root
 def test_mount_that_covers_a_path_and_not_one_that_looks_like_it(probe: Probe, tmp_path: pathlib.Path) -> None:
     base = tmp_path / "a b\\c"
-    for name in ("x", "xy"):
+    for name in ("xy", "x"):
         (base / name).mkdir(parents=True)
         subprocess.run(["mount", "-t", "tmpfs", f"podshm-{name}", base / name], check=True)
     try:
         facts = probe.step("identity", path=str(base / "xy" / ".")).facts
         assert (facts["mount_point"], facts["mount_source"]) == (str(base / "xy"), "podshm-xy")
     finally:
-        for name in ("x", "xy"):
+        for name in ("xy", "x"):
             subprocess.run(["umount", base / name], check=True)
 
 
@@ -592,6 +591,15 @@ def test_posix_that_is_told_to_end_removes_what_it_made(probe: Probe, step: str)
     assert (seen.facts["interrupted"], seen.facts["timed_out"]) == (True, True)
     assert running.process.wait(PATIENCE) == 0
     assert in_shm(shared[1:]) == []
+
+
+@pytest.mark.parametrize("step", ["posix_write", "posix_read"])
+def test_posix_at_its_deadline_leaves_nothing_in_a_session_that_goes_on(probe: Probe, step: str) -> None:
+    shared = name()
+    session = probe.session()
+    assert session.ask(step, name=shared, deadline=20).facts["timed_out"] is True
+    assert in_shm(shared[1:]) == []
+    assert session.ask("selftest").error is None
 
 
 @needs_root

@@ -23,7 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
         (403, 'pods "x" is forbidden: pod rejected: RuntimeClass "kata" not found', "RuntimeClassMissing"),
         (403, 'pods "x" is forbidden: maximum memory usage per Container is 8Mi, but limit is 32Mi', "LimitRange"),
         (403, 'pods is forbidden: User "u" cannot create resource "pods" in API group ""', "Forbidden"),
-        (403, 'pods "x" is forbidden: User "u" cannot create resource "pods/exec"', "ExecForbidden"),
+        (403, 'nodes is forbidden: User "system:anonymous" cannot list resource "nodes"', "Unauthorized"),
         (403, "something that nobody has heard of", "AdmissionDenied"),
         (403, 'admission webhook "w" denied the request: no', "AdmissionDenied"),
         (422, "pods is invalid: ValidatingAdmissionPolicy 'p' with binding 'b' denied request", "AdmissionDenied"),

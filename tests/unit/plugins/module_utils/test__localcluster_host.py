@@ -105,10 +105,12 @@ def test_spawned_processes_carry_the_mark_and_nothing_of_ours(
     monkeypatch.setenv("HTTPS_PROXY", "http://nowhere.example")
     log = tmp_path / "log"
     log.write_text("of an earlier life")
-    child = host.spawn(["/bin/sh", "-c", "env; read line; exec sleep 1000"], str(log), str(tmp_path))
+    child = host.spawn(["/bin/sh", "-c", "env; kill -STOP $$"], str(log), str(tmp_path))
     process = host.Process.of(child.pid)
     assert process is not None
     try:
+        # stopped by itself: it has written all that it ever will
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
         assert os.getsid(child.pid) == child.pid
         assert host.marked(str(tmp_path)) == {child.pid}
         assert host.marked(str(tmp_path.parent)) == set()
@@ -129,20 +131,52 @@ def test_a_port_is_free_until_somebody_listens() -> None:
 
 
 def test_subnets_in_use() -> None:
-    routes = [{"dst": "default"}, {"dst": "10.0.0.0/8"}, {"dst": "192.0.2.7"}, {"dst": "unreachable"}]
-    assert host.subnets_in_use(routes) == [ipaddress.IPv4Network("10.0.0.0/8"), ipaddress.IPv4Network("192.0.2.7/32")]
+    routes = [{"dst": dst} for dst in ("default", "0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "unreachable")]
+    assert host.subnets_in_use(routes) == [
+        ipaddress.IPv4Network("10.1.0.0/16"),
+        ipaddress.IPv4Network("192.0.2.7/32"),
+    ]
 
 
 def test_a_slot_is_free_of_other_clusters_and_foreign_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "port_free", lambda address, port: port not in (23470, 23476))
+    monkeypatch.setattr(host, "port_free", lambda address, port: port not in (23460, 23466))
     monkeypatch.setattr(host.os.path, "exists", lambda path: path == "/sys/class/net/podshm1")
-    routes = [{"dst": "10.183.2.128/25"}, {"dst": "10.184.3.0/24"}]
-    monkeypatch.setattr(host, "ip_json", lambda *arguments: routes)
-    # 0 is another cluster's, 1 has an interface, 2 and 3 a route, 4 two ports in use.
-    assert host.free_slot("alpha", {0}) == 5
-    monkeypatch.setattr(host, "ip_json", lambda *arguments: [{"dst": "10.0.0.0/8"}])
-    with pytest.raises(host.ClusterError, match="cluster alpha: none of the 50 slots is free"):
+    monkeypatch.setattr(host, "ip_json", lambda *arguments: [{"dst": "10.183.2.128/25"}])
+    # 0 is another cluster's, 1 has an interface, 2 a route, 3 two ports in use.
+    assert host.free_slot("alpha", {0}) == 4
+    monkeypatch.setattr(host, "ip_json", lambda *arguments: [{"dst": "10.183.0.0/16"}])
+    with pytest.raises(host.ClusterError, match="cluster alpha: none of the 50 sets of ports"):
         host.free_slot("alpha", set())
+
+
+def test_the_machine_gets_back_what_it_had(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sysctl, socket_file = tmp_path / "panic", tmp_path / "made/plugins/kubelet.sock"
+    there_before, filled = tmp_path / "there", tmp_path / "filled"
+    there_before.mkdir()
+    sysctl.write_text("0\n")
+    monkeypatch.setattr(host, "_sysctl", lambda name: sysctl)
+    monkeypatch.setattr(host, "SYSCTLS", ("kernel/panic",))
+    monkeypatch.setattr(host, "SHARED_FILES", (str(socket_file),))
+    folders = (socket_file.parent, socket_file.parent.parent, there_before, filled)
+    monkeypatch.setattr(host, "SHARED_FOLDERS", tuple(map(str, folders)))
+    before = host.machine_before()
+
+    socket_file.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(socket_file))
+        listener.listen()
+        # Somebody else's kubelet: left alone.
+        host.restore_machine(before)
+        assert socket_file.exists()
+    filled.mkdir()
+    (filled / "of somebody else").touch()
+    sysctl.write_text("10\n")
+
+    host.restore_machine(before)
+    assert not (tmp_path / "made").exists()
+    assert there_before.exists()
+    assert filled.exists()
+    assert sysctl.read_text() == "0"
 
 
 def test_mounts_are_read_with_their_odd_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,569 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What bad input and bad luck get: one line that names cluster, object, cause and remedy, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import http.server
+import json
+import pathlib
+import secrets
+import signal
+import socket
+import socketserver
+import threading
+import typing as t
+
+import harness
+import pytest
+import yaml
+from harness import CHECKOUT, Cluster, ask, call, fails, passes
+
+SECRET = "correct-horse-battery-staple"
+
+
+def unreachable(answer: harness.Answer, reason: str, *words: str) -> None:
+    fails(answer, reason, *words)
+    assert answer.result["status"] == "UNREACHABLE"
+    assert SECRET not in answer.output
+
+
+# ------------------------------------------------------------------------- kubeconfigs
+
+
+def test_unknown_context(alpha: Cluster) -> None:
+    unreachable(ask(alpha, context="nowhere"), "BadKubeconfig", "nowhere")
+
+
+def test_missing_kubeconfig(alpha: Cluster) -> None:
+    unreachable(ask(alpha, kubeconfig="/nonexistent/kubeconfig"), "BadKubeconfig", "/nonexistent/kubeconfig")
+
+
+def test_no_kubeconfig_at_all(alpha: Cluster) -> None:
+    unreachable(ask(alpha, kubeconfig=None), "BadKubeconfig")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        f"just {SECRET}",
+        f"apiVersion: v1\nusers: [{{name: u, user: {{token: {SECRET}\n  }}}}",
+        f"apiVersion: v1\nkind: Config\nusers:\n\t- token: {SECRET}\n",
+        f"apiVersion: v1\nkind: Config\nusers: {SECRET}\nclusters: {SECRET}\ncontexts: {SECRET}\n",
+        "\x00\x01\x02",
+    ],
+)
+def test_malformed_kubeconfig(alpha: Cluster, tmp_path: pathlib.Path, text: str) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(text, "utf-8")
+    unreachable(ask(alpha, kubeconfig=str(file)), "BadKubeconfig", str(file))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "words"),
+    [
+        ({"certificate-authority-data": "%%%"}, {"token": SECRET}, "certificates or keys"),
+        ({"certificate-authority-data": "bm8gY2VydGlmaWNhdGU="}, {"token": SECRET}, "certificates or keys"),
+        ({"certificate-authority-data": None, "certificate-authority": "/no/ca"}, {"token": SECRET}, "/no/ca"),
+        ({}, {"client-certificate-data": "bm8gY2VydA==", "client-key-data": "bm8ga2V5"}, "certificates or keys"),
+        ({"server": "not an address"}, {"token": SECRET}, "not an address"),
+        ({"server": None}, {"token": SECRET}, "kubeconfig from variables"),
+        ({}, {"token": f"{SECRET}\n"}, "line break"),
+    ],
+)
+def test_kubeconfig_that_cannot_be_used(
+    alpha: Cluster, cluster: dict[str, t.Any], user: dict[str, str], words: str
+) -> None:
+    unreachable(ask(alpha, kubeconfig=alpha.kubeconfig_with(user, **cluster)), "BadKubeconfig", words)
+
+
+def test_kubeconfig_given_as_text(alpha: Cluster) -> None:
+    # what a lookup of a file gives: neither a path nor a mapping
+    text = yaml.safe_dump(alpha.kubeconfig_with({"token": SECRET}))
+    unreachable(ask(alpha, kubeconfig=text), "BadKubeconfig", "from_yaml")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("/no/plugin", "No such file or directory: '/no/plugin'"), ("false", "returned 1")]
+)
+def test_credential_plugin_that_gives_nothing(alpha: Cluster, command: str, words: str) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command}}
+    answer = ask(alpha, kubeconfig=alpha.kubeconfig_with(user))
+    unreachable(answer, "Unauthorized", alpha.server, "no credentials", words)
+
+
+def test_credential_plugin_that_hangs(alpha: Cluster) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["60"]}}
+    answer = ask(alpha, kubeconfig=alpha.kubeconfig_with(user), timeout=3)
+    unreachable(answer, "ApiUnreachable", "3 s")
+
+
+# ------------------------------------------------------------------------- credentials
+
+
+def test_wrong_certificate_authority(alpha: Cluster, beta: Cluster) -> None:
+    config = alpha.kubeconfig_with({"token": SECRET}, **{"certificate-authority-data": beta.ca_data})
+    unreachable(ask(alpha, kubeconfig=config), "TlsUntrusted", alpha.server)
+
+
+def test_wrong_token(alpha: Cluster) -> None:
+    unreachable(ask(alpha, kubeconfig=alpha.kubeconfig_with({"token": SECRET})), "Unauthorized", alpha.server)
+
+
+def test_token_that_is_valid_no_more(alpha: Cluster, namespace: str) -> None:
+    alpha.create("serviceaccounts", {"metadata": {"name": "gone"}}, namespace)
+    token = alpha.token(namespace, "gone")
+    alpha.delete("serviceaccounts", "gone", namespace)
+    answer = ask(alpha, kubeconfig=alpha.kubeconfig_with({"token": token}))
+    unreachable(answer, "Unauthorized", alpha.server)
+    assert token not in answer.output
+
+
+def test_token_in_options(alpha: Cluster, tmp_path: pathlib.Path) -> None:
+    answer = ask(alpha, host=alpha.server, api_key=SECRET, validate_certs=False)
+    unreachable(answer, "Unauthorized", alpha.server)
+
+
+# ------------------------------------------------------------------------------ network
+
+
+@contextlib.contextmanager
+def listening(backlog: int = 16) -> t.Iterator[socket.socket]:
+    """A socket that takes connections and never says a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(backlog)
+        yield server
+
+
+def at(alpha: Cluster, port: int, scheme: str = "https") -> dict[str, t.Any]:
+    """A kubeconfig for another port of this machine."""
+    return alpha.kubeconfig_with({"token": SECRET}, server=f"{scheme}://127.0.0.1:{port}")
+
+
+def test_api_server_down(alpha: Cluster) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    unreachable(ask(alpha, kubeconfig=at(alpha, port)), "ApiUnreachable", f"127.0.0.1:{port}", "refused")
+
+
+def test_name_that_does_not_resolve(alpha: Cluster) -> None:
+    config = alpha.kubeconfig_with({"token": SECRET}, server="https://nowhere.invalid:6443")
+    unreachable(ask(alpha, kubeconfig=config, timeout=5), "ApiUnreachable", "nowhere.invalid")
+
+
+def test_silent_address(alpha: Cluster) -> None:
+    with listening() as server:
+        port = server.getsockname()[1]
+        answer = ask(alpha, kubeconfig=at(alpha, port), timeout=3)
+    unreachable(answer, "ApiUnreachable", f"127.0.0.1:{port}", "3 s")
+
+
+def test_black_hole(alpha: Cluster) -> None:
+    # the backlog is full, so the kernel drops what comes: a connection is neither taken nor refused
+    with listening(backlog=0) as server, contextlib.ExitStack() as clients:
+        for _client in range(3):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        port = server.getsockname()[1]
+        answer = ask(alpha, kubeconfig=at(alpha, port), timeout=3)
+    unreachable(answer, "ApiUnreachable", f"127.0.0.1:{port}", "3 s")
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>Welcome to nginx!</html>")
+
+    do_POST = do_GET
+
+    def log_message(self, *args: t.Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serving(server: socketserver.BaseServer) -> t.Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_address[1]  # type: ignore[index]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("scheme", "reason"), [("http", "ApiError"), ("https", "ApiUnreachable")])
+def test_something_else_on_the_port(alpha: Cluster, scheme: str, reason: str) -> None:
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)) as port:
+        answer = ask(alpha, kubeconfig=at(alpha, port, scheme), timeout=5)
+    fails(answer, reason, f"127.0.0.1:{port}")
+    assert SECRET not in answer.output
+
+
+# -------------------------------------------------------------------------- permissions
+
+
+def documented() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """The ClusterRole and the Role that docs/permissions.md promises to suffice."""
+    text = (CHECKOUT / "docs/permissions.md").read_text("utf-8")
+    cluster_role, role = yaml.safe_load_all(text.split("```yaml")[1].split("```")[0])
+    return cluster_role, role
+
+
+@contextlib.contextmanager
+def user(alpha: Cluster, namespace: str, without: tuple[str, ...] = ()) -> t.Iterator[str]:
+    """A user with the documented permissions but for some (resource/verb, or a resource with all its verbs)."""
+    name = f"{harness.LABEL}-user-{secrets.token_hex(4)}"
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": name}
+    cluster_role, role = copy.deepcopy(documented())
+    for rule in (*cluster_role["rules"], *role["rules"]):
+        (resource,) = rule["resources"]
+        rule["verbs"] = [v for v in rule["verbs"] if not {resource, f"{resource}:{v}"} & set(without)]
+    cluster_role["rules"] = [rule for rule in cluster_role["rules"] if rule["verbs"]]
+    alpha.create(
+        "roles", {"metadata": {"name": name}, "rules": [rule for rule in role["rules"] if rule["verbs"]]}, namespace
+    )
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    alpha.create("rolebindings", {"metadata": {"name": name}, "roleRef": ref, "subjects": [subject]}, namespace)
+    with alpha.wide("clusterroles", {"rules": cluster_role["rules"]}) as wide:
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": wide}
+        with alpha.wide("clusterrolebindings", {"roleRef": ref, "subjects": [subject]}):
+            yield name
+
+
+def test_documented_permissions_suffice(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace) as name:
+        passes(ask(alpha, namespace=namespace, impersonate_user=name))
+
+
+@pytest.mark.parametrize(
+    ("without", "reason", "words"),
+    [
+        ("nodes", "Forbidden", ("nodes", "list")),
+        ("jobs:create", "Forbidden", ("jobs", "create")),
+        ("configmaps:create", "Forbidden", ("configmaps", "create")),
+        ("pods:create", "Forbidden", ("pods", "create")),
+        ("pods:watch", "Forbidden", ("pods", "watch")),
+    ],
+)
+def test_what_is_forbidden(alpha: Cluster, namespace: str, without: str, reason: str, words: tuple[str, ...]) -> None:
+    with user(alpha, namespace, (without,)) as name:
+        answer = ask(alpha, namespace=namespace, impersonate_user=name, timeout=20)
+    fails(answer, reason, name, *words)
+
+
+def test_list_forbidden(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace, ("pods:list",)) as name:
+        answer = ask(alpha, namespace=namespace, impersonate_user=name)
+    # nobody could look whether something stays, and that is said; nothing does
+    assert answer.reasons == {"Forbidden"}
+    assert len(answer.result["residue"]) == 1
+    assert "could not look" in answer.result["residue"][0]
+    assert alpha.left(namespace, 10) == []
+
+
+@pytest.mark.parametrize("without", ["pods/exec", "pods/exec:create"])
+def test_exec_forbidden(alpha: Cluster, namespace: str, without: str) -> None:
+    # impersonation reaches exec too: the administrator himself may
+    with user(alpha, namespace, (without,)) as name:
+        answer = ask(alpha, "shm_size", namespace=namespace, impersonate_user=name)
+    fails(answer, "ExecForbidden", f"of pod {namespace}/podshm-")
+
+
+def test_log_forbidden(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace, ("pods/log",)) as name:
+        answer = ask(alpha, "shm_probe", mechanisms=["posix_shm"], namespace=namespace, impersonate_user=name)
+    fails(answer, "LogsUnavailable", f"of pod {namespace}/podshm-", name)
+
+
+def test_delete_forbidden(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace, ("pods:delete", "jobs:delete", "configmaps:delete")) as name:
+        answer = ask(
+            alpha,
+            "shm_size",
+            volumes=["none"],
+            namespace=namespace,
+            impersonate_user=name,
+            timeout=10,
+            cleanup_timeout=1,
+        )
+    # the answer is there; that objects are left is told, and that it is a change
+    assert answer.checks["SHM301"]["verdict"] == "PASS"
+    assert len(answer.result["residue"]) == 3
+    assert answer.result["changed"] is True
+    assert "left behind" in json.dumps(answer.result["warnings"])
+    # what the cluster does by itself when the anchor's deadline is reached
+    alpha.delete("jobs", f"podshm-{answer.result['run']['id']}", namespace, propagationPolicy="Background")
+    assert alpha.left(namespace, 10) == []
+
+
+# ---------------------------------------------------------------------------- admission
+
+
+def test_namespace_missing(alpha: Cluster) -> None:
+    fails(ask(alpha, namespace="podshm-test-nowhere"), "NamespaceMissing", "podshm-test-nowhere")
+
+
+def test_namespace_terminating(alpha: Cluster) -> None:
+    name = alpha.make_namespace()
+    body = {"metadata": {"name": "stays", "finalizers": ["podshm.abcdesktop.io/test"]}}
+    alpha.create("configmaps", body, name)
+    alpha.delete("namespaces", name)
+    try:
+        answer = ask(alpha, namespace=name)
+    finally:
+        body["metadata"]["finalizers"] = []
+        alpha.request("PUT", alpha.path("configmaps", name, "stays"), body)
+    fails(answer, "NamespaceTerminating", name)
+
+
+@pytest.mark.parametrize(
+    "hard",
+    [
+        {"pods": "0"},
+        {"count/jobs.batch": "0"},
+        {"count/configmaps": "0"},
+        {"limits.memory": "64Mi"},
+        {"requests.storage": "1", "requests.cpu": "10m"},
+    ],
+)
+def test_quota_exhausted(alpha: Cluster, namespace: str, hard: dict[str, str]) -> None:
+    alpha.create("resourcequotas", {"metadata": {"name": "tight"}, "spec": {"hard": hard}}, namespace)
+    alpha.until("resourcequotas", namespace, lambda seen: all("hard" in one.get("status", {}) for one in seen.values()))
+    fails(ask(alpha, namespace=namespace), "QuotaExceeded", namespace, "tight")
+
+
+@pytest.mark.parametrize("limit", [{"max": {"memory": "16Mi"}}, {"min": {"cpu": "2"}}])
+@pytest.mark.parametrize("kind", ["Container", "Pod"])
+def test_limit_range(alpha: Cluster, namespace: str, kind: str, limit: dict[str, t.Any]) -> None:
+    alpha.create(
+        "limitranges", {"metadata": {"name": "narrow"}, "spec": {"limits": [{"type": kind, **limit}]}}, namespace
+    )
+    fails(ask(alpha, namespace=namespace), "LimitRange", namespace, f"per {kind}")
+
+
+def test_pod_security_restricted(alpha: Cluster) -> None:
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+    namespace = alpha.make_namespace(levels)
+    try:
+        answer = ask(alpha, namespace=namespace)
+    finally:
+        alpha.delete("namespaces", namespace)
+    passes(answer)
+    assert not answer.result.get("warnings")
+
+
+def test_pod_security_violated(alpha: Cluster) -> None:
+    namespace = alpha.make_namespace({"pod-security.kubernetes.io/enforce": "restricted"})
+    try:
+        # no option of ours can violate it, so the pod is spoilt here
+        spoil = """
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
+whole = _pod.pod
+def spoilt(*args):
+    manifest = whole(*args)
+    manifest["spec"]["hostIPC"] = True
+    return manifest
+_pod.pod = spoilt
+"""
+        answer = ask(alpha, namespace=namespace, before=spoil)
+    finally:
+        alpha.delete("namespaces", namespace)
+    fails(answer, "PodSecurity", namespace, "restricted")
+
+
+def only(namespace: str) -> dict[str, t.Any]:
+    return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+
+
+def rules(resource: str) -> list[dict[str, t.Any]]:
+    return [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": [resource]}]
+
+
+def test_admission_policy(alpha: Cluster, namespace: str) -> None:
+    policy = {
+        "spec": {
+            "matchConstraints": {"resourceRules": rules("pods"), "namespaceSelector": only(namespace)},
+            "validations": [{"expression": "false", "message": "pods of strangers are not welcome"}],
+        }
+    }
+    with alpha.wide("validatingadmissionpolicies", policy) as name:
+        binding = {"spec": {"policyName": name, "validationActions": ["Deny"]}}
+        with alpha.wide("validatingadmissionpolicybindings", binding):
+            # a policy is compiled and takes effect a moment after it was made
+            pod = {
+                "metadata": {"name": "stranger"},
+                "spec": {"containers": [{"name": "c", "image": "x"}]},
+            }
+            wait_refused(alpha, namespace, pod)
+            answer = ask(alpha, namespace=namespace)
+    fails(answer, "AdmissionDenied", namespace, "not welcome", name)
+
+
+def wait_refused(cluster: Cluster, namespace: str, pod: dict[str, t.Any]) -> None:
+    """Ask by dry runs until admission refuses the pod: that an admission rule took effect can't be watched."""
+    pause = threading.Event()
+    for _attempt in range(200):
+        try:
+            cluster.request("POST", cluster.path("pods", namespace), pod, {"dryRun": "All"})
+        except harness.ApiError:
+            return
+        pause.wait(0.05)
+    raise AssertionError("the admission rule never took effect")
+
+
+def test_admission_webhook_that_is_dead(alpha: Cluster, namespace: str) -> None:
+    webhook = {
+        "webhooks": [
+            {
+                "name": "dead.podshm-test.invalid",
+                "clientConfig": {"url": "https://127.0.0.1:1/"},
+                "rules": rules("pods"),
+                "namespaceSelector": only(namespace),
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "timeoutSeconds": 2,
+                "admissionReviewVersions": ["v1"],
+            }
+        ]
+    }
+    with alpha.wide("validatingwebhookconfigurations", webhook):
+        pod = {"metadata": {"name": "stranger"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+        wait_refused(alpha, namespace, pod)
+        answer = ask(alpha, namespace=namespace)
+    fails(answer, "AdmissionDenied", namespace, "dead.podshm-test.invalid")
+
+
+def test_runtime_class_missing(alpha: Cluster, namespace: str) -> None:
+    fails(ask(alpha, namespace=namespace, runtime_class="no-such"), "RuntimeClassMissing", namespace, "no-such")
+
+
+# ------------------------------------------------------------------------ pods and nodes
+
+
+def test_runtime_handler_that_the_node_lacks(alpha: Cluster, namespace: str) -> None:
+    with alpha.wide("runtimeclasses", {"handler": "podshm-test-none"}) as name:
+        answer = ask(alpha, namespace=namespace, runtime_class=name, start_timeout=3)
+    fails(answer, "SandboxCreate", f"pod {namespace}/podshm-", "podshm-test-none")
+
+
+def test_no_node_is_selected(alpha: Cluster, namespace: str) -> None:
+    fails(ask(alpha, namespace=namespace, node_selector={"disk": "floppy"}), "NoNode", "disk=floppy")
+
+
+def test_node_too_small(alpha: Cluster, namespace: str) -> None:
+    answer = ask(alpha, namespace=namespace, resources={"cpu": "1000"}, start_timeout=3)
+    fails(answer, "Unschedulable", f"pod {namespace}/podshm-", "Insufficient cpu")
+
+
+def test_image_that_cannot_be_pulled(alpha: Cluster, namespace: str) -> None:
+    answer = ask(alpha, namespace=namespace, image="127.0.0.1:1/nowhere:1")
+    fails(answer, "ImagePull", f"of pod {namespace}/podshm-", "127.0.0.1:1/nowhere:1")
+
+
+def test_image_name_invalid(alpha: Cluster, namespace: str) -> None:
+    answer = ask(alpha, namespace=namespace, image="UPPER CASE:1")
+    fails(answer, "ImagePull", f"of pod {namespace}/podshm-", "InvalidImageName")
+
+
+def payload(code: str) -> str:
+    return f"""
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _payload
+binary = _payload.binary
+_payload.binary = lambda architecture: {code}
+"""
+
+
+@pytest.mark.parametrize("binary", ["binary('arm64' if architecture == 'amd64' else 'amd64')", "b'no program at all'"])
+def test_probe_of_another_architecture(alpha: Cluster, namespace: str, binary: str) -> None:
+    answer = ask(alpha, namespace=namespace, before=payload(binary))
+    fails(answer, "ProbeArch", f"of pod {namespace}/podshm-", "exec format error")
+
+
+def test_probe_that_may_not_be_executed(alpha: Cluster, namespace: str) -> None:
+    # execve gives EACCES, as it does on a volume that is mounted noexec
+    spoil = """
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
+whole = _pod.pod
+def spoilt(*args):
+    manifest = whole(*args)
+    manifest["spec"]["volumes"][0]["configMap"]["defaultMode"] = 0o444
+    return manifest
+_pod.pod = spoilt
+"""
+    fails(ask(alpha, namespace=namespace, before=spoil), "ProbeNoExec", f"of pod {namespace}/podshm-")
+
+
+def test_probe_that_ends_at_once(alpha: Cluster, namespace: str) -> None:
+    spoil = """
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _plan
+import dataclasses
+whole = _plan.plan
+def spoilt(*args):
+    pods = []
+    for pod in whole(*args):
+        containers = tuple(dataclasses.replace(c, command=("nonsense",)) for c in pod.containers)
+        pods.append(dataclasses.replace(pod, containers=containers))
+    return tuple(pods)
+_plan.plan = spoilt
+"""
+    answer = ask(alpha, "shm_size", namespace=namespace, before=spoil)
+    fails(answer, "PodFailed", f"pod {namespace}/podshm-")
+
+
+# ------------------------------------------------------------------------- time and luck
+
+
+def test_timeout(alpha: Cluster, namespace: str) -> None:
+    answer = ask(alpha, "shm_size", namespace=namespace, timeout=1, image="127.0.0.1:1/nowhere:1")
+    assert answer.reasons <= {"Timeout", "ImagePull"}
+    answer = ask(alpha, namespace=namespace, timeout=1)
+    assert answer.verdicts <= {"PASS", "ERROR"}
+
+
+def pods_run(alpha: Cluster, namespace: str) -> dict[str, dict[str, t.Any]]:
+    """Wait until all pods of a run run; they are made one by one, the one that completes last."""
+    return alpha.until(
+        "pods",
+        namespace,
+        lambda seen: len(seen) == 1 and all(pod["status"]["phase"] == "Running" for pod in seen.values()),
+        harness.OURS,
+    )
+
+
+#: No answer is ever complete, so that the run waits for one until its time is up.
+ENDLESS = """
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol
+_protocol.complete = lambda data, nonce: None
+"""
+
+
+def test_pod_deleted_by_somebody(alpha: Cluster, namespace: str) -> None:
+    running = call(alpha, "shm_size", namespace=namespace)
+    alpha.until("pods", namespace, bool, harness.OURS)
+    (pod,) = alpha.list("pods", namespace)
+    alpha.delete("pods", pod["metadata"]["name"], namespace)
+    answer = running.answer()
+    fails(answer, "PodGone", f"pod {namespace}/podshm-")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_told_to_end(alpha: Cluster, namespace: str, number: signal.Signals) -> None:
+    running = call(alpha, "shm_size", namespace=namespace, before=ENDLESS)
+    pods_run(alpha, namespace)
+    running.process.send_signal(number)
+    answer = running.answer(20)
+    fails(answer, "Interrupted", number.name)
+
+
+def test_two_runs_at_once(alpha: Cluster, namespace: str) -> None:
+    for running in [call(alpha, namespace=namespace) for _unused in range(2)]:
+        passes(running.answer())
