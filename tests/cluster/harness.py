@@ -63,7 +63,8 @@ class Cluster:
         self.ca_data: str = cluster["certificate-authority-data"]
 
     @functools.cached_property
-    def _pool(self) -> urllib3.PoolManager:
+    def tls(self) -> ssl.SSLContext:
+        """The administrator's way to the API server."""
         user = self.config["users"][0]["user"]
         context = ssl.create_default_context(cadata=base64.b64decode(self.ca_data).decode("ascii"))
         # it wants a file
@@ -71,7 +72,11 @@ class Cluster:
             file.write(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
             file.flush()
             context.load_cert_chain(file.name)
-        return urllib3.PoolManager(ssl_context=context, timeout=urllib3.Timeout(connect=5, read=60), retries=False)
+        return context
+
+    @functools.cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        return urllib3.PoolManager(ssl_context=self.tls, timeout=urllib3.Timeout(connect=5, read=60), retries=False)
 
     def request(
         self, method: str, path: str, body: t.Any = None, query: dict[str, str] | None = None, stream: bool = False

@@ -10,9 +10,11 @@ import http.server
 import json
 import pathlib
 import secrets
+import select
 import signal
 import socket
 import socketserver
+import ssl
 import threading
 import typing as t
 
@@ -522,13 +524,6 @@ _plan.plan = spoilt
 # ------------------------------------------------------------------------- time and luck
 
 
-def test_timeout(alpha: Cluster, namespace: str) -> None:
-    answer = ask(alpha, "shm_size", namespace=namespace, timeout=1, image="127.0.0.1:1/nowhere:1")
-    assert answer.reasons <= {"Timeout", "ImagePull"}
-    answer = ask(alpha, namespace=namespace, timeout=1)
-    assert answer.verdicts <= {"PASS", "ERROR"}
-
-
 def pods_run(alpha: Cluster, namespace: str) -> dict[str, dict[str, t.Any]]:
     """Wait until all pods of a run run; they are made one by one, the one that completes last."""
     return alpha.until(
@@ -567,3 +562,120 @@ def test_told_to_end(alpha: Cluster, namespace: str, number: signal.Signals) -> 
 def test_two_runs_at_once(alpha: Cluster, namespace: str) -> None:
     for running in [call(alpha, namespace=namespace) for _unused in range(2)]:
         passes(running.answer())
+
+
+def test_timeout(alpha: Cluster, namespace: str) -> None:
+    answer = ask(alpha, "shm_size", namespace=namespace, before=ENDLESS, timeout=5)
+    fails(answer, "Timeout", f"of pod {namespace}/podshm-")
+
+
+def test_pod_deleted_while_it_is_asked(alpha: Cluster, namespace: str) -> None:
+    running = call(alpha, "shm_size", namespace=namespace, before=ENDLESS)
+    (pod,) = pods_run(alpha, namespace).values()
+    alpha.delete("pods", pod["metadata"]["name"], namespace)
+    fails(running.answer(), "PodGone", f"pod {namespace}/podshm-")
+
+
+class Relay:
+    """An address that leads to an API server as its administrator, and drops what a test says.
+
+    :param drops: given what the client sent last and what the server sends on this connection, whether to cut it now.
+    """
+
+    def __init__(self, cluster: Cluster, drops: t.Callable[[bytes, bytes], bool]) -> None:
+        self.cut = 0
+        relay, address = self, cluster.server.removeprefix("https://").split(":")
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection((address[0], int(address[1]))) as raw,
+                    cluster.tls.wrap_socket(raw, server_hostname=address[0]) as server,
+                ):
+                    self._splice(self.request, server)
+
+            @staticmethod
+            def _splice(client: socket.socket, server: ssl.SSLSocket) -> None:
+                asked = b""
+                while True:
+                    if not server.pending():
+                        ready = select.select([client, server], [], [])[0]
+                        if client in ready:
+                            asked = client.recv(65536)
+                            if not asked:
+                                return
+                            server.sendall(asked)
+                            continue
+                    answer = server.recv(65536)
+                    if not answer:
+                        return
+                    if drops(asked, answer):
+                        relay.cut += 1
+                        return
+                    client.sendall(answer)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+
+    @contextlib.contextmanager
+    def serving(self, cluster: Cluster) -> t.Iterator[dict[str, t.Any]]:
+        """A kubeconfig that leads here."""
+        with serving(self._server) as port:
+            yield cluster.kubeconfig_with(
+                {}, **{"server": f"http://127.0.0.1:{port}", "certificate-authority-data": None}
+            )
+
+
+def test_watches_that_break(alpha: Cluster, namespace: str) -> None:
+    # each watch shows a single event, and the next one is lost
+    relay = Relay(alpha, lambda asked, answer: b"watch=true" in asked and answer.count(b'"type":') > 0)
+    with relay.serving(alpha) as kubeconfig:
+        passes(ask(alpha, "shm_size", namespace=namespace, kubeconfig=kubeconfig))
+    assert relay.cut > 1
+
+
+def test_exec_that_breaks(alpha: Cluster, namespace: str) -> None:
+    relay = Relay(alpha, lambda asked, answer: answer.startswith(b"\x82"))
+    with relay.serving(alpha) as kubeconfig:
+        answer = ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig)
+    fails(answer, "ExecTransport", f"of pod {namespace}/podshm-")
+    assert relay.cut
+
+
+def test_api_server_that_answers_deletes_with_silence(alpha: Cluster, namespace: str) -> None:
+    seen: list[bytes] = []
+
+    def drops(asked: bytes, answer: bytes) -> bool:
+        if not asked.startswith(b"DELETE") or len(seen) > 2:
+            return False
+        seen.append(asked)
+        return True
+
+    with Relay(alpha, drops).serving(alpha) as kubeconfig:
+        passes(ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig))
+    assert len(seen) == 3
+
+
+# -------------------------------------------------------------------------------- kill -9
+
+
+@pytest.fixture(scope="module", autouse=True)
+def killed(alpha: Cluster) -> t.Iterator[str]:
+    """A namespace with the objects of a run that was killed; the deadline of their anchor runs while others test."""
+    name = alpha.make_namespace()
+    try:
+        running = call(alpha, "shm_size", namespace=name, before=ENDLESS, timeout=5, cleanup_timeout=1)
+        pods_run(alpha, name)
+        running.process.kill()
+        assert running.answer().result == {}
+        assert len(alpha.left(name)) == 3
+        yield name
+    finally:
+        alpha.delete("namespaces", name)
+
+
+def test_killed(alpha: Cluster, killed: str) -> None:
+    # nobody of ours is left to clean up: the cluster itself does it
+    assert alpha.left(killed, seconds=60) == []

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main playbook and the roles over several clusters, some of them broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from harness import CHECKOUT, Cluster
+
+SECRET = "correct-horse-battery-staple"
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    code: int
+    output: str
+    reports: pathlib.Path
+
+    def report(self, cluster: str) -> dict[str, t.Any]:
+        return dict(json.loads((self.reports / f"{cluster}.json").read_text("utf-8")))
+
+    @property
+    def summary(self) -> str:
+        return (self.reports / "summary.md").read_text("utf-8")
+
+
+@dataclasses.dataclass
+class Play:
+    """A playbook over an inventory of its own."""
+
+    tmp: pathlib.Path
+    namespaces: dict[str, str]
+
+    def host(self, cluster: Cluster, **variables: t.Any) -> dict[str, t.Any]:
+        return {
+            "podshm_kubeconfig": str(cluster.kubeconfig),
+            "podshm_context": cluster.name,
+            "podshm_namespace": self.namespaces[cluster.name],
+            **variables,
+        }
+
+    def run(
+        self, hosts: dict[str, t.Any], *options: str, playbook: str = "playbooks/site.yml", **extra: t.Any
+    ) -> Played:
+        shared = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        inventory = self.tmp / "inventory.yml"
+        inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": shared}}), "utf-8")
+        reports = self.tmp / "reports"
+        variables = json.dumps({"podshm_reports": str(reports), **extra})
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("K8S_AUTH_", "KUBE"))}
+        done = subprocess.run(
+            [
+                *(str(pathlib.Path(sys.executable).with_name("ansible-playbook")), playbook),
+                *("--inventory", str(inventory), "--extra-vars", variables, *options),
+            ],
+            cwd=CHECKOUT,
+            env={**environment, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Played(done.returncode, done.stdout + done.stderr, reports)
+
+    def written(self, tasks: list[dict[str, t.Any]], **play: t.Any) -> str:
+        """A playbook that somebody else wrote."""
+        file = self.tmp / "play.yml"
+        file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks, **play}]), "utf-8")
+        return str(file)
+
+
+@pytest.fixture
+def play(clusters: dict[str, Cluster], tmp_path: pathlib.Path) -> t.Iterator[Play]:
+    namespaces = {name: cluster.make_namespace() for name, cluster in clusters.items()}
+    try:
+        yield Play(tmp_path, namespaces)
+        for name, cluster in clusters.items():
+            assert cluster.left(namespaces[name]) == []
+    finally:
+        for name, cluster in clusters.items():
+            cluster.delete("namespaces", namespaces[name])
+
+
+def statuses(played: Played) -> dict[str, str]:
+    return {file.stem: played.report(file.stem)["status"] for file in played.reports.glob("*.json")}
+
+
+def verdicts(played: Played, cluster: str) -> list[str]:
+    return [check["verdict"] for check in played.report(cluster)["checks"]]
+
+
+def test_two_clusters(play: Play, alpha: Cluster, beta: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha), "beta": play.host(beta)})
+    assert played.code == 0, played.output
+    assert statuses(played) == {"alpha": "PASS", "beta": "PASS"}
+    assert "12 of 12 checks decided" in played.output
+    assert "12 of 12 checks decided" in played.summary
+
+
+def test_one_of_two_is_broken(play: Play, alpha: Cluster, beta: Cluster) -> None:
+    broken = play.host(beta, podshm_kubeconfig=beta.kubeconfig_with({"token": SECRET}))
+    played = play.run({"alpha": play.host(alpha), "beta": broken}, "-vvv")
+    assert played.code != 0
+    assert statuses(played) == {"alpha": "PASS", "beta": "UNREACHABLE"}
+    assert verdicts(played, "alpha") == ["PASS"] * 6
+    assert verdicts(played, "beta") == ["ERROR"] * 6
+    message = played.report("beta")["message"]
+    for words in ("cluster beta: Unauthorized", beta.server, "renew the token"):
+        assert words in message
+        assert words in played.output
+    for check in played.report("beta")["checks"]:
+        assert check["reason"] == "Unauthorized"
+        assert check["expected"]
+        assert check["remedy"]
+    assert "| beta | UNREACHABLE |" in played.summary
+    assert "| alpha | PASS |" in played.summary
+    for text in (played.output, played.summary, json.dumps(played.report("beta"))):
+        assert SECRET not in text
+
+
+def test_broken_in_different_ways(play: Play, alpha: Cluster, beta: Cluster, tmp_path: pathlib.Path) -> None:
+    hosts = {
+        "good": play.host(alpha, podshm_checks=["SHM301"]),
+        "ca": play.host(
+            alpha, podshm_kubeconfig=alpha.kubeconfig_with({}, **{"certificate-authority-data": beta.ca_data})
+        ),
+        "file": play.host(alpha, podshm_kubeconfig=str(tmp_path / "none")),
+        "text": play.host(alpha, podshm_kubeconfig=yaml.safe_dump(alpha.kubeconfig_with({"token": SECRET}))),
+        "down": play.host(alpha, podshm_kubeconfig=alpha.kubeconfig_with({}, server="https://127.0.0.1:1")),
+        "namespace": play.host(alpha, podshm_namespace="podshm-test-nowhere"),
+        "option": play.host(alpha, podshm_size_limit="much"),
+        "type": play.host(alpha, podshm_timeout="soon"),
+        "undefined": play.host(alpha, podshm_kubeconfig="{{ vault_of_nobody.alpha }}"),
+    }
+    played = play.run(hosts)
+    assert played.code != 0
+    assert SECRET not in played.output
+    assert statuses(played) == {
+        "good": "PASS",
+        "ca": "UNREACHABLE",
+        "file": "UNREACHABLE",
+        "text": "UNREACHABLE",
+        "down": "UNREACHABLE",
+        "namespace": "ERROR",
+        "option": "ERROR",
+        "type": "ERROR",
+        "undefined": "ERROR",
+    }
+    words = {
+        "ca": "TlsUntrusted",
+        "file": "no such file",
+        "text": "from_yaml",
+        "down": "refused",
+        "namespace": "podshm-test-nowhere",
+        "option": "size_limit",
+        "type": "timeout",
+        "undefined": "vault_of_nobody",
+    }
+    for cluster, word in words.items():
+        assert word in played.report(cluster)["message"]
+        assert word in played.output
+
+
+def test_a_check_fails(play: Play, alpha: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha, podshm_default_size="128Mi")})
+    assert played.code != 0
+    assert statuses(played) == {"alpha": "FAIL"}
+    assert sorted(verdicts(played, "alpha")) == ["FAIL", *["PASS"] * 5]
+    assert "FAIL alpha SHM301" in played.output
+    for line in ("expected  134217728 bytes", "observed  67108864 bytes", "remedy    "):
+        assert line in played.output
+
+
+def test_no_cluster(play: Play) -> None:
+    played = play.run({})
+    assert played.code != 0
+    assert "the inventory has no cluster" in played.output
+
+
+def test_limit(play: Play, alpha: Cluster, beta: Cluster) -> None:
+    played = play.run(
+        {"alpha": play.host(alpha), "beta": play.host(beta)}, "--limit", "alpha", podshm_checks=["SHM301"]
+    )
+    assert played.code == 0, played.output
+    assert statuses(played) == {"alpha": "PASS"}
+
+
+def test_limit_to_nothing(play: Play, alpha: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha)}, "--limit", "nowhere")
+    assert played.code != 0
+
+
+def test_reports_that_cannot_be_written(play: Play, alpha: Cluster, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    played = play.run({"alpha": play.host(alpha)}, podshm_reports=str(file / "reports"), podshm_checks=["SHM301"])
+    assert played.code != 0
+    assert "the reports cannot be written to" in played.output
+    assert "1 of 1 checks decided" in played.output
+
+
+def test_check_mode(play: Play, alpha: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha)}, "--check")
+    assert played.code == 0, played.output
+    assert not played.reports.exists()
+    assert "SKIP" in played.output
+
+
+def test_roles_alone(play: Play, alpha: Cluster) -> None:
+    defaults = {
+        "kubeconfig": str(alpha.kubeconfig),
+        "context": "alpha",
+        "namespace": play.namespaces["alpha"],
+    }
+    tasks = [{"ansible.builtin.include_role": {"name": f"abcdesktopio.podshm.{role}"}} for role in ("sysv", "posix")]
+    playbook = play.written(tasks, module_defaults={"group/abcdesktopio.podshm.podshm": defaults})
+    played = play.run({"anything": {}}, playbook=playbook)
+    assert played.code == 0, played.output
+    for check in ("SHM101 PASS", "SHM102 PASS", "SHM201 PASS"):
+        assert check in played.output
+
+
+def test_role_alone_on_a_failure(play: Play, alpha: Cluster) -> None:
+    defaults = {"kubeconfig": str(alpha.kubeconfig), "namespace": play.namespaces["alpha"]}
+    role = {"name": "abcdesktopio.podshm.resize"}
+    variables = {"resize_volumes": ["none"], "resize_default_size": "128Mi"}
+    playbook = play.written(
+        [{"ansible.builtin.include_role": role, "vars": variables}],
+        module_defaults={"group/abcdesktopio.podshm.podshm": defaults},
+    )
+    played = play.run({"anything": {}}, playbook=playbook)
+    assert played.code != 0
+    assert "FAIL" in played.output
+    assert "remedy: mount an emptyDir" in played.output
+
+
+def test_role_alone_on_a_cluster_that_is_unreachable(play: Play, alpha: Cluster) -> None:
+    defaults = {"kubeconfig": alpha.kubeconfig_with({"token": SECRET}), "cluster": "alpha"}
+    tasks = [{"ansible.builtin.include_role": {"name": "abcdesktopio.podshm.posix"}}]
+    playbook = play.written(tasks, module_defaults={"group/abcdesktopio.podshm.podshm": defaults})
+    played = play.run({"anything": {}}, playbook=playbook)
+    assert played.code != 0
+    assert "Unauthorized" in played.output
+    assert SECRET not in played.output
