@@ -33,6 +33,8 @@ PAYLOAD = HERE.parents[1] / "plugins" / "module_utils" / "_payload.py"
 # Kubernetes' name of an architecture -> the compiler's. ppc64le and s390x would be larger than the limit.
 TARGETS = {
     "amd64": "x86_64-linux-musl",
+    "arm64": "aarch64-linux-musl",
+    "riscv64": "riscv64-linux-musl",
 }
 FLAGS = [
     "-static",
