@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -30,11 +29,12 @@ LIMIT = 32 * 1024
 HERE = pathlib.Path(__file__).resolve().parent
 PAYLOAD = HERE.parents[1] / "plugins" / "module_utils" / "_payload.py"
 
-# Kubernetes' name of an architecture -> the compiler's. ppc64le and s390x would be larger than the limit.
+# Kubernetes' name of an architecture -> what is its own: short addresses, mostly.
+# ppc64le and s390x would be larger than the limit.
 TARGETS = {
-    "amd64": "x86_64-linux-musl",
-    "arm64": "aarch64-linux-musl",
-    "riscv64": "riscv64-linux-musl",
+    "amd64": ["-target", "x86_64-linux-musl"],
+    "arm64": ["-target", "aarch64-linux-musl", "-mcmodel=tiny"],
+    "riscv64": ["-target", "riscv64-linux-musl", "-mrelax"],
 }
 FLAGS = [
     "-static",
@@ -101,7 +101,7 @@ def compile_probe(arch: str, sources: pathlib.Path, more: tuple[str, ...] = ()) 
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "probe"
         names = sorted(path.name for path in sources.glob("*.c"))
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", TARGETS[arch], *FLAGS, *more]
+        command = [sys.executable, "-m", "ziglang", "cc", *TARGETS[arch], *FLAGS, *more]
         subprocess.run([*command, *names, "-o", str(out)], cwd=sources, check=True)
         return without_sections(out.read_bytes())
 
