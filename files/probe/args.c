@@ -5,7 +5,10 @@
 #include "probe.h"
 
 enum { ARGS = 16 };
-static struct { const char *name, *value; } args[ARGS];
+static struct {
+	const char *name, *value;
+	bool asked_for;
+} args[ARGS];
 static int count;
 static const char *broken;
 
@@ -35,8 +38,11 @@ static bool decode(char *text)
 
 static int find(const char *name)
 {
-	for (int i = 0; i < count; i++)
-		if (!strcmp(args[i].name, name)) return i;
+	for (int i = 0; i < count; i++) {
+		if (strcmp(args[i].name, name)) continue;
+		args[i].asked_for = true;
+		return i;
+	}
 	return -1;
 }
 
@@ -53,28 +59,20 @@ void args_set(char **words, int n)
 			continue; // to the nonce, so that the answer can carry it
 		}
 		args[count].name = words[i];
+		args[count].asked_for = false;
 		args[count++].value = equals + 1;
 	}
 }
 
-static bool is_word_of(const char *words, const char *word)
+bool args_whole(void)
 {
-	size_t length = strlen(word);
-	for (; *words; words += strspn(words, " ")) {
-		size_t n = strcspn(words, " ");
-		if (n == length && !strncmp(words, word, n)) return true;
-		words += n;
-	}
-	return false;
+	return !broken || error("not a single, well encoded name=value", broken);
 }
 
-bool args_known(const char *names)
+void args_used(void)
 {
-	if (broken) return error("not a single, well encoded name=value", broken);
 	for (int i = 0; i < count; i++)
-		if (!is_word_of("nonce deadline", args[i].name) && !is_word_of(names, args[i].name))
-			return error("unknown argument", args[i].name);
-	return true;
+		if (!args[i].asked_for && !out_failed()) error("unknown argument", args[i].name);
 }
 
 bool arg_given(const char *name)

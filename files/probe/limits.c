@@ -36,6 +36,18 @@ static void sysctl_fact(const char *name)
 	else facts(format, text);
 }
 
+static void meminfo(const char *line)
+{
+	static const char *const wanted[] = {"HugePages_Total:", "HugePages_Free:"};
+	uint64_t number;
+	for (int i = 0; i < 2; i++) {
+		size_t n = strlen(wanted[i]);
+		if (strncmp(line, wanted[i], n)) continue;
+		if (parse_number(line + n + strspn(line + n, " "), 10, &number))
+			facts(i ? "hugepages_free=%lu" : "hugepages_total=%lu", number);
+	}
+}
+
 static void rlimit_fact(int resource, const char *format)
 {
 	struct rlimit r;
@@ -49,6 +61,7 @@ void step_sysctls(void)
 		"kernel/msgmnb\0kernel/msgmni\0fs/mqueue/msg_max\0fs/mqueue/msgsize_max\0fs/mqueue/queues_max\0"
 		"vm/overcommit_memory\0vm/hugetlb_shm_group\0";
 	for (const char *name = names; *name; name += strlen(name) + 1) sysctl_fact(name);
+	each_line("/proc/meminfo", meminfo);
 	rlimit_fact(RLIMIT_MSGQUEUE, "rlimit_msgqueue=%lu");
 	rlimit_fact(RLIMIT_MEMLOCK, "rlimit_memlock=%lu");
 }
@@ -63,6 +76,53 @@ void step_protected(void)
 	if (!called(look_at(path, &s), "statx path=%s", path)) file_facts(&s);
 	if (sysctl("fs/protected_regular", text, sizeof text) && parse_number(text, 10, &number))
 		facts("protected_regular=%lu", number);
+}
+
+// What a call gave that goes beyond a limit; what it made by it is removed.
+static void beyond_fact(const char *format, long result, long undo)
+{
+	facts(format, result < 0 ? errno_name(errno) : "ok");
+	if (result >= 0 && undo) syscall(undo, result, 0l, 0l); // IPC_RMID, or close
+}
+
+// The limit that the first number of a sysctl names. 0 if there is none.
+static uint64_t limit(const char *name)
+{
+	char text[128];
+	uint64_t number;
+	if (!sysctl(name, text, sizeof text)) return 0;
+	text[strcspn(text, " ")] = 0;
+	return parse_number(text, 10, &number) ? number : 0;
+}
+
+void step_limits(void)
+{
+	struct mq_attr attr = {.mq_msgsize = 1};
+	uint64_t most;
+	struct {
+		long type;
+		char text[1];
+	} m = {1, {0}};
+	beyond_fact("shmget_zero=%s", syscall(SYS_shmget, IPC_PRIVATE, 0l, IPC_CREAT | 0600l), SYS_shmctl);
+	if ((most = limit("kernel/shmmax")) == UINT64_MAX) facts("shmget_over_shmmax=unlimited");
+	else if (most)
+		beyond_fact("shmget_over_shmmax=%s", syscall(SYS_shmget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_shmctl);
+	if ((most = limit("kernel/sem")))
+		beyond_fact("semget_over_semmsl=%s", syscall(SYS_semget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_semctl);
+	long id = syscall(SYS_msgget, IPC_PRIVATE, IPC_CREAT | 0600l);
+	if (id >= 0) { // the size is looked at before the text is read
+		if ((most = limit("kernel/msgmax")))
+			beyond_fact("msgsnd_over_msgmax=%s", syscall(SYS_msgsnd, id, &m, most + 1, (long)IPC_NOWAIT), 0);
+		syscall(SYS_msgctl, id, 0l, 0l);
+	}
+	if ((most = limit("fs/mqueue/msg_max"))) {
+		char name[PATH_CHARS];
+		join(name, sizeof name, "podshm-", arg_nonce());
+		attr.mq_maxmsg = most + 1;
+		long fd = syscall(SYS_mq_open, name, O_CREAT | O_EXCL | O_RDWR, 0600l, &attr);
+		beyond_fact("mq_open_over_msg_max=%s", fd, SYS_close);
+		if (fd >= 0) syscall(SYS_mq_unlink, name);
+	}
 }
 
 // Ends the container: its hold is process 1.

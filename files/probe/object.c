@@ -132,3 +132,46 @@ void step_object_drop(void)
 	facts("gone?%d", fd < 0 && errno == ENOENT);
 	if (fd >= 0) close_fd(fd);
 }
+
+static bool makes(const char *file, const char *part)
+{
+	int fd = shm_open_at(file, O_CREAT | O_EXCL | O_RDWR, 0600);
+	called(fd, "open name=%s flags=O_CREAT|O_EXCL|O_RDWR|0600", file);
+	if (fd < 0) return false;
+	char path[PATH_CHARS];
+	shm_path(path, file);
+	made_file(path);
+	bool whole = syscall(SYS_write, fd, part, 32l) == 32;
+	close_fd(fd);
+	return whole;
+}
+
+static bool finds(const char *file)
+{
+	int fd = called(shm_open_at(file, O_RDWR, 0), "open name=%s flags=O_RDWR", file);
+	if (fd >= 0) close_fd(fd);
+	return fd >= 0;
+}
+
+// sem_open("/NAME"): glibc's file is sem.NAME, musl's is NAME; 32 bytes in both.
+void step_sem_names(void)
+{
+	static const char semaphore[32];
+	const char *name = arg_text("name");
+	char musl[PATH_CHARS], glibc[PATH_CHARS], path[PATH_CHARS];
+	if (!*name || contains(name, "/") || strlen(name) >= PATH_CHARS - 64) {
+		error("not a name without a slash", "name");
+		return;
+	}
+	if (!made_room()) return;
+	join(musl, sizeof musl, "/", name);
+	join(glibc, sizeof glibc, "/sem.", name);
+	facts("glibc_made?%d", makes(glibc, semaphore));
+	facts("musl_found?%d", finds(musl));
+	shm_path(path, glibc);
+	unmake_named(path);
+	facts("musl_made?%d", makes(musl, semaphore));
+	facts("glibc_found?%d", finds(glibc));
+	shm_path(path, musl);
+	unmake_named(path);
+}

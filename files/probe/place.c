@@ -243,6 +243,16 @@ void step_identity(void)
 	if (memory_usage(&bytes)) facts("memory_usage_bytes=%lu", bytes);
 }
 
+void step_exists(void)
+{
+	const char *path;
+	struct statx s;
+	if (!arg_path("path", &path)) return;
+	int r = called(look_at(path, &s), "statx path=%s", path);
+	facts("found?%d", !r);
+	if (!r) file_facts(&s);
+}
+
 // No opendir(): it would bring an allocator along.
 void each_entry(const char *directory, void (*visit)(const char *name))
 {

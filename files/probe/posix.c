@@ -19,6 +19,7 @@ struct semaphore {
 struct end {
 	char memory[PATH_CHARS], written[PATH_CHARS], read[PATH_CHARS];
 	struct semaphore *on_written, *on_read;
+	int mark; // what this end made comes after it
 };
 
 // sem_open(name, O_CREAT, 0600, 0), done as musl does it: a semaphore under
@@ -65,9 +66,12 @@ static bool end_open(struct end *e)
 	join(e->read, PATH_CHARS, name, "-r");
 	namespace_fact("ns_ipc=%lu");
 	place_facts("/dev/shm");
+	e->mark = made_mark();
 	e->on_written = meet(e->written);
 	e->on_read = e->on_written ? meet(e->read) : 0;
-	return e->on_read != 0;
+	if (e->on_read) return true;
+	unmake_since(e->mark);
+	return false;
 }
 
 static void post(struct semaphore *s, const char *name)
@@ -123,23 +127,31 @@ void step_posix_write(void)
 	if (note) unlink_object("shm_unlink", e.memory);
 	unlink_object("sem_unlink", e.written);
 	unlink_object("sem_unlink", e.read);
+	unmake_since(e.mark);
 	found = 0;
 	each_entry("/dev/shm", count_ours);
 	facts("left=%lu", found);
 }
 
-void step_posix_read(void)
+static void read_from(struct end *e)
 {
-	struct end e;
 	uint64_t size;
-	if (!end_open(&e) || !wait_for(e.on_written, e.written)) return;
-	int fd = shm_open_at(e.memory, O_RDWR, 0);
-	if (called(fd, "shm_open name=%s flags=O_RDWR", e.memory) < 0) return;
+	if (!wait_for(e->on_written, e->written)) return;
+	int fd = shm_open_at(e->memory, O_RDWR, 0);
+	if (called(fd, "shm_open name=%s flags=O_RDWR", e->memory) < 0) return;
 	struct note *note = shm_map(fd, true, &size);
 	if (!note) return;
 	if (note_read(note, size)) {
 		note_reply(note);
-		post(e.on_read, e.read);
+		post(e->on_read, e->read);
 	}
 	shm_unmap(note, size);
+}
+
+void step_posix_read(void)
+{
+	struct end e;
+	if (!end_open(&e)) return;
+	read_from(&e);
+	unmake_since(e.mark); // the semaphores, where the writer didn't unlink them
 }

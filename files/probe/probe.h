@@ -21,16 +21,23 @@ enum { NONCE_CHARS = 32, PATH_CHARS = 256, TEXT_CHARS = 256 };
 void step_beyond(void);
 void step_control_same(void);
 void step_end_container(void);
+void step_exists(void);
 void step_fallocate(void);
 void step_fill(void);
+void step_fill_drop(void);
 void step_flags(void);
 void step_ftok(void);
+void step_hugepage(void);
 void step_identity(void);
+void step_limits(void);
 void step_mq_create(void);
 void step_mq_receive(void);
 void step_mq_send(void);
 void step_mq_unlink(void);
 void step_msgqueue_budget(void);
+void step_mutex_drop(void);
+void step_mutex_hold(void);
+void step_mutex_try(void);
 void step_object_drop(void);
 void step_object_get(void);
 void step_object_put(void);
@@ -38,6 +45,7 @@ void step_posix_read(void);
 void step_posix_write(void);
 void step_protected(void);
 void step_rmid_forced(void);
+void step_sem_names(void);
 void step_sparse(void);
 void step_sysctls(void);
 void step_sysv_msg_create(void);
@@ -62,7 +70,8 @@ void on_signal(int which, void (*handler)(int));
 
 // args.c: the arguments of the running step. On bad ones these print an error.
 void args_set(char **words, int count);
-bool args_known(const char *names);
+bool args_whole(void);
+void args_used(void); // an error if the step did not ask for one of them
 bool arg_given(const char *name);
 const char *arg_text(const char *name); // "" if not given
 bool arg_number(const char *name, int base, uint64_t least, uint64_t most, uint64_t *value);

@@ -135,13 +135,24 @@ static bool verified(int fd, uint64_t written)
 	return true;
 }
 
+// The file that fill keeps open, the path it is below, and what was available before.
+static int kept = -1;
+static char kept_path[PATH_CHARS];
+static uint64_t kept_before;
+
 void step_fill(void)
 {
 	const char *path;
-	uint64_t before;
+	uint64_t before, keep, usage, charged;
 	struct job job = {.size = 0};
 	struct statx s;
-	if (!arg_needed("max", &job.size) || !space_before(&path, &before) || (job.fd = scratch(path)) < 0) return;
+	if (!arg_needed("max", &job.size) || !arg_flag("keep", &keep)) return;
+	if (keep && kept >= 0) {
+		error("this session keeps a file already", "keep");
+		return;
+	}
+	bool accounted = memory_usage(&usage);
+	if (!space_before(&path, &before) || (job.fd = scratch(path)) < 0) return;
 
 	// A pattern that no empty, repeated or foreign page has.
 	const char *nonce = arg_nonce();
@@ -152,8 +163,27 @@ void step_fill(void)
 		facts("written_bytes=%lu", s.stx_size);
 		if (s.stx_size) facts("verified?%d", verified(job.fd, s.stx_size));
 	}
+	if (accounted && memory_usage(&charged))
+		facts("memory_usage_before=%lu memory_usage_after=%lu charged_bytes=%ld", usage, charged, charged - usage);
+	if (keep) {
+		kept = job.fd;
+		kept_before = before;
+		strlcpy(kept_path, path, sizeof kept_path);
+		return;
+	}
 	close_fd(job.fd);
 	space_after(path, before);
+}
+
+void step_fill_drop(void)
+{
+	if (kept < 0) {
+		error("this session keeps no file", "");
+		return;
+	}
+	close_fd(kept);
+	kept = -1;
+	space_after(kept_path, kept_before);
 }
 
 // ---- other ways to ask for memory
@@ -246,6 +276,21 @@ void step_beyond(void)
 		close_fd(fd);
 	}
 	facts("memfd_bytes=%lu", touched);
+}
+
+// Where the node has huge pages that the container may not use, mapping one
+// succeeds and touching it is SIGBUS.
+void step_hugepage(void)
+{
+	uint64_t touched;
+	void *p = map(-1, HUGE_PAGE, MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT);
+	facts("mapped?%d", p != 0);
+	if (!p) facts("stopped_by=%s", errno_name(errno));
+	else {
+		const char *end = touch(p, HUGE_PAGE, &touched);
+		facts("stopped_by=%s", touched == HUGE_PAGE ? "ok" : end);
+		syscall(SYS_munmap, p, (long)HUGE_PAGE);
+	}
 }
 
 // What the directory allows, tried.

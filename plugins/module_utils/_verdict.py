@@ -611,6 +611,21 @@ def _sysctl_unsafe(seen: Observations, context: Context) -> Decision:
     return Decision(PASS if value == wanted else FAIL, f"kernel.shmmax is {value}, asked for {wanted}")
 
 
+def _limits_errno(seen: Observations, context: Context) -> Decision:
+    limits = seen["limits"].facts
+    over, zero = _told(seen["limits"], "shmget_over_shmmax"), _told(seen["limits"], "shmget_zero")
+    told = ", ".join(f"{name} {value}" for name, value in sorted(limits.items()))
+    return Decision(PASS if over in ("EINVAL", "unlimited") and zero == "EINVAL" else FAIL, told)
+
+
+def _huge_pages(seen: Observations, context: Context) -> Decision:
+    total, stopped = seen["sysctls"].facts.get("hugepages_total", 0), _told(seen["huge"], "stopped_by")
+    told = f"{total} huge pages on the node, a mapping ends in {stopped}"
+    if str(stopped).startswith("signal:"):
+        return Decision(WARN, f"{told}: programs that try huge pages die of a Bus error that is not /dev/shm's")
+    return Decision(PASS, told)
+
+
 def _msgqueue_budget(seen: Observations, context: Context) -> Decision:
     queues, stopped = _told(seen["budget"], "queues"), _told(seen["budget"], "stopped_by")
     told = f"{queues} queues, then {stopped}"
@@ -693,6 +708,8 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM502": _isolation_posix,
     "SHM602": _sysctl_safe,
     "SHM603": _sysctl_unsafe,
+    "SHM604": _limits_errno,
+    "SHM605": _huge_pages,
     "SHM606": _msgqueue_budget,
     "SHM901": _control_positive,
     "SHM902": _control_negative,

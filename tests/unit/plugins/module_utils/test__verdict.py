@@ -279,6 +279,8 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM502": (isolated(posix_object), "Running"),
     "SHM602": (steps(sysctls={"kernel_shm_rmid_forced": 1}, forced={"survived": False}), "Running"),
     "SHM603": (steps(sysctls={"kernel_shmmax": 123 * MIB}), "Running"),
+    "SHM604": (steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}), "Running"),
+    "SHM605": (steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}), "Running"),
     "SHM606": (steps(budget={"queues": 9, "stopped_by": "EMFILE"}), "Running"),
     "SHM301": (default, "Running"),
     "SHM302": (memory, "Running"),
@@ -580,6 +582,8 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM602", "forced", {"survived": True}, "FAIL", "survives"),
         ("SHM602", "sysctls", {"kernel_shm_rmid_forced": 0}, "FAIL", "is 0"),
         ("SHM603", "sysctls", {"kernel_shmmax": 1}, "FAIL", "is 1"),
+        ("SHM604", "limits", {"shmget_zero": "ok"}, "FAIL", "shmget_zero ok"),
+        ("SHM605", "huge", {"stopped_by": "signal:7"}, "WARN", "Bus error"),
         ("SHM606", "budget", {"queues": 0}, "WARN", "used up"),
     ],
 )
