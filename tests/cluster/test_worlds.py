@@ -68,7 +68,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[harness.Clus
     handlers = {}
     for world in (*oci.WORLDS, *oci.TAMPER):
         wrapper = folder / world
-        wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} {oci.__file__} {world} "$@"\n')
+        # Python only where something is edited: a runtime is called a dozen times per container
+        wrapper.write_text(
+            '#!/bin/sh\ncase " $* " in *" create "*|*" exec "*)'
+            f' exec {sys.executable} -S {oci.__file__} {world} "$@";; esac\nexec runc "$@"\n'
+        )
         wrapper.chmod(0o755)
         handlers[world] = str(wrapper)
     kubelet = {
@@ -93,9 +97,10 @@ def verdicts(cluster: harness.Cluster) -> Verdicts:
     table: Verdicts = collections.defaultdict(dict)
     checks = {}
     names = ["", *oci.WORLDS, *oci.TAMPER]
-    for batch in (names[at : at + 4] for at in range(0, len(names), 4)):
+    for batch in (names[at : at + 2] for at in range(0, len(names), 2)):
         answer = harness.call(
             cluster,
+            checks=[],
             runtime_classes=batch,
             resources={"cpu": "10m"},
             size_limit="80Mi",
@@ -106,6 +111,7 @@ def verdicts(cluster: harness.Cluster) -> Verdicts:
             table[check["runtime_class"]][check["id"]] = check["verdict"]
             checks[check["runtime_class"], check["id"]] = check
         assert answer.result.get("residue") == [], answer.output
+        print(f"{', '.join(world or 'honest' for world in batch)}: {answer.seconds:.0f} s", flush=True)
     print(confusion(table))
     for (world, name), check in checks.items():
         if check["verdict"] != wanted(table, world)[name]:
