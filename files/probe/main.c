@@ -56,6 +56,9 @@ static const struct step {
 	{"rmid_forced", step_rmid_forced},
 	{"selftest", step_selftest},
 	{"sem_names", step_sem_names},
+#ifdef PODSHM_TEST
+	{"spam", step_spam},
+#endif
 	{"sparse", step_sparse},
 	{"sysctls", step_sysctls},
 	{"sysv_msg_create", step_sysv_msg_create},

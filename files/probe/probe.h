@@ -46,6 +46,7 @@ void step_posix_write(void);
 void step_protected(void);
 void step_rmid_forced(void);
 void step_sem_names(void);
+void step_spam(void);
 void step_sparse(void);
 void step_sysctls(void);
 void step_sysv_msg_create(void);
