@@ -43,8 +43,11 @@ except ImportError:
 
 __all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "Cluster", "Session", "interruptible")
 
-#: One request to the API server: connect and read, in seconds.
+#: One request to the API server at the longest: connect and read, in seconds.
 _REQUEST_SECONDS: t.Final = (5, 20)
+
+#: What one request may take when the time of the run is up, in seconds: enough for an answer, too little to wait.
+_LAST_SECONDS: t.Final = 1
 
 #: From kubeconfig to the first answer, in seconds: discovery and credential plugins have no timeout of their own.
 _CONNECT_SECONDS: t.Final = 15
@@ -118,6 +121,7 @@ _FORBIDDEN: t.Final = (
     ("failed quota", "QuotaExceeded"),
     ("violates PodSecurity", "PodSecurity"),
     ("is being terminated", "NamespaceTerminating"),
+    ("error looking up service account", "NamespaceNotReady"),
     ("RuntimeClass", "RuntimeClassMissing"),
     ("usage per", "LimitRange"),
     ("cannot ", "Forbidden"),
@@ -268,6 +272,8 @@ class Cluster:
     def __init__(self, module: t.Any, namespace: str, timeout: float) -> None:
         self.namespace = namespace
         self.server = ""
+        #: until when (monotonic) requests may take their time
+        self.until = time.monotonic() + timeout
         self._said = _Said()
         seconds = min(_CONNECT_SECONDS, timeout)
         try:
@@ -285,6 +291,10 @@ class Cluster:
         except Exception as error:  # noqa: BLE001
             raise _unusable(error, module.params) from None
         self.server = str(self._client.configuration.host)
+        # the client repeats a request three times, each with the full timeout: a silent address would take minutes
+        pools = self._client.client.rest_client.pool_manager
+        pools.connection_pool_kw["retries"] = urllib3.Retry(total=3, connect=1, read=0, redirect=0)
+        pools.clear()
 
     # ------------------------------------------------------------------ requests
 
@@ -301,9 +311,11 @@ class Cluster:
         subject: str,
         body: dict[str, t.Any] | None = None,
         query: t.Sequence[tuple[str, str]] = (),
-        timeout: tuple[float, float] = _REQUEST_SECONDS,
+        read_seconds: float = _REQUEST_SECONDS[1],
         content_type: str = "application/json",
     ) -> t.Any:
+        most = max(_LAST_SECONDS, self.until - time.monotonic())
+        timeout = (min(_REQUEST_SECONDS[0], most), min(read_seconds, most))
         try:
             return self._client.request(
                 method,
@@ -500,7 +512,7 @@ class Cluster:
                 ("allowWatchBookmarks", "true"),
                 ("timeoutSeconds", str(seconds)),
             ],
-            timeout=(_REQUEST_SECONDS[0], seconds + 5),
+            read_seconds=seconds + 5,
         )
         rest = b""
         try:

@@ -22,6 +22,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "Forbidden": "grant the missing permission; docs/permissions.md has a Role and ClusterRole that suffice",
     "NamespaceMissing": "create the namespace, or name another with the option namespace",
     "NamespaceTerminating": "wait until the namespace is gone, or name another with the option namespace",
+    "NamespaceNotReady": "run again when the namespace has its service account default; the cluster makes it in a moment",
     "QuotaExceeded": "raise the ResourceQuota, ask for less with the options resources and size_limit, or name another namespace",
     "LimitRange": "stay within the LimitRange with the options resources and size_limit, or name another namespace",
     "PodSecurity": "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",

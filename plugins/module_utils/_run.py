@@ -198,29 +198,25 @@ def _ask_scenarios(shared: _ask.Shared, targets: t.Sequence[_Target]) -> None:
 
 def _clean_up(shared: _ask.Shared, result: Result) -> None:
     """Remove what was created, on a budget of its own, and look whether something stays."""
-    until = time.monotonic() + shared.settings.cleanup_timeout
-    objects, pause = list(shared.created), 0.2
+    until = shared.cluster.until = time.monotonic() + shared.settings.cleanup_timeout
+    left: list[dict[str, t.Any]] | None = list(shared.created)
+    pause = 0.2
     while True:
-        objects, problems = _remove(shared, objects, result.run, until)
+        left, problems = _remove(shared, left or (), result.run, until)
         hopeless = any(problem.reason not in _cluster.PASSING for problem in problems)
-        if hopeless or not (objects or problems) or time.monotonic() + pause >= until:
+        if left == [] or hopeless or time.monotonic() + pause >= until:
             break
         # an API server that restarts, or a watch that broke: nothing tells when to try again
         time.sleep(pause)
         pause = min(pause * 2, 2.0)
     shared.watch.close()
-    causes = {problem.subject: problem for problem in problems}
-    for stored in objects:
-        title = _cluster.title(stored)
-        result.residue.append(str(causes.pop(title, title)))
-    if not objects:
-        result.residue += [f"could not look: {problem}" for problem in causes.values()]
+    result.residue = _residue(left, problems)
 
 
 def _remove(
     shared: _ask.Shared, objects: t.Sequence[dict[str, t.Any]], run_id: str, until: float
-) -> tuple[list[dict[str, t.Any]], list[Undecided]]:
-    """Delete objects and wait until they are gone; returns what is left of the run, and what went wrong."""
+) -> tuple[list[dict[str, t.Any]] | None, list[Undecided]]:
+    """Delete objects and wait until they are gone; returns what is left, if one could look, and what went wrong."""
     problems: list[Undecided] = []
     # the anchor last: as long as it is there, the cluster itself will finish this
     for stored in sorted(objects, key=lambda stored: bool(stored["kind"] == "Job")):
@@ -238,7 +234,15 @@ def _remove(
         # by label: also what was created while the answer was lost
         return shared.cluster.left(run_id), problems
     except Undecided as problem:
-        return [], [*problems, problem]
+        return None, [*problems, problem]
+
+
+def _residue(left: t.Sequence[dict[str, t.Any]] | None, problems: t.Sequence[Undecided]) -> list[str]:
+    """What stays, for people, each with why it could not be removed."""
+    if left is None:
+        return [f"could not look: {problems[-1]}"]
+    causes = {problem.subject: str(problem) for problem in problems}
+    return [causes.get(_cluster.title(stored), _cluster.title(stored)) for stored in left]
 
 
 def _judge_all(

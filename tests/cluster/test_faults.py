@@ -584,6 +584,7 @@ class Relay:
 
     def __init__(self, cluster: Cluster, drops: t.Callable[[bytes, bytes], bool]) -> None:
         self.cut = 0
+        self.silent = threading.Event()
         relay, address = self, cluster.server.removeprefix("https://").split(":")
 
         class Handler(socketserver.BaseRequestHandler):
@@ -610,6 +611,8 @@ class Relay:
                     answer = server.recv(65536)
                     if not answer:
                         return
+                    if relay.silent.is_set():
+                        continue
                     if drops(asked, answer):
                         relay.cut += 1
                         return
@@ -656,6 +659,25 @@ def test_api_server_that_answers_deletes_with_silence(alpha: Cluster, namespace:
     with Relay(alpha, drops).serving(alpha) as kubeconfig:
         passes(ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig))
     assert len(seen) == 3
+
+
+def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
+    relay = Relay(alpha, lambda asked, answer: False)
+    with relay.serving(alpha) as kubeconfig:
+        options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 8, "cleanup_timeout": 3}
+        running = call(alpha, "shm_size", before=ENDLESS, **options)
+        pods_run(alpha, namespace)
+        relay.silent.set()
+        # both timeouts and what the last requests may take: a hang is what this is about
+        answer = running.answer(30)
+    assert answer.code != 0
+    assert answer.verdicts == {"ERROR"}
+    assert answer.reasons <= {"Timeout", "ExecTransport"}
+    assert answer.result["status"] == "ERROR"
+    assert "could not look" in answer.result["residue"][0]
+    (anchor,) = alpha.list("jobs", namespace, harness.OURS)
+    alpha.delete("jobs", anchor["metadata"]["name"], namespace, propagationPolicy="Background")
+    assert alpha.left(namespace, 10) == []
 
 
 # -------------------------------------------------------------------------------- kill -9

@@ -4,9 +4,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import ssl
+import time
 import typing as t
 
 import pytest
+import urllib3
+import yaml
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
@@ -24,6 +31,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
         (403, 'pods "x" is forbidden: maximum memory usage per Container is 8Mi, but limit is 32Mi', "LimitRange"),
         (403, 'pods is forbidden: User "u" cannot create resource "pods" in API group ""', "Forbidden"),
         (403, 'nodes is forbidden: User "system:anonymous" cannot list resource "nodes"', "Unauthorized"),
+        (403, 'pods "x" is forbidden: error looking up service account n/default: not found', "NamespaceNotReady"),
         (403, "something that nobody has heard of", "AdmissionDenied"),
         (403, 'admission webhook "w" denied the request: no', "AdmissionDenied"),
         (422, "pods is invalid: ValidatingAdmissionPolicy 'p' with binding 'b' denied request", "AdmissionDenied"),
@@ -186,3 +194,115 @@ def test_completed(states: t.Any, phase: str, injected: bool, wanted: bool) -> N
     if not injected:
         made["spec"]["containers"].pop()
     assert _cluster.completed(made) is wanted
+
+
+# ------------------------------------------------------------------------ connecting
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found", "BadKubeconfig"),
+        ("[SSL] PEM lib (_ssl.c:3905)", "BadKubeconfig"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed (_ssl.c:1)", "TlsUntrusted"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "ApiUnreachable"),
+    ],
+)
+def test_what_a_tls_error_means(words: str, reason: str) -> None:
+    problem = _cluster._transport(urllib3.exceptions.SSLError(ssl.SSLError(words)), "API server x")
+    assert (problem.reason, problem.subject) == (reason, "API server x")
+
+
+SECRET = "correct-horse-battery-staple"
+
+
+def yaml_error() -> Exception:
+    try:
+        yaml.safe_load(f"users:\n\t- token: {SECRET}")
+    except yaml.YAMLError as error:
+        return error
+    raise AssertionError("it is valid")
+
+
+@pytest.mark.parametrize(
+    ("error", "params", "reason", "words"),
+    [
+        (
+            yaml_error(),
+            {"kubeconfig": "/k"},
+            "BadKubeconfig",
+            "kubeconfig /k: it cannot be read as a kubeconfig (line 2)",
+        ),
+        (TypeError(SECRET), {"kubeconfig": "/k"}, "BadKubeconfig", "(TypeError)"),
+        (FileNotFoundError(2, "No such file", "/ca"), {"kubeconfig": "/k"}, "BadKubeconfig", "No such file: /ca"),
+        (TypeError(SECRET), {"kubeconfig": {"users": SECRET}}, "BadKubeconfig", "kubeconfig from variables"),
+        (OSError(36, "File name too long", SECRET), {"kubeconfig": f"users:\n{SECRET}"}, "BadKubeconfig", "it is text"),
+        (ValueError(SECRET), {"host": "https://h"}, "ApiError", "API server https://h"),
+        (ValueError(f"Invalid header value b'{SECRET}'"), {"host": "https://h"}, "BadKubeconfig", "line break"),
+        (ValueError(SECRET), {"host": "nonsense"}, "BadKubeconfig", "nonsense is no URL"),
+    ],
+)
+def test_what_an_unexpected_error_means(error: Exception, params: dict[str, t.Any], reason: str, words: str) -> None:
+    problem = _cluster._unusable(error, params)
+    assert problem.reason == reason
+    assert words in str(problem)
+    assert SECRET not in str(problem)
+
+
+def test_what_the_client_only_logs_is_kept_from_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    said = _cluster._Said()
+    with said.listening():
+        logging.error("exec: process returned 1")
+    assert said.words == "exec: process returned 1"
+    assert capfd.readouterr().err == ""
+
+
+def test_the_first_signal_interrupts_and_a_clean_up_goes_on() -> None:
+    def ended() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 1)
+        finally:
+            with _cluster.uninterruptible():
+                os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append(True)
+
+    cleaned: list[bool] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with _cluster.interruptible(), pytest.raises(_cluster.Interrupt, match="SIGTERM"):
+        ended()
+    assert cleaned
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+# ---------------------------------------------------------------------------- the watch
+
+
+class Watched:
+    """A cluster whose watch shows a pod, and then cannot go on."""
+
+    def watch_pods(self, run: str, until: float) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+        yield "seen", pod(RUNNING, RUNNING)
+        raise Undecided("Forbidden", "no watch")
+
+
+def test_who_waits_for_a_pod_hears_why_none_is_shown() -> None:
+    watch = _cluster.PodWatch(t.cast("_cluster.Cluster", Watched()), "1", time.monotonic() + 60)
+    watch.start()
+    assert watch.wait("seen", _cluster.started, time.monotonic() + 60)
+    with pytest.raises(Undecided, match="no watch"):
+        watch.wait("unseen", _cluster.started, time.monotonic() + 60)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "log", "reason"),
+    [
+        (255, b"exec /podshm/probe: exec format error", "ProbeArch"),
+        (137, b"", "PodFailed"),
+        (0, b"", None),
+    ],
+)
+def test_why_a_container_ended(exit_code: int, log: bytes, reason: str | None) -> None:
+    ended = pod(RUNNING, {"terminated": {"reason": "Error", "exitCode": exit_code}})
+    problem = _cluster.failure(ended, "c1", log)
+    assert (problem and problem.reason) == reason
