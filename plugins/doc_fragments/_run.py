@@ -68,7 +68,7 @@ options:
     default: {}
   resources:
     description:
-      - What each container asks for; requests equal limits.
+      - What each container asks for; requests equal limits, but for the one that is about a missing limit (SHM304).
     type: dict
     default: {}
     suboptions:
@@ -112,7 +112,7 @@ requirements:
   - kubernetes >= 24.2.0
   - PyYAML >= 3.11
 notes:
-  - Creates one Job without pods (the anchor), one ConfigMap and one or two pods, and removes them.
+  - Creates one Job without pods (the anchor), one ConfigMap per architecture and the pods of the checks, and removes them.
     The anchor owns the others and has a deadline, so that the cluster removes all of it even if this process is killed.
   - Pods comply with the Pod Security Standard V(restricted).
   - Needs C(get) and C(list) on nodes, and in the namespace C(create), C(delete), C(get), C(list) and C(watch) on pods,

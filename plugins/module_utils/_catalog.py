@@ -550,7 +550,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         id="SHM303",
         name="shm_size_limit",
         group="resize",
-        question="Does sizeLimit {size_limit} on /dev/shm hold: that size, enforced, without eviction or OOM kill?",
+        question="Does sizeLimit {size_limit_text} on /dev/shm hold: that size, enforced, without eviction or OOM kill?",
         scenario="pair",
         steps=(
             *_identities("limited"),

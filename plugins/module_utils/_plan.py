@@ -182,6 +182,7 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         "key": f"0x{int(run, 16) % 0x7FFFFFFE + 1:x}",
         "text": _catalog.SENTENCE,
         "size_limit": str(settings.size_limit_bytes),
+        "size_limit_text": _pod.memory_text(settings.size_limit_bytes),
         "default_size": str(settings.default_size_bytes),
         "fill_default": bound(settings.default_size_bytes + _BEYOND),
         "fill_memory": bound(settings.default_size_bytes + _MORE_THAN_DEFAULT),

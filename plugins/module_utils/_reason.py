@@ -52,7 +52,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "SysctlForbidden": "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
     "FeatureGateOff": "upgrade the cluster or turn on the feature gate, if workloads need it",
     "Infeasible": "the node cannot do it: read the message (cgroup v1 cannot resize memory-backed volumes)",
-    "NotAllowed": "allow it with the option that the detail names, if your policy permits",
+    "NotVisible": "nothing to do: the runtime does not show containers what the check looks at",
     # rules that take a check out
     "CheckMode": "run without check mode to get a verdict",
     "ControlFailed": "look at the control check first; the verdict leans on it",

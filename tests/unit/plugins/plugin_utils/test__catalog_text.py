@@ -35,7 +35,7 @@ def test_no_placeholder_stays(check: _catalog.Check) -> None:
 
 
 def test_sizes_are_those_of_the_defaults() -> None:
-    assert "536870912" in _catalog_text.entry(_catalog.BY_ID["SHM303"])["question"]
+    assert "512Mi" in _catalog_text.entry(_catalog.BY_ID["SHM303"])["question"]
 
 
 def test_a_line_for_each_check_with_its_columns_in_place() -> None:
