@@ -271,16 +271,13 @@ class Scenario:
     def _read(self, answer: bytes, step: _plan.PlannedStep) -> _protocol.Observation:
         """The observation of a step.
 
-        :raises Undecided: BadOutput, ProbeError, with the container that it is about.
+        :raises Undecided: BadOutput, with the container that it is about.
         """
         subject = f"container {step.container} of pod {self._common.namespace}/{self._pod(step.container)}"
         try:
-            observation = _protocol.parse(answer, step.name, step.nonce)
+            return _protocol.parse(answer, step.name, step.nonce)
         except Undecided as problem:
             raise Undecided(problem.reason, problem.detail, problem.subject or subject) from None
-        if observation.error:
-            raise Undecided("ProbeError", observation.error, subject)
-        return observation
 
     def _seconds(self) -> float:
         return min(_catalog.STEP_SECONDS + _STEP_SLACK, self._shared.remaining())

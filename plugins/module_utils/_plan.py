@@ -13,6 +13,7 @@ import dataclasses
 import decimal
 import re
 import typing as t
+import zlib
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _pod, _protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
@@ -178,8 +179,6 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
 
     return {
         "run": run,
-        # a key of this run alone; never 0, which is IPC_PRIVATE
-        "key": f"0x{int(run, 16) % 0x7FFFFFFE + 1:x}",
         "text": _catalog.SENTENCE,
         "size_limit": str(settings.size_limit_bytes),
         "size_limit_text": _pod.memory_text(settings.size_limit_bytes),
@@ -197,6 +196,13 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         # no default of any kernel
         "shmmax": str(123 * _catalog.MIB),
     }
+
+
+def _own(check: str, values: t.Mapping[str, str]) -> dict[str, str]:
+    """The placeholders of one check: key and name are its own, since a runtime that leaks may make pods meet."""
+    number = int(values["run"], 16) + zlib.crc32(check.encode("ascii"))
+    # never 0, which is IPC_PRIVATE
+    return {**values, "key": f"0x{number % 0x7FFFFFFE + 1:x}", "name": f"/podshm-{values['run']}-{check.lower()}"}
 
 
 def plan(
@@ -238,7 +244,7 @@ def _scenario_plan(
             container=step.container,
             name=step.name,
             nonce=next(nonces),
-            args={key: value.format_map(values) for key, value in step.args.items()},
+            args={key: value.format_map(_own(check.id, values)) for key, value in step.args.items()},
             waits=step.waits,
         )
         for check, step in steps

@@ -85,7 +85,8 @@ def _told(observation: Observation, name: str) -> t.Any:
     :raises Undecided: the probe did not tell it.
     """
     if name not in observation.facts:
-        raise Undecided("ProbeError", f"the step {observation.step} did not tell {name} ({_failed(observation)})")
+        why = observation.error or _failed(observation)
+        raise Undecided("ProbeError", f"the step {observation.step} did not tell {name} ({why})")
     return observation.facts[name]
 
 
@@ -227,6 +228,8 @@ def _enforced(seen: Observations, context: Context, container: str, size: int, s
     fill = seen.get("fill")
     if fill is None:
         return Decision(WARN, f"{shown}, measured by statvfs only: fill is off")
+    if _errno(fill, "open"):
+        return Decision(FAIL, f"{shown}, but nothing can be written ({_failed(fill)})")
     trouble = _survived(fill, context.pod_after(container))
     if trouble:
         return Decision(FAIL, f"{shown}, but {trouble}")
@@ -367,6 +370,9 @@ def _ipc_namespace(seen: Observations, context: Context) -> Decision:
 
 
 def _devshm_identity(seen: Observations, context: Context) -> Decision:
+    missing = [label.removeprefix("who_") for label, who in seen.items() if who.facts.get("exists") is False]
+    if missing:
+        return Decision(FAIL, f"there is no /dev/shm in {', '.join(missing)}")
     return _identical(seen, ("path_dev", "path_ino"), "/dev/shm")
 
 
@@ -512,8 +518,16 @@ def _fallocate(seen: Observations, context: Context) -> Decision:
 def _sparse(seen: Observations, context: Context) -> Decision:
     who, touch = seen["who_lonely"], seen["touch"]
     touched, stopped, size = _told(touch, "touched_bytes"), _told(touch, "stopped_by"), _size(who)
+    _small_enough(size, context)
     told = f"{stopped} after {touched} of {size} bytes"
     return Decision(PASS if stopped == "signal:7" and touched == size else FAIL, told)
+
+
+def _small_enough(size: int, context: Context) -> None:
+    """Beyond a size that is larger than asked for, nothing was tried."""
+    asked = int(context.variables["small"])
+    if size > asked:
+        raise Undecided("ControlFailed", f"the volume has {size} bytes, though its sizeLimit is {asked}: see SHM303")
 
 
 def _memory_first(seen: Observations, context: Context) -> Decision:
@@ -545,6 +559,8 @@ def _charge(seen: Observations, context: Context) -> Decision:
 
 def _flags(seen: Observations, context: Context) -> Decision:
     flags = seen["flags"]
+    if seen["who_first"].facts.get("exists") is False:
+        return Decision(FAIL, "there is no /dev/shm")
     wrong = []
     if not _told(flags, "writable"):
         wrong.append(f"not writable ({_failed(flags)})")
@@ -566,6 +582,7 @@ def _read_only(seen: Observations, context: Context) -> Decision:
 
 def _beyond(seen: Observations, context: Context) -> Decision:
     beyond, size = seen["beyond"], _size(seen["who_lonely"])
+    _small_enough(size, context)
     reached = {kind: _told(beyond, f"{kind}_bytes") for kind in ("sysv", "memfd")}
     told = ", ".join(f"{kind} {value}" for kind, value in reached.items()) + f" bytes beside a /dev/shm of {size}"
     if all(value > size for value in reached.values()):

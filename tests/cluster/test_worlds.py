@@ -25,22 +25,51 @@ import oci
 
 CHECKOUT = harness.CHECKOUT
 NAME = "worlds"
+NAMES = [*oci.WORLDS, *oci.EXEC, *oci.TAMPER]
 
 SYSV = dict.fromkeys(("SHM101", "SHM102", "SHM103", "SHM104", "SHM106", "SHM204"), "FAIL")
 EVERYTHING = "*"
 
+#: What nobody can write to: sharing fails, and absence proves nothing.
+UNUSABLE = {
+    **dict.fromkeys(("SHM201", "SHM205", "SHM206", "SHM207", "SHM301", "SHM313"), "FAIL"),
+    **dict.fromkeys(("SHM204", "SHM209", "SHM210", "SHM310", "SHM311", "SHM502"), "ERROR"),
+}
+
 #: World -> the checks that must not be as in the honest world, and what they must be.
 EXPECTED: dict[str, dict[str, str]] = {
-    # System V is keyed by the IPC namespace, and so are POSIX message queues
-    "own-ipc": {**SYSV, **dict.fromkeys(("SHM105", "SHM107", "SHM108", "SHM203", "SHM207", "SHM208"), "FAIL")},
-    "own-shm": dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM210"), "FAIL"),
-    "small-shm": {"SHM301": "FAIL", "SHM310": "FAIL"},
+    # System V is keyed by the IPC namespace, and so are POSIX message queues and the sysctls
+    "own-ipc": {
+        **SYSV,
+        **dict.fromkeys(("SHM105", "SHM107", "SHM108", "SHM203", "SHM207", "SHM208", "SHM602", "SHM603"), "FAIL"),
+    },
+    "own-shm": {
+        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM210"), "FAIL"),
+        # an object that is not shared has no reader to be charged
+        "SHM311": "ERROR",
+    },
+    "small-shm": {"SHM301": "FAIL", "SHM310": "FAIL", "SHM311": "ERROR"},
     "large-shm": {"SHM301": "FAIL"},
     "noexec-shm": {"SHM313": "FAIL"},
+    "readonly-shm": UNUSABLE,
+    "closed-shm": UNUSABLE,
+    "host-ipc": dict.fromkeys(("SHM501", "SHM602", "SHM603"), "FAIL"),
+    "host-shm": dict.fromkeys(("SHM301", "SHM502"), "FAIL"),
+    "no-shm": {**UNUSABLE, "SHM202": "FAIL"},
     "no-mqueue": {},
-    "volume-ignored": dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306"), "FAIL"),
-    "volume-unlimited": dict.fromkeys(("SHM302", "SHM303", "SHM305", "SHM306"), "FAIL"),
-    "no-memory-limit": {"SHM310": "FAIL"},
+    # every volume on /dev/shm, whatever it asked for
+    "volume-ignored": {
+        **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM307", "SHM315", "SHM402"), "FAIL"),
+        **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
+    },
+    "volume-unlimited": {
+        **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM307"), "FAIL"),
+        **dict.fromkeys(("SHM308", "SHM315", "SHM402"), "FAIL"),
+        **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
+    },
+    "short-writes": dict.fromkeys(("SHM301", "SHM302", "SHM303", "SHM310"), "FAIL"),
+    # the pod's own cgroup still holds
+    "no-memory-limit": {},
     "no-sysctls": {"SHM602": "FAIL", "SHM603": "FAIL"},
     "rmid-forced": {"SHM107": "FAIL", "SHM207": "FAIL"},
     "split-volumes": {"SHM101": "FAIL"},
@@ -66,7 +95,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[harness.Clus
     """A cluster with a RuntimeClass per world."""
     folder = tmp_path_factory.mktemp("worlds")
     handlers = {}
-    for world in (*oci.WORLDS, *oci.TAMPER):
+    for world in NAMES:
         wrapper = folder / world
         # Python only where something is edited: a runtime is called a dozen times per container
         wrapper.write_text(
@@ -96,7 +125,7 @@ def verdicts(cluster: harness.Cluster) -> Verdicts:
     """World -> check -> verdict; the honest world has no name."""
     table: Verdicts = collections.defaultdict(dict)
     checks = {}
-    names = ["", *oci.WORLDS, *oci.TAMPER]
+    names = ["", *NAMES]
     for batch in (names[at : at + 2] for at in range(0, len(names), 2)):
         answer = harness.call(
             cluster,
@@ -146,7 +175,7 @@ def test_the_honest_world_has_nothing_to_hide(verdicts: Verdicts) -> None:
     assert {check: verdict for check, verdict in verdicts[""].items() if verdict not in ("PASS", "SKIP")} == {}
 
 
-@pytest.mark.parametrize("world", [*oci.WORLDS, *oci.TAMPER])
+@pytest.mark.parametrize("world", NAMES)
 def test_exactly_the_right_checks_change(verdicts: Verdicts, world: str) -> None:
     assert world in EXPECTED, "a world must say what it breaks"
     expected = wanted(verdicts, world)

@@ -130,10 +130,9 @@ def volume_unlimited(config: Config) -> None:
             _own_tmpfs(mount)
 
 
-def short_writes(config: Config) -> None:
+def short_writes(process: Config) -> None:
     """statvfs shows the size, but no file may grow beyond a mebibyte."""
-    rlimits = config["process"].setdefault("rlimits", [])
-    rlimits.append({"type": "RLIMIT_FSIZE", "soft": 1 << 20, "hard": 1 << 20})
+    process.setdefault("rlimits", []).append({"type": "RLIMIT_FSIZE", "soft": 1 << 20, "hard": 1 << 20})
 
 
 def no_memory_limit(config: Config) -> None:
@@ -187,7 +186,6 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "no-mqueue": no_mqueue,
     "volume-ignored": volume_ignored,
     "volume-unlimited": volume_unlimited,
-    "short-writes": short_writes,
     "no-memory-limit": no_memory_limit,
     "no-sysctls": no_sysctls,
     "rmid-forced": rmid_forced,
@@ -197,6 +195,10 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "no-msgget": _deny("msgget"),
     "no-mq-open": _deny("mq_open"),
 }
+
+
+#: Worlds that do it to what is exec'd.
+EXEC: dict[str, t.Callable[[Config], None]] = {"short-writes": short_writes}
 
 
 #: Worlds whose containers are what they should be, but whose output on the way is not.
@@ -257,11 +259,15 @@ def _relay(tamper: t.Callable[[bytes], bytes]) -> None:
 def main() -> None:
     """Edit the bundle of a C(create), or the output of an C(exec), and hand over."""
     world, *words = sys.argv[1:]
-    if "create" in words and "--bundle" in words and world in WORLDS:
-        path = pathlib.Path(words[words.index("--bundle") + 1]) / "config.json"
-        config = json.loads(path.read_text(encoding="utf-8"))
-        WORLDS[world](config)
-        path.write_text(json.dumps(config), encoding="utf-8")
+    for command, option, name, edits in (
+        ("create", "--bundle", "config.json", WORLDS),
+        ("exec", "--process", "", EXEC),
+    ):
+        if command in words and option in words and world in edits:
+            path = pathlib.Path(words[words.index(option) + 1], name)
+            config = json.loads(path.read_text(encoding="utf-8"))
+            edits[world](config)
+            path.write_text(json.dumps(config), encoding="utf-8")
     if "exec" in words and world in TAMPER:
         _relay(TAMPER[world])
     runc = shutil.which("runc")

@@ -105,7 +105,7 @@ def test_writer_and_reader_are_their_containers_own_commands() -> None:
     assert plan.completes
     commands = {container.name: container.command for container in plan.pods[0].containers}
     assert commands["writer"][0] == "posix_write"
-    assert "name=/podshm-00000000ff" in commands["writer"]
+    assert "name=/podshm-00000000ff-shm201" in commands["writer"]
     assert commands["reader"][:1] == ("posix_read",)
     assert f"nonce={plan.steps[1].nonce}" in commands["reader"]
 
@@ -163,9 +163,11 @@ def test_size_limit_reaches_the_volume() -> None:
 
 
 @pytest.mark.parametrize("run", ["0000000000", "ffffffffff", "7ffffffe00", "0080000000"])
-def test_key_is_valid_and_never_private(run: str) -> None:
-    key = int(_plan.variables(_plan.Settings(), run)["key"], 16)
-    assert 0 < key <= 0x7FFFFFFF
+def test_keys_are_valid_never_private_and_each_check_s_own(run: str) -> None:
+    plans = _plan.plan(_catalog.CHECKS, _plan.Settings(), run, nonces())
+    keys = {step.check: int(step.args["key"], 16) for plan in plans for step in plan.steps if "key" in step.args}
+    assert all(0 < key <= 0x7FFFFFFF for key in keys.values())
+    assert len(set(keys.values())) == len(keys)
 
 
 def node(name: str = "one", **change: t.Any) -> dict[str, t.Any]:

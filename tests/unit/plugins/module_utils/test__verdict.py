@@ -562,6 +562,9 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM307", "who_disk", {"mount_fs": "tmpfs"}, "FAIL", "is tmpfs"),
         ("SHM308", "allocate", {"allocated": True}, "FAIL", "reserves more"),
         ("SHM308", "allocate", {"calls": [failed("fallocate", "EOPNOTSUPP")]}, "FAIL", "EOPNOTSUPP"),
+        ("SHM202", "who_guest", {"exists": False}, "FAIL", "no /dev/shm in guest"),
+        ("SHM313", "who_first", {"exists": False}, "FAIL", "no /dev/shm"),
+        ("SHM301", "fill", {"calls": [failed("open", "EROFS")]}, "FAIL", "nothing can be written (open: EROFS)"),
         ("SHM309", "touch", {"stopped_by": "size"}, "FAIL", "size after"),
         ("SHM309", "touch", {"touched_bytes": MIB}, "FAIL", "1048576 of"),
         ("SHM310", "fill", {"stopped_by": "ENOSPC"}, "FAIL", "ENOSPC"),
@@ -648,3 +651,18 @@ def test_a_writer_with_memory_enough_is_not_killed() -> None:
     decision = decide("SHM310", good("SHM310"), memory_bytes=128 * MIB)
     assert decision.verdict == "WARN"
     assert "not tried" in decision.observed
+
+
+@pytest.mark.parametrize("check", ["SHM309", "SHM316"])
+def test_a_volume_that_is_larger_than_asked_decides_nothing(check: str) -> None:
+    with pytest.raises(Undecided, match="see SHM303"):
+        decide(check, changed(good(check), "who_lonely", size_bytes=64 * MIB))
+
+
+def test_what_the_probe_refused_is_told() -> None:
+    refused = Observation("sysv_shm_finish", "x", {}, (), "this session made none")
+    with pytest.raises(Undecided, match="this session made none"):
+        decide("SHM106", {**good("SHM106"), "finish": refused})
+    # but not before what is plain: nothing was made in the first place
+    none = changed({**good("SHM106"), "finish": refused}, "create", attached=False, calls=[failed("shmget", "EPERM")])
+    assert decide("SHM106", none).verdict == "FAIL"
