@@ -25,7 +25,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _payload,
     _plan,
     _pod,
-    _protocol,
     _verdict,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, UNREACHABLE, Undecided
@@ -307,7 +306,7 @@ def _decide(
         values = _plan.variables(settings, result.run)
         context = _verdict.Context(settings, target.target.node, plan, asked.after, values)
         try:
-            decision = _verdict.RULES[check.id](t.cast("t.Mapping[str, _protocol.Observation]", answers), context)
+            decision = _verdict.RULES[check.id](t.cast(_verdict.Observations, answers), context)
             return _verdict.accepted(decision, check, settings)
         except Undecided as undecided:
             problem = undecided

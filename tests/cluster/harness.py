@@ -121,7 +121,10 @@ class Cluster:
         """Follow objects by a watch until the test holds for all of them, by namespace and name."""
         query = {"labelSelector": selector} if selector else {}
         answer = self.request("GET", self.path(kind, namespace), query=query)
-        key = lambda item: f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"  # noqa: E731
+
+        def key(item: dict[str, t.Any]) -> str:
+            return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+
         seen = {key(item): item for item in answer["items"]}
         if test(seen):
             return seen
