@@ -52,7 +52,7 @@ static int taker(struct mutex *m, int wanted, int *result)
 			syscall(SYS_kill, self, SIGSTOP);
 		}
 		if (child < 0) break;
-		while (syscall(SYS_wait4, child, &status, (long)WUNTRACED, 0l) < 0) {}
+		while (syscall(SYS_wait4, child, &status, (long)WUNTRACED, 0l) < 0 && errno == EINTR) {}
 		*result = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 		if (child >= wanted) break;
 	}

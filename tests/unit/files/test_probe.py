@@ -523,6 +523,8 @@ def test_a_foreign_segment_is_left_alone(probe: Probe) -> None:
         read = session.ask("sysv_shm_read", key=hex(key))
         assert (read.facts["found"], read.facts["magic"]) == (True, False)
         assert "peer_nonce" not in read.facts
+        drop = session.ask("sysv_shm_drop", key=hex(key))
+        assert (drop.facts["magic"], drop.facts["gone"]) == (False, False)
         assert session.ask("sysv_shm_finish").error is not None
         assert session.finish() == 0
         assert ctypes.string_at(address, 512) == b"\x5a" * 512
@@ -1072,7 +1074,8 @@ def test_a_recursive_mutex_across_pid_namespaces(probe: Probe, kind: str, shared
 def test_the_mutex_is_glibcs(probe: Probe) -> None:
     """The C library of this Python takes and refuses the probe's mutex, and the other way round."""
     libc, shared, session = ctypes.CDLL(None), name(), probe.session()
-    session.ask("mutex_hold", name=shared, type="recursive")
+    holder = session.ask("mutex_hold", name=shared, type="recursive").facts["tid"]
+    assert children(session.process.pid) == [holder]
     with open(f"/dev/shm{shared}", "r+b") as file, mmap.mmap(file.fileno(), 4096) as memory:
         mutex = (ctypes.c_int * 5).from_buffer(memory)
         assert libc.pthread_mutex_trylock(mutex) == errno.EBUSY
@@ -1083,7 +1086,8 @@ def test_the_mutex_is_glibcs(probe: Probe) -> None:
         tried = session.ask("mutex_try", name=shared)
         assert (tried.facts["owner"], tried.facts["result"]) == (threading.get_native_id(), "EBUSY")
         del mutex
-    assert session.ask("mutex_drop", name=shared).facts["gone"] is True
+    assert session.ask("mutex_drop", name=shared).facts == {"gone": True}
+    assert children(session.process.pid) == []
 
 
 def test_the_holder_of_a_mutex_dies_with_its_session(probe: Probe) -> None:
