@@ -25,7 +25,7 @@ _STEP_SLACK: t.Final = 3
 #: How long (seconds) the node may take to report a container whose probe has just ended.
 _REPORT_SECONDS: t.Final = 2
 
-Answer = _protocol.Observation | Undecided  # pylint: disable=unsupported-binary-operation
+Answer: t.TypeAlias = "_protocol.Observation | Undecided"
 
 #: by check id and label of the step
 Answers = dict[tuple[str, str], Answer]

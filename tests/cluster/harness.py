@@ -49,6 +49,10 @@ class ApiError(Exception):
     """The API server refused; the message is its own."""
 
 
+def _key(item: dict[str, t.Any]) -> str:
+    return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+
+
 class Cluster:
     """One local cluster and its administrator."""
 
@@ -121,11 +125,7 @@ class Cluster:
         """Follow objects by a watch until the test holds for all of them, by namespace and name."""
         query = {"labelSelector": selector} if selector else {}
         answer = self.request("GET", self.path(kind, namespace), query=query)
-
-        def key(item: dict[str, t.Any]) -> str:
-            return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
-
-        seen = {key(item): item for item in answer["items"]}
+        seen = {_key(item): item for item in answer["items"]}
         if test(seen):
             return seen
         query |= {
@@ -138,9 +138,9 @@ class Cluster:
             for line in response:
                 event = json.loads(line)
                 if event["type"] == "DELETED":
-                    seen.pop(key(event["object"]), None)
+                    seen.pop(_key(event["object"]), None)
                 else:
-                    seen[key(event["object"])] = event["object"]
+                    seen[_key(event["object"])] = event["object"]
                 if test(seen):
                     return seen
         raise AssertionError(f"{self.name}: {kind} of {namespace or 'all namespaces'} after {seconds} s: {list(seen)}")

@@ -606,7 +606,8 @@ class Relay:
                             asked = client.recv(65536)
                             if not asked:
                                 return
-                            server.sendall(asked)
+                            if not relay.silent.is_set():
+                                server.sendall(asked)
                             continue
                     answer = server.recv(65536)
                     if not answer:

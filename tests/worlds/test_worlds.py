@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every check in every false world: exactly the right ones change their verdict.
 
-A world is a RuntimeClass whose runtime lies (worlds/oci.py). All are asked in one run beside the honest default runtime,
+A world is a RuntimeClass whose runtime lies (oci.py). All are asked in one run beside the honest default runtime,
 and the confusion table tells world by check what was expected and what came. What the table of a world does not name must
 come as in the honest world.
 """
@@ -16,11 +16,11 @@ import subprocess
 import sys
 import typing as t
 
-import harness
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "worlds"))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
+import harness
 import oci
 
 CHECKOUT = harness.CHECKOUT
