@@ -20,8 +20,8 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
-import harness
-import oci
+import harness  # noqa: E402
+import oci  # noqa: E402
 
 CHECKOUT = harness.CHECKOUT
 NAME = "worlds"
