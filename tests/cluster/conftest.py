@@ -34,8 +34,8 @@ def clusters() -> t.Iterator[dict[str, harness.Cluster]]:
     yield found
     for cluster in found.values():
         assert cluster.left(seconds=30) == []
-        cluster.until("namespaces", "", lambda seen: not seen, harness.LABEL, seconds=60)
-        assert [kind for kind in _WIDE if cluster.list(kind, selector=harness.LABEL)] == []
+        cluster.until("namespaces", "", lambda seen: not seen, harness.MINE, seconds=60)
+        assert [kind for kind in _WIDE if cluster.list(kind, selector=harness.MINE)] == []
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,10 @@ import yaml
 CHECKOUT = pathlib.Path(__file__).parents[2]
 NAMES = ("alpha", "beta")
 
-#: On every namespace and cluster-wide object that a test makes.
+#: On every namespace and cluster-wide object that a test makes; the value is this session's.
 LABEL = "podshm-test"
+SESSION = secrets.token_hex(3)
+MINE = f"{LABEL}={SESSION}"
 
 #: On every object that the collection makes.
 OURS = "app.kubernetes.io/name=podshm"
@@ -146,11 +148,18 @@ class Cluster:
         raise AssertionError(f"{self.name}: {kind} of {namespace or 'all namespaces'} after {seconds} s: {list(seen)}")
 
     def left(self, namespace: str = "", seconds: int = 1) -> list[str]:
-        """What the collection left behind; objects that are just being removed get some time."""
+        """What the collection left behind, but for what belongs to somebody else's tests.
+
+        Objects that are just being removed get some time.
+        """
+
+        def none(seen: dict[str, t.Any]) -> bool:
+            return all(key.startswith(f"{LABEL}-") and not key.startswith(f"{LABEL}-{SESSION}-") for key in seen)
+
         found = []
         for kind in ("pods", "configmaps", "jobs"):
             try:
-                self.until(kind, namespace, lambda seen: not seen, OURS, seconds)
+                self.until(kind, namespace, none, OURS, seconds)
             except AssertionError as error:
                 found.append(str(error))
         return found
@@ -159,8 +168,8 @@ class Cluster:
 
     def make_namespace(self, labels: dict[str, str] | None = None) -> str:
         """A namespace in which pods can be made."""
-        name = f"{LABEL}-{secrets.token_hex(4)}"
-        metadata = {"name": name, "labels": {LABEL: "true", **(labels or {})}}
+        name = f"{LABEL}-{SESSION}-{secrets.token_hex(4)}"
+        metadata = {"name": name, "labels": {LABEL: SESSION, **(labels or {})}}
         self.create("namespaces", {"metadata": metadata})
         # admission refuses pods until the controller has made it
         self.until("serviceaccounts", name, lambda seen: f"{name}/default" in seen, seconds=20)
@@ -169,8 +178,8 @@ class Cluster:
     @contextlib.contextmanager
     def wide(self, kind: str, body: dict[str, t.Any]) -> t.Iterator[str]:
         """A cluster-wide object, for as long as the block runs."""
-        name = f"{LABEL}-{secrets.token_hex(4)}"
-        metadata = {**body.get("metadata", {}), "name": name, "labels": {LABEL: "true"}}
+        name = f"{LABEL}-{SESSION}-{secrets.token_hex(4)}"
+        metadata = {**body.get("metadata", {}), "name": name, "labels": {LABEL: SESSION}}
         self.create(kind, {**body, "metadata": metadata})
         try:
             yield name

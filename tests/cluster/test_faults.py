@@ -603,24 +603,30 @@ class Relay:
             def _splice(client: socket.socket, server: ssl.SSLSocket) -> None:
                 asked = b""
                 while True:
-                    if not server.pending():
-                        ready = select.select([client, server], [], [])[0]
-                        if client in ready:
-                            asked = client.recv(65536)
-                            if not asked:
-                                return
-                            if not relay.silent.is_set():
-                                server.sendall(asked)
+                    # one thread for both ways: a TLS socket is not for two at once before Python 3.13
+                    ready = [server] if server.pending() else select.select([client, server], [], [])[0]
+                    if client in ready:
+                        asked = client.recv(65536)
+                        if not asked:
+                            return
+                        if not relay.silent.is_set():
+                            server.settimeout(20)
+                            server.sendall(asked)
+                    if server in ready:
+                        server.settimeout(0)
+                        try:
+                            answer = server.recv(65536)
+                        except ssl.SSLWantReadError:
+                            # a session ticket, or half a record
                             continue
-                    answer = server.recv(65536)
-                    if not answer:
-                        return
-                    if relay.silent.is_set():
-                        continue
-                    if drops(asked, answer):
-                        relay.cut += 1
-                        return
-                    client.sendall(answer)
+                        if not answer:
+                            return
+                        if relay.silent.is_set():
+                            continue
+                        if drops(asked, answer):
+                            relay.cut += 1
+                            return
+                        client.sendall(answer)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
