@@ -189,19 +189,23 @@ class Scenario:
                 session.close()
 
     def _check(self, asked: Asked, steps: list[_plan.PlannedStep]) -> None:
-        """The steps of one check: one after the other, but those that wait are read last."""
-        waiting = []
+        """The steps of one check, one after the other; one that waits is read when the step after it has ended its wait.
+
+        Not later: what it waits in may be removed next.
+        """
+        waiting: list[_plan.PlannedStep] = []
         for step in steps:
-            if not step.waits:
-                self._timed(asked, step, functools.partial(self._step, step))
+            if step.waits:
+                try:
+                    self._begin(step)
+                    waiting.append(step)
+                except Undecided as problem:
+                    asked.answers[step.check, step.label] = problem
                 continue
-            try:
-                self._begin(step)
-                waiting.append(step)
-            except Undecided as problem:
-                asked.answers[step.check, step.label] = problem
-        for step in waiting:
-            self._timed(asked, step, functools.partial(self._finish, step))
+            self._timed(asked, step, functools.partial(self._step, step))
+            while waiting:
+                first = waiting.pop(0)
+                self._timed(asked, first, functools.partial(self._finish, first))
 
     def _step(self, step: _plan.PlannedStep) -> _protocol.Observation:
         if step.name in self._ACTIONS:

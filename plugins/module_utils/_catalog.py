@@ -88,8 +88,7 @@ class Step:
     A name that begins with V(@) is done by the run itself, not by the probe: V(@restart) ends the container and waits until
     the kubelet has started it again, V(@ephemeral) adds the container to the running pod, V(@resize) changes its resources.
     C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(waits) means that
-    the probe says when it begins to wait; the steps after it go on then, and its answer is read when the check's last step
-    is done.
+    the probe says when it begins to wait; the next step ends the wait, and only then the answer is read.
     """
 
     label: str
