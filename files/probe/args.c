@@ -5,7 +5,10 @@
 #include "probe.h"
 
 enum { ARGS = 16 };
-static struct { const char *name, *value; } args[ARGS];
+static struct {
+	const char *name, *value;
+	bool asked_for;
+} args[ARGS];
 static int count;
 static const char *broken;
 
@@ -35,8 +38,11 @@ static bool decode(char *text)
 
 static int find(const char *name)
 {
-	for (int i = 0; i < count; i++)
-		if (!strcmp(args[i].name, name)) return i;
+	for (int i = 0; i < count; i++) {
+		if (strcmp(args[i].name, name)) continue;
+		args[i].asked_for = true;
+		return i;
+	}
 	return -1;
 }
 
@@ -53,28 +59,20 @@ void args_set(char **words, int n)
 			continue; // to the nonce, so that the answer can carry it
 		}
 		args[count].name = words[i];
+		args[count].asked_for = false;
 		args[count++].value = equals + 1;
 	}
 }
 
-static bool is_word_of(const char *words, const char *word)
+bool args_whole(void)
 {
-	size_t length = strlen(word);
-	for (; *words; words += strspn(words, " ")) {
-		size_t n = strcspn(words, " ");
-		if (n == length && !strncmp(words, word, n)) return true;
-		words += n;
-	}
-	return false;
+	return !broken || error("not a single, well encoded name=value", broken);
 }
 
-bool args_known(const char *names)
+void args_used(void)
 {
-	if (broken) return error("not a single, well encoded name=value", broken);
 	for (int i = 0; i < count; i++)
-		if (!is_word_of("nonce deadline", args[i].name) && !is_word_of(names, args[i].name))
-			return error("unknown argument", args[i].name);
-	return true;
+		if (!args[i].asked_for && !out_failed()) error("unknown argument", args[i].name);
 }
 
 bool arg_given(const char *name)
@@ -116,6 +114,32 @@ bool arg_path(const char *name, const char **path)
 	*path = arg_text(name);
 	if (**path == '/' && strlen(*path) < PATH_CHARS - 64) return true;
 	return error("not an absolute path of fewer than 192 bytes", name);
+}
+
+bool arg_needed(const char *name, uint64_t *value)
+{
+	if (arg_given(name)) return arg_number(name, 10, 1, INT64_MAX, value);
+	return error("missing", name);
+}
+
+bool arg_flag(const char *name, uint64_t *value)
+{
+	*value = 0;
+	return arg_number(name, 10, 0, 1, value);
+}
+
+bool arg_mode(uint64_t *mode)
+{
+	*mode = 0600;
+	return arg_number("mode", 8, 0, 0777, mode);
+}
+
+// Of a POSIX object.
+bool arg_object(const char **name)
+{
+	*name = arg_text("name");
+	if (**name == '/' && (*name)[1] && !contains(*name + 1, "/") && strlen(*name) < PATH_CHARS - 64) return true;
+	return error("not a name of the form /NAME", "name");
 }
 
 // The sentence that is handed over.

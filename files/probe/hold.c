@@ -5,10 +5,8 @@
 #include "probe.h"
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { PEERS = 64, GRACE_MS = 1000 };
 
@@ -27,28 +25,25 @@ static void watch_process(const char *name)
 // killed with it. Pass the word on, so that it can clean up.
 static void dismiss_others(void)
 {
-	if (kill(-1, SIGTERM)) return; // nobody there
+	if (syscall(SYS_kill, -1, SIGTERM)) return; // nobody there
 	each_entry("/proc", watch_process);
 	uint64_t until = now_ns(CLOCK_MONOTONIC) + GRACE_MS * 1000000ull;
 	for (int i = 0; i < count; i++) {
-		int64_t left = (int64_t)(until - now_ns(CLOCK_MONOTONIC)) / 1000000;
-		if (left > 0) poll(&peers[i], 1, left);
+		int64_t left = until - now_ns(CLOCK_MONOTONIC);
+		struct timespec t = {left / 1000000000, left % 1000000000};
+		if (left > 0) syscall(SYS_ppoll, &peers[i], 1l, &t, 0l, 0l);
 	}
 }
 
 int hold(void)
 {
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, 0);
+	uint64_t set = 1u << (SIGTERM - 1) | 1u << (SIGINT - 1) | 1u << (SIGCHLD - 1);
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, 0l, sizeof set);
 	for (;;) {
-		int number = sigwaitinfo(&set, 0);
-		while (waitpid(-1, 0, WNOHANG) > 0) {}
+		int number = syscall(SYS_rt_sigtimedwait, &set, 0l, 0l, sizeof set);
+		while (syscall(SYS_wait4, -1, 0l, (long)WNOHANG, 0l) > 0) {}
 		if (number == SIGTERM || number == SIGINT) break;
 	}
-	if (getpid() == 1) dismiss_others();
+	if (syscall(SYS_getpid) == 1) dismiss_others();
 	return 0;
 }

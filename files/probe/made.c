@@ -4,15 +4,17 @@
 // What this process made and must not outlive it. Files carry their device
 // and inode: a name that somebody reused since is left alone.
 #include "probe.h"
-#include <sys/shm.h>
+#include <signal.h>
+#include <sys/ipc.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { MADE = 24, MADE_BY_A_STEP = 4 };
+enum { MADE = 32, MADE_BY_A_STEP = 4 };
 
-// In order of making. path "" is the segment id.
+// In order of making.
 static struct made {
+	long undo;
 	int id;
+	key_t key;
 	unsigned major, minor;
 	uint64_t inode;
 	char path[PATH_CHARS];
@@ -30,28 +32,34 @@ int made_mark(void)
 	return count;
 }
 
+static struct made *add(long undo, const char *path)
+{
+	struct made *m = &made[count++];
+	m->undo = undo;
+	strlcpy(m->path, path, sizeof m->path);
+	return m;
+}
+
+void made_id(long undo, int id, key_t key)
+{
+	struct made *m = add(undo, "");
+	m->id = id;
+	m->key = key;
+}
+
+void made_queue(const char *name)
+{
+	add(SYS_mq_unlink, name);
+}
+
 void made_file(const char *path)
 {
 	struct statx s;
 	if (look_at(path, &s)) return; // gone already
-	struct made *m = &made[count++];
+	struct made *m = add(SYS_unlinkat, path);
 	m->major = s.stx_dev_major;
 	m->minor = s.stx_dev_minor;
 	m->inode = s.stx_ino;
-	strlcpy(m->path, path, sizeof m->path);
-}
-
-void made_segment(int id)
-{
-	made[count].path[0] = 0;
-	made[count++].id = id;
-}
-
-static int find(const char *path, int id)
-{
-	for (int i = 0; i < count; i++)
-		if (!strcmp(made[i].path, path) && (*path || made[i].id == id)) return i;
-	return -1;
 }
 
 static bool is_there(const struct made *m)
@@ -61,33 +69,71 @@ static bool is_there(const struct made *m)
 	       s.stx_dev_minor == m->minor;
 }
 
-bool made_is_there(const char *path)
+static void forget(struct made *m)
 {
-	int i = find(path, 0);
-	return i >= 0 && is_there(&made[i]);
+	if (m) memmove(m, m + 1, (char *)&made[count--] - (char *)(m + 1));
 }
 
-static void unmake(int i)
+static void unmake(struct made *m)
 {
-	struct made *m = &made[i];
-	if (!m->path[0]) shmctl(m->id, IPC_RMID, 0);
-	else if (is_there(m)) unlink(m->path);
-	memmove(m, m + 1, (--count - i) * sizeof *m);
+	if (!m) return;
+	if (m->undo == SYS_mq_unlink) syscall(SYS_mq_unlink, m->path + 1);
+	else if (m->undo == SYS_kill) {
+		syscall(SYS_kill, m->id, SIGKILL);
+		syscall(SYS_wait4, m->id, 0l, 0l, 0l);
+	} else if (m->undo != SYS_unlinkat) {
+		_Static_assert(IPC_RMID == 0, "or semctl, whose command is its third argument, needs a case of its own");
+		syscall(m->undo, m->id, 0l, 0l);
+	} else if (is_there(m)) unlink_at(m->path);
+	forget(m);
 }
 
-void unmake_file(const char *path)
+static struct made *named(const char *path)
 {
-	int i = find(path, 0);
-	if (i >= 0) unmake(i);
+	for (int i = count; *path && i--;)
+		if (!strcmp(made[i].path, path)) return &made[i];
+	return 0;
 }
 
-void unmake_segment(int id)
+static struct made *by_id(long undo, int id)
 {
-	int i = find("", id);
-	if (i >= 0) unmake(i);
+	for (int i = count; i--;)
+		if (made[i].undo == undo && made[i].id == id) return &made[i];
+	return 0;
+}
+
+void unmake_named(const char *path)
+{
+	unmake(named(path));
+}
+
+void forget_named(const char *path)
+{
+	forget(named(path));
+}
+
+void unmake_id(long undo, int id)
+{
+	unmake(by_id(undo, id));
+}
+
+void forget_id(long undo, int id)
+{
+	forget(by_id(undo, id));
+}
+
+bool unmake_last(long undo, key_t *key)
+{
+	for (int i = count; i--;) {
+		if (made[i].undo != undo) continue;
+		*key = made[i].key;
+		unmake(&made[i]);
+		return true;
+	}
+	return false;
 }
 
 void unmake_since(int mark)
 {
-	while (count > mark) unmake(count - 1);
+	while (count > mark) unmake(&made[count - 1]);
 }

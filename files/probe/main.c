@@ -3,7 +3,6 @@
 //
 // probe hold | probe session [deadline=SECONDS] | probe STEP nonce=... ...
 #include "probe.h"
-#include <unistd.h>
 
 enum { LINE = 4096, WORDS = 20, OK = 0, USAGE = 2 };
 
@@ -26,18 +25,54 @@ static void step_selftest(void)
 
 static const struct step {
 	const char *name;
-	const char *arguments; // besides nonce and deadline
 	void (*run)(void);
 } steps[] = {
-	{"fill", "path max", step_fill},
-	{"ftok", "path id make", step_ftok},
-	{"identity", "path", step_identity},
-	{"posix_read", "name", step_posix_read},
-	{"posix_write", "name size text", step_posix_write},
-	{"selftest", "", step_selftest},
-	{"sysv_shm_create", "path id make key size mode text", step_sysv_shm_create},
-	{"sysv_shm_finish", "key", step_sysv_shm_finish},
-	{"sysv_shm_read", "path id key", step_sysv_shm_read},
+	{"beyond", step_beyond},
+	{"control_same", step_control_same},
+	{"end", step_end_container},
+	{"exists", step_exists},
+	{"fallocate", step_fallocate},
+	{"fill", step_fill},
+	{"fill_drop", step_fill_drop},
+	{"flags", step_flags},
+	{"ftok", step_ftok},
+	{"hugepage", step_hugepage},
+	{"identity", step_identity},
+	{"limits", step_limits},
+	{"mq_create", step_mq_create},
+	{"mq_receive", step_mq_receive},
+	{"mq_send", step_mq_send},
+	{"mq_unlink", step_mq_unlink},
+	{"msgqueue_budget", step_msgqueue_budget},
+	{"mutex_drop", step_mutex_drop},
+	{"mutex_hold", step_mutex_hold},
+	{"mutex_try", step_mutex_try},
+	{"object_drop", step_object_drop},
+	{"object_get", step_object_get},
+	{"object_put", step_object_put},
+	{"posix_read", step_posix_read},
+	{"posix_write", step_posix_write},
+	{"protected", step_protected},
+	{"rmid_forced", step_rmid_forced},
+	{"selftest", step_selftest},
+	{"sem_names", step_sem_names},
+#ifdef PODSHM_TEST
+	{"spam", step_spam},
+#endif
+	{"sparse", step_sparse},
+	{"sysctls", step_sysctls},
+	{"sysv_msg_create", step_sysv_msg_create},
+	{"sysv_msg_receive", step_sysv_msg_receive},
+	{"sysv_msg_remove", step_sysv_msg_remove},
+	{"sysv_msg_send", step_sysv_msg_send},
+	{"sysv_sem_create", step_sysv_sem_create},
+	{"sysv_sem_post", step_sysv_sem_post},
+	{"sysv_sem_remove", step_sysv_sem_remove},
+	{"sysv_sem_wait", step_sysv_sem_wait},
+	{"sysv_shm_create", step_sysv_shm_create},
+	{"sysv_shm_drop", step_sysv_shm_drop},
+	{"sysv_shm_finish", step_sysv_shm_finish},
+	{"sysv_shm_read", step_sysv_shm_read},
 };
 
 static void run(const struct step *step)
@@ -47,7 +82,7 @@ static void run(const struct step *step)
 		error("unknown step", "");
 		return;
 	}
-	if (!args_known(step->arguments) || !arg_number("deadline", 10, 1, 86400000, &deadline)) return;
+	if (!args_whole() || !arg_number("deadline", 10, 1, 86400000, &deadline)) return;
 	if (!is_nonce(arg_text("nonce"))) {
 		error("not 32 lower case hex digits", "nonce");
 		return;
@@ -55,11 +90,12 @@ static void run(const struct step *step)
 	int mark = made_mark();
 	step_begin(deadline);
 	step->run();
+	args_used();
 	if (expired()) {
 		if (stopped()) facts("interrupted?%d", 1);
 		else facts("timeout=%lu", deadline);
-		unmake_since(mark);
 	}
+	if (expired() || out_failed()) unmake_since(mark);
 	step_end();
 }
 
@@ -105,7 +141,7 @@ static int session(void)
 			continue;
 		}
 		if (have == sizeof line) break; // no command is that long
-		ssize_t n = read(0, line + have, sizeof line - have);
+		ssize_t n = syscall(SYS_read, 0, line + have, sizeof line - have);
 		if (n == 0 || (n < 0 && errno != EINTR)) break;
 		if (n > 0) have += n;
 	}

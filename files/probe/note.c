@@ -13,24 +13,28 @@ void note_write(struct note *note, const char *text)
 	memcpy(note->magic, magic, sizeof magic);
 }
 
-// Works on a copy: the other end may be anybody. What isn't a note is not
-// written to.
-bool note_answer(struct note *note, uint64_t bytes)
+bool note_is_one(const struct note *note, uint64_t bytes)
 {
-	struct note copy;
-	bool is_note = bytes >= sizeof copy;
-	if (is_note) {
-		memcpy(&copy, note, sizeof copy);
-		copy.magic[sizeof copy.magic - 1] = 0;
-		is_note = !strcmp(copy.magic, magic);
-	}
+	return bytes >= sizeof *note && !strncmp(note->magic, magic, sizeof magic);
+}
+
+// Works on a copy: the other end may be anybody.
+bool note_read(const struct note *note, uint64_t bytes)
+{
+	bool is_note = note_is_one(note, bytes);
 	facts("magic?%d", is_note);
 	if (!is_note) return false;
+	struct note copy;
+	memcpy(&copy, note, sizeof copy);
 	copy.nonce[NONCE_CHARS] = copy.text[TEXT_CHARS - 1] = 0;
 	facts("peer_nonce=%s text=%s", copy.nonce, copy.text);
+	return true;
+}
+
+void note_reply(struct note *note)
+{
 	strlcpy(note->reply, arg_nonce(), sizeof note->reply);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	return true;
 }
 
 void note_reply_fact(const struct note *note)

@@ -5,7 +5,7 @@
 // ASCII only; it reaches stdout in one piece, or up to each ready().
 #include "probe.h"
 #include <stdarg.h>
-#include <unistd.h>
+#include <time.h>
 
 enum { BLOCK = 60 * 1024, STRING = 700 };
 
@@ -174,13 +174,11 @@ void facts(const char *format, ...)
 long called(long result, const char *format, ...)
 {
 	int number = errno;
-	size_t name = strcspn(format, " ");
 	struct values values;
-	put_all("{\"call\":\"");
-	for (size_t i = 0; i < name; i++) put(format[i]);
-	put('"');
+	put_all("{\"call\":");
 	va_start(values.list, format);
-	put_fields(format + name + (format[name] == ' '), &values, false);
+	format = put_value(format, &values, false);
+	put_fields(format + (*format == ' '), &values, false);
 	va_end(values.list);
 	fields("result=%ld", result);
 	if (result < 0) fields("errno=%s", errno_name(number));
@@ -191,7 +189,7 @@ long called(long result, const char *format, ...)
 static void flush(void)
 {
 	for (size_t sent = 0; sent < used;) {
-		ssize_t n = write(1, block + sent, used - sent);
+		ssize_t n = syscall(SYS_write, 1, block + sent, used - sent);
 		if (n > 0) sent += n;
 		else if (errno != EINTR || stopped()) { // nobody reads any more
 			stop();
@@ -239,9 +237,15 @@ bool error(const char *what, const char *name)
 	return false;
 }
 
-void ready(void)
+void wait_begins(void)
 {
+	facts("wait_began_ns=%lu", now_ns(CLOCK_BOOTTIME));
 	fields("ready?%d", 1);
 	end_line();
 	flush();
+}
+
+void wait_ended(bool timed_out)
+{
+	facts("wait_ended_ns=%lu timed_out?%d", now_ns(CLOCK_BOOTTIME), timed_out);
 }

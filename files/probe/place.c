@@ -5,24 +5,29 @@
 #include "probe.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { MOUNT_LINE = 4096 };
 
-// The bare system call: open() takes a variable number of arguments, which costs.
-int open_file(const char *path, int flags)
+int open_at(const char *path, int flags, unsigned mode)
 {
-	return syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600);
+	return syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
 }
 
-// The bare system call: its struct is the same everywhere, and the C library's
-// functions bring a fallback for old kernels along.
+void close_fd(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
+int unlink_at(const char *path)
+{
+	return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
 static int look(int fd, const char *path, int flags, struct statx *s)
 {
 	return syscall(SYS_statx, fd, path, flags, STATX_BASIC_STATS, s);
@@ -59,7 +64,7 @@ void namespace_fact(const char *format)
 	uint64_t number;
 	join(path, sizeof path, "/proc/self/ns/", format + strlen("ns_"));
 	path[strcspn(path, "=")] = 0;
-	ssize_t n = readlink(path, target, sizeof target - 1);
+	ssize_t n = syscall(SYS_readlinkat, AT_FDCWD, path, target, sizeof target - 1);
 	if (n < 0) {
 		called(n, "readlink path=%s", path);
 		return;
@@ -81,7 +86,7 @@ static bool read_line(struct reader *r, char *line, size_t size)
 	size_t n = 0;
 	for (;;) {
 		if (r->at == r->have) {
-			ssize_t got = read(r->fd, r->bytes, sizeof r->bytes);
+			ssize_t got = syscall(SYS_read, r->fd, r->bytes, sizeof r->bytes);
 			if (got <= 0) break;
 			r->have = got;
 			r->at = 0;
@@ -129,7 +134,7 @@ static bool covers(const char *mount_point, const char *path)
 static void mount_facts(const char *path)
 {
 	static char line[MOUNT_LINE], last[MOUNT_LINE];
-	struct reader r = {.fd = open_file("/proc/self/mountinfo", O_RDONLY)};
+	struct reader r = {.fd = open_at("/proc/self/mountinfo", O_RDONLY, 0)};
 	if (r.fd < 0) {
 		called(r.fd, "open path=/proc/self/mountinfo");
 		return;
@@ -146,7 +151,7 @@ static void mount_facts(const char *path)
 		unescape(copy);
 		if (covers(copy, path)) memcpy(last, line, sizeof last);
 	}
-	close(r.fd);
+	close_fd(r.fd);
 	if (!last[0]) return;
 
 	// 36 35 98:0 /root /point rw,noatime [optional fields] - ext3 /dev/sda rw
@@ -167,6 +172,12 @@ static void mount_facts(const char *path)
 		number, device, root, point, options, kind, source, more);
 }
 
+void file_facts(const struct statx *s)
+{
+	facts("path_dev=%u:%u path_ino=%lu path_mode=%04o path_uid=%u path_gid=%u", s->stx_dev_major,
+		s->stx_dev_minor, s->stx_ino, s->stx_mode & 07777, s->stx_uid, s->stx_gid);
+}
+
 void place_facts(const char *path)
 {
 	struct statx s;
@@ -174,31 +185,44 @@ void place_facts(const char *path)
 	int r = look_at(path, &s);
 	if (r) called(r, "statx path=%s", path);
 	facts("exists?%d", !r);
-	if (!r)
-		facts("path_dev=%u:%u path_ino=%lu path_mode=%04o path_uid=%u path_gid=%u", s.stx_dev_major,
-			s.stx_dev_minor, s.stx_ino, s.stx_mode & 07777, s.stx_uid, s.stx_gid);
-	if (!called(statfs(path, &f), "statfs path=%s", path))
+	if (!r) file_facts(&s);
+	if (!called(syscall(SYS_statfs, path, &f), "statfs path=%s", path))
 		facts("fs_type=0x%08x size_bytes=%lu available_bytes=%lu block_bytes=%lu inodes=%lu",
 			(unsigned)f.f_type, f.f_blocks * f.f_frsize, f.f_bavail * f.f_frsize,
 			(unsigned long)f.f_frsize, f.f_files);
 	mount_facts(path);
 }
 
-// The first of the two files that has a number. cgroup v1 writes nearly 2^63
-// for "no limit", v2 writes "max": both give no fact.
-static void cgroup_fact(const char *format, const char *v2, const char *v1)
+bool first_line(const char *path, char *line, size_t size)
 {
-	const char *const paths[] = {v2, v1};
-	for (int i = 0; i < 2; i++) {
-		char text[32];
-		uint64_t value;
-		struct reader r = {.fd = open_file(paths[i], O_RDONLY)};
-		if (r.fd < 0) continue;
-		bool got = read_line(&r, text, sizeof text);
-		close(r.fd);
-		if (got && parse_number(text, 10, &value) && value < 1ull << 62) facts(format, value);
-		return;
-	}
+	struct reader r = {.fd = open_at(path, O_RDONLY, 0)};
+	if (r.fd < 0) return false;
+	bool got = read_line(&r, line, size);
+	close_fd(r.fd);
+	return got;
+}
+
+void each_line(const char *path, void (*visit)(const char *line))
+{
+	char line[128];
+	struct reader r = {.fd = open_at(path, O_RDONLY, 0)};
+	if (r.fd < 0) return;
+	while (read_line(&r, line, sizeof line)) visit(line);
+	close_fd(r.fd);
+}
+
+// Of the first of the two files that is there. cgroup v1 writes nearly 2^63 for
+// "no limit", v2 writes "max": both are no number.
+static bool cgroup_number(const char *v2, const char *v1, uint64_t *value)
+{
+	char text[32];
+	if (!first_line(v2, text, sizeof text) && !first_line(v1, text, sizeof text)) return false;
+	return parse_number(text, 10, value) && *value < 1ull << 62;
+}
+
+bool memory_usage(uint64_t *bytes)
+{
+	return cgroup_number("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes", bytes);
 }
 
 void step_identity(void)
@@ -207,29 +231,39 @@ void step_identity(void)
 		"ns_ipc=%lu", "ns_mnt=%lu", "ns_pid=%lu", "ns_user=%lu", "ns_net=%lu"};
 	const char *path = "/dev/shm";
 	struct utsname u;
+	uint64_t bytes;
 	if (arg_given("path") && !arg_path("path", &path)) return;
-	uname(&u);
-	facts("uid=%u gid=%u page_bytes=%lu kernel=%s machine=%s now_boottime_ns=%lu", getuid(), getgid(),
-		getauxval(AT_PAGESZ), u.release, u.machine, now_ns(CLOCK_BOOTTIME));
+	syscall(SYS_uname, &u);
+	facts("uid=%u gid=%u page_bytes=%lu kernel=%s machine=%s now_boottime_ns=%lu", (unsigned)syscall(SYS_getuid),
+		(unsigned)syscall(SYS_getgid), page_bytes(), u.release, u.machine, now_ns(CLOCK_BOOTTIME));
 	for (int i = 0; i < 5; i++) namespace_fact(namespaces[i]);
 	place_facts(path);
-	cgroup_fact("memory_limit_bytes=%lu", "/sys/fs/cgroup/memory.max",
-		"/sys/fs/cgroup/memory/memory.limit_in_bytes");
-	cgroup_fact("memory_usage_bytes=%lu", "/sys/fs/cgroup/memory.current",
-		"/sys/fs/cgroup/memory/memory.usage_in_bytes");
+	if (cgroup_number("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes", &bytes))
+		facts("memory_limit_bytes=%lu", bytes);
+	if (memory_usage(&bytes)) facts("memory_usage_bytes=%lu", bytes);
+}
+
+void step_exists(void)
+{
+	const char *path;
+	struct statx s;
+	if (!arg_path("path", &path)) return;
+	int r = called(look_at(path, &s), "statx path=%s", path);
+	facts("found?%d", !r);
+	if (!r) file_facts(&s);
 }
 
 // No opendir(): it would bring an allocator along.
 void each_entry(const char *directory, void (*visit)(const char *name))
 {
 	static char bytes[4096] __attribute__((aligned(8)));
-	int fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+	int fd = open_at(directory, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0) return;
-	for (int n; (n = getdents(fd, (struct dirent *)bytes, sizeof bytes)) > 0;)
+	for (int n; (n = syscall(SYS_getdents64, fd, bytes, sizeof bytes)) > 0;)
 		for (int at = 0; at < n;) {
 			struct dirent *e = (struct dirent *)(bytes + at);
 			visit(e->d_name);
 			at += e->d_reclen;
 		}
-	close(fd);
+	close_fd(fd);
 }

@@ -1,42 +1,31 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// System V shared memory, and ftok.
-#include "probe.h"
+// System V: what shared memory, semaphores and message queues have in common.
+#include "sysv.h"
 #include <fcntl.h>
 #include <sys/ipc.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include "note.h"
+#include <time.h>
 
-enum { HELD = 4 };
-
-// Segments that this session made and stays attached to.
-static struct held {
-	struct note *note;
-	key_t key;
-	int id;
-	char path[PATH_CHARS]; // the ftok file that we made, or ""
-} held[HELD];
-static int holding;
+const struct kind shared_memory = {"shmget", SYS_shmget, SYS_shmctl};
+const struct kind semaphore = {"semget", SYS_semget, SYS_semctl};
+const struct kind message_queue = {"msgget", SYS_msgget, SYS_msgctl};
 
 // The identity that ftok() makes its key of, by the same formula as glibc and
 // musl. Creates the file first when asked to; made, if not null, tells its path.
 static bool ftok_key(key_t *key, char *made)
 {
 	const char *path;
-	uint64_t id = 0, make = 0;
-	if (!arg_path("path", &path) || !arg_number("id", 10, 1, 255, &id) ||
-	    !arg_number("make", 10, 0, 1, &make))
-		return false;
+	uint64_t id = 0, make;
+	if (!arg_path("path", &path) || !arg_number("id", 10, 1, 255, &id) || !arg_flag("make", &make)) return false;
 	if (!id) return error("missing", "id");
 	if (make) {
-		int fd = open_file(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW);
+		int fd = open_at(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
 		if (called(fd, "open path=%s flags=O_CREAT|O_EXCL|0600", path) >= 0) {
 			made_file(path);
 			if (made) strlcpy(made, path, PATH_CHARS);
-			close(fd);
+			close_fd(fd);
 		}
 	}
 	struct statx s;
@@ -47,8 +36,13 @@ static bool ftok_key(key_t *key, char *made)
 	return true;
 }
 
-// The key that the arguments name: by path and id, or outright.
-static bool which_key(key_t *key, char *made)
+void step_ftok(void)
+{
+	key_t key;
+	if (made_room()) ftok_key(&key, 0);
+}
+
+bool sysv_key(key_t *key, char *made)
 {
 	uint64_t number = 0;
 	if (arg_given("path")) return ftok_key(key, made);
@@ -57,102 +51,167 @@ static bool which_key(key_t *key, char *made)
 	return number || error("missing: key, or path and id", "key");
 }
 
-static int find(key_t key)
+int sysv_find(const struct kind *kind, key_t key)
 {
-	return called(shmget(key, 0, 0), "shmget key=0x%08x size=0 flags=0", (unsigned)key);
+	return called(syscall(kind->get, key, 0l, 0l), "%s key=0x%08x size=0 flags=0", kind->name, (unsigned)key);
 }
 
-static void *attach(int id)
+int sysv_make(const struct kind *kind, key_t key, uint64_t size, uint64_t mode)
 {
-	void *p = shmat(id, 0, 0);
-	return called(p == (void *)-1 ? -1 : 0, "shmat shmid=%d", id) ? 0 : p;
+	uint64_t flags = IPC_CREAT | IPC_EXCL | mode;
+	// msgget() has no size.
+	int id = syscall(kind->get, key, kind == &message_queue ? flags : size, flags);
+	called(id, "%s key=0x%08x size=%lu flags=IPC_CREAT|IPC_EXCL|0%03lo", kind->name, (unsigned)key, size, mode);
+	if (id >= 0) made_id(kind->control, id, key);
+	return id;
 }
 
-static void detach(const void *p)
+bool sysv_gone(const struct kind *kind, key_t key)
 {
-	called(shmdt(p), "shmdt");
+	return sysv_find(kind, key) < 0 && errno == ENOENT;
 }
 
-static bool status(int id, struct shmid_ds *s)
+static bool create(const struct kind *kind, uint64_t size, int *id)
 {
-	if (called(shmctl(id, IPC_STAT, s), "shmctl shmid=%d command=IPC_STAT", id)) return false;
-	facts("nattch=%lu", s->shm_nattch);
+	key_t key;
+	uint64_t mode;
+	if (!made_room() || !arg_mode(&mode) || !sysv_key(&key, 0)) return false;
+	*id = sysv_make(kind, key, size, mode);
+	facts("key=0x%08x made?%d", (unsigned)key, *id >= 0);
 	return true;
 }
 
-void step_ftok(void)
+// What the arguments name; below 0 if there is none.
+static int find(const struct kind *kind)
 {
 	key_t key;
-	if (made_room()) ftok_key(&key, 0);
-}
-
-void step_sysv_shm_create(void)
-{
-	struct held *h = &held[holding];
-	uint64_t size = NOTE_BYTES, mode = 0600;
-	const char *text;
-	if (holding == HELD) {
-		error("this session holds too many segments", "");
-		return;
-	}
-	if (!made_room() || !arg_number("size", 10, NOTE_BYTES, SIZE_MAX, &size) ||
-	    !arg_number("mode", 8, 0, 0777, &mode) || !arg_payload(&text))
-		return;
-	h->path[0] = 0;
-	if (!which_key(&h->key, h->path)) return;
-	h->id = called(shmget(h->key, size, IPC_CREAT | IPC_EXCL | mode),
-		"shmget key=0x%08x size=%lu flags=IPC_CREAT|IPC_EXCL|0%03lo", (unsigned)h->key, size, mode);
-	h->note = 0;
-	if (h->id >= 0) {
-		made_segment(h->id);
-		h->note = attach(h->id);
-		if (!h->note) unmake_segment(h->id);
-	}
-	facts("key=0x%08x shmid=%d attached?%d", (unsigned)h->key, h->id, h->note != 0);
-	if (!h->note) return;
-	note_write(h->note, text);
-	holding++;
-}
-
-void step_sysv_shm_read(void)
-{
-	key_t key;
-	struct shmid_ds s;
-	if (!which_key(&key, 0)) return;
-	int id = find(key);
+	if (!sysv_key(&key, 0)) return -1;
+	int id = sysv_find(kind, key);
 	facts("found?%d", id >= 0);
+	return id;
+}
+
+static void remove_last(const struct kind *kind)
+{
+	key_t key;
+	if (!unmake_last(kind->control, &key)) error("this session made none", "");
+	else facts("key=0x%08x gone?%d", (unsigned)key, sysv_gone(kind, key));
+}
+
+// ---- semaphores
+
+struct sembuf {
+	unsigned short number;
+	short change, flags;
+};
+
+void step_sysv_sem_create(void)
+{
+	int id;
+	if (create(&semaphore, 1, &id)) facts("semid=%d", id); // Linux makes it 0
+}
+
+void step_sysv_sem_wait(void)
+{
+	struct sembuf take = {0, -1, 0};
+	int r, id = find(&semaphore);
 	if (id < 0) return;
-	struct note *note = attach(id);
-	if (!note) return;
-	if (status(id, &s)) {
-		facts("segment_bytes=%lu cpid=%d lpid=%d", s.shm_segsz, s.shm_cpid, s.shm_lpid);
-		note_answer(note, s.shm_segsz);
+	wait_begins();
+	do r = syscall(SYS_semtimedop, id, &take, 1l, 0l);
+	while (r && errno == EINTR && !expired());
+	called(r, "semtimedop semid=%d change=-1", id);
+	wait_ended(r && expired());
+	facts("woken?%d", !r);
+}
+
+void step_sysv_sem_post(void)
+{
+	struct sembuf give = {0, 1, 0};
+	int id = find(&semaphore);
+	if (id < 0) return;
+	uint64_t now = now_ns(CLOCK_BOOTTIME);
+	int r = called(syscall(SYS_semtimedop, id, &give, 1l, 0l), "semtimedop semid=%d change=1", id);
+	facts("posted?%d posted_at_ns=%lu", !r, now);
+}
+
+void step_sysv_sem_remove(void)
+{
+	remove_last(&semaphore);
+}
+
+// ---- message queues
+
+enum { OURS = 0x706f6473, NO_WAIT = IPC_NOWAIT }; // the type: a foreign message is left alone
+
+void step_sysv_msg_create(void)
+{
+	int id;
+	if (create(&message_queue, 0, &id)) facts("msqid=%d", id);
+}
+
+void step_sysv_msg_send(void)
+{
+	struct {
+		long type;
+		struct message body;
+	} m = {.type = OURS};
+	long size = message_write(&m.body, sizeof m.body);
+	int id = size ? find(&message_queue) : -1;
+	if (id < 0) return;
+	int r = called(syscall(SYS_msgsnd, id, &m, size, (long)NO_WAIT), "msgsnd msqid=%d size=%ld flags=IPC_NOWAIT", id, size);
+	facts("sent?%d", !r);
+}
+
+void step_sysv_msg_receive(void)
+{
+	struct {
+		long type;
+		struct message body;
+	} m;
+	int id = find(&message_queue);
+	if (id < 0) return;
+	long size = syscall(SYS_msgrcv, id, &m, sizeof m.body, (long)OURS, (long)NO_WAIT);
+	bool waits = size < 0 && errno == ENOMSG;
+	if (waits) {
+		wait_begins();
+		do size = syscall(SYS_msgrcv, id, &m, sizeof m.body, (long)OURS, 0l);
+		while (size < 0 && errno == EINTR && !expired());
 	}
-	detach(note);
+	called(size, "msgrcv msqid=%d", id);
+	message_read(&m.body, size, waits);
 }
 
-// The held segment that key names, or the youngest.
-static struct held *which_held(void)
+void step_sysv_msg_remove(void)
 {
-	uint64_t key = 0;
-	if (!arg_number("key", 16, 1, UINT32_MAX, &key)) return 0;
-	for (int i = holding; i--;)
-		if (!key || (unsigned)held[i].key == key) return &held[i];
-	error("this session holds no such segment", "key");
-	return 0;
+	remove_last(&message_queue);
 }
 
-void step_sysv_shm_finish(void)
+// ---- what System V and POSIX messages carry
+
+long message_write(struct message *m, size_t room)
 {
-	struct shmid_ds s;
-	struct held *h = which_held();
-	if (!h) return;
-	facts("key=0x%08x shmid=%d", (unsigned)h->key, h->id);
-	note_reply_fact(h->note);
-	status(h->id, &s);
-	detach(h->note);
-	unmake_segment(h->id);
-	unmake_file(h->path);
-	facts("gone?%d", find(h->key) < 0 && errno == ENOENT);
-	*h = held[--holding];
+	const char *text;
+	if (!arg_payload(&text)) return 0;
+	if (NONCE_CHARS + strlen(text) > room) {
+		error("too long for a message", "text");
+		return 0;
+	}
+	memcpy(m->nonce, arg_nonce(), NONCE_CHARS);
+	strlcpy(m->text, text, sizeof m->text);
+	return NONCE_CHARS + strlen(text);
+}
+
+void message_read(struct message *m, long size, bool waited)
+{
+	if (waited) wait_ended(size < 0 && expired());
+	else facts("timed_out?%d", 0);
+	if (size < 0) return;
+	char nonce[NONCE_CHARS + 1];
+	memcpy(nonce, m->nonce, NONCE_CHARS);
+	nonce[NONCE_CHARS] = 0;
+	bool ours = size >= NONCE_CHARS && size < (long)sizeof *m && is_nonce(nonce);
+	facts("magic?%d", ours);
+	if (!ours) return;
+	((char *)m)[size] = 0;
+	facts("peer_nonce=%s text=%s", nonce, m->text);
 }

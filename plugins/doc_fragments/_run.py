@@ -32,7 +32,7 @@ options:
     default: ''
   node_selector:
     description:
-      - Only nodes with these labels come into question. The first of them by name that is ready stands for the cluster.
+      - Only nodes with these labels come into question.
     type: dict
     default: {}
   tolerations:
@@ -46,15 +46,35 @@ options:
       - The RuntimeClass of the pods. By default the cluster's default runtime.
     type: str
     default: ''
+  runtime_classes:
+    description:
+      - Several RuntimeClasses; every check is asked under each. The empty name is the cluster's default runtime.
+      - Overrides O(runtime_class).
+    type: list
+    elements: str
+    default: []
+  nodes:
+    description:
+      - V(representative) asks one node of each kind, the first by name that is ready; nodes are of one kind if pool,
+        architecture, kernel, kubelet and runtime version are the same. RV(run.targets) tells which stand for which.
+      - V(all) asks every node, V(first) only one.
+    type: str
+    choices: [representative, first, all]
+    default: representative
+  accept:
+    description:
+      - Check ids whose V(FAIL) is accepted, each with a reason. It is V(WARN) then, with the reason.
+    type: dict
+    default: {}
   resources:
     description:
-      - What each container asks for; requests equal limits.
+      - What each container asks for; requests equal limits, but for the one that is about a missing limit (SHM304).
     type: dict
     default: {}
     suboptions:
       cpu:
         description:
-          - CPU of each container, a Kubernetes quantity.
+          - CPU of a container that fills C(/dev/shm), a Kubernetes quantity. The others ask for V(100m) at most.
         type: str
         default: 250m
       memory:
@@ -92,7 +112,7 @@ requirements:
   - kubernetes >= 24.2.0
   - PyYAML >= 3.11
 notes:
-  - Creates one Job without pods (the anchor), one ConfigMap and one or two pods, and removes them.
+  - Creates one Job without pods (the anchor), one ConfigMap per architecture and the pods of the checks, and removes them.
     The anchor owns the others and has a deadline, so that the cluster removes all of it even if this process is killed.
   - Pods comply with the Pod Security Standard V(restricted).
   - Needs C(get) and C(list) on nodes, and in the namespace C(create), C(delete), C(get), C(list) and C(watch) on pods,

@@ -26,7 +26,7 @@ DEFAULT_SHM_BYTES: t.Final = 64 * MIB
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """An emptyDir: on the node's disk, or a tmpfs (medium V(Memory)) with or without sizeLimit."""
+    """An emptyDir: on the node's disk, or a tmpfs (medium V(Memory)), with a sizeLimit or without (empty)."""
 
     name: str
     medium: str = ""
@@ -37,25 +37,47 @@ class Volume:
 class Container:
     """A container of a scenario and where its volumes are mounted (path, volume).
 
+    C(kind) is V(main), V(init) (its one step is its own command), V(sidecar) (an init container that keeps running,
+    Kubernetes 1.29) or V(ephemeral) (added to the running pod by the step V(@ephemeral)).
     C(memory) is what its limit must leave room for, in bytes (a placeholder): Kubernetes clips a sizeLimit to the pod's
-    memory limit without a word.
+    memory limit without a word. C(limited) false leaves the limit out, for checks that are about that.
     """
 
     name: str
     mounts: tuple[tuple[str, Volume], ...] = ()
     memory: str = "0"
+    pod: str = ""
+    kind: str = "main"
+    user: int = 0
+    limited: bool = True
+    read_only: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Pod:
+    """What a pod of a scenario is beside its containers. The name V() is that of the scenario."""
+
+    name: str = ""
+    restarts: bool = False
+    share_pids: bool = False
+    own_users: bool = False
+    host_ipc: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """A pod layout. Checks of one scenario share its pod; of its containers only those that a check names are made.
+    """A layout of one or more pods, which the checks of the scenario share.
 
-    O(completes) means that each step is its container's own command and the pod runs to completion;
+    Only the containers that a step names are made, and only the pods that have one.
+
+    C(completes) means that each step is its container's own command and the pod runs to completion;
     otherwise the containers hold and the steps are exec'd.
     """
 
     name: str
     containers: tuple[Container, ...]
+    pods: tuple[Pod, ...] = (Pod(),)
     completes: bool = False
 
 
@@ -63,7 +85,10 @@ class Scenario:
 class Step:
     """One run of the probe in one container; C(label) is how the check's rule finds its observation.
 
-    C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory.
+    A name that begins with V(@) is done by the run itself, not by the probe: V(@restart) ends the container and waits until
+    the kubelet has started it again, V(@ephemeral) adds the container to the running pod, V(@resize) changes its resources.
+    C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(waits) means that
+    the probe says when it begins to wait; the next step ends the wait, and only then the answer is read.
     """
 
     label: str
@@ -71,11 +96,16 @@ class Step:
     name: str
     args: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     writes: str = ""
+    waits: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One question with a stable id. The group is the role that bundles it."""
+    """One question with a stable id. The group is the role that bundles it.
+
+    C(skips) are reasons that make it SKIP instead of ERROR: what a cluster may rightly refuse.
+    C(tags) select it beside its id and its group.
+    """
 
     id: str
     name: str
@@ -85,9 +115,15 @@ class Check:
     steps: tuple[Step, ...]
     expected: str
     remedy: str
+    skips: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
 
+
+#: 64 MiB more than enough for what is written beside the point
+_SMALL: t.Final = "{small}"
 
 _SHARED = Volume("shared")
+_KEPT = Volume("kept", "Memory", _SMALL)
 
 SCENARIOS: t.Final[dict[str, Scenario]] = {
     scenario.name: scenario
@@ -100,13 +136,49 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
                     "first", (("/shared", _SHARED), ("/private", Volume("private")), ("/own", Volume("own-first")))
                 ),
                 Container("second", (("/shared", _SHARED), ("/own", Volume("own-second")))),
+                Container("guest", user=65533),
+                # the most common mistake: the volume is mounted in one container only
+                Container("lonely", (("/dev/shm", Volume("lonely", "Memory", _SMALL)),)),
                 Container("memory", (("/dev/shm", Volume("memory", "Memory")),)),
                 Container(
                     "limited", (("/dev/shm", Volume("limited", "Memory", "{size_limit}")),), memory="{size_limit}"
                 ),
+                Container("stranger", pod="other"),
             ),
+            pods=(Pod(), Pod("other")),
         ),
         Scenario("complete", (Container("writer"), Container("reader")), completes=True),
+        Scenario(
+            "life",
+            (
+                Container("before", kind="init"),
+                Container("earlier", kind="init"),
+                Container("beside", kind="sidecar"),
+                Container("main"),
+                Container("kept", (("/dev/shm", _KEPT),), memory=_SMALL),
+                Container("debug", kind="ephemeral"),
+            ),
+            pods=(Pod(restarts=True),),
+        ),
+        Scenario(
+            "traps",
+            (
+                # more than the pod's memory limit, which clips it
+                Container("clipped", (("/dev/shm", Volume("clipped", "Memory", "{too_much}")),)),
+                Container("zero", (("/dev/shm", Volume("zero", "Memory", "0")),)),
+                Container("disk", (("/dev/shm", Volume("disk")),)),
+                Container("readonly", (("/dev/shm", Volume("readonly", "Memory", _SMALL)),), read_only=True),
+            ),
+        ),
+        Scenario(
+            "undeclared",
+            (Container("bare", (("/dev/shm", Volume("bare", "Memory")),), limited=False),),
+        ),
+        Scenario("tight", (Container("tight"),), pods=(Pod(restarts=True),)),
+        Scenario("users", (Container("one"), Container("two")), pods=(Pod(own_users=True),)),
+        Scenario("pids", (Container("holder"), Container("taker")), pods=(Pod(share_pids=True),)),
+        Scenario("forced", (Container("forced"),), pods=(Pod(sysctls=(("kernel.shm_rmid_forced", "1"),)),)),
+        Scenario("unsafe", (Container("unsafe"),), pods=(Pod(sysctls=(("kernel.shmmax", "{shmmax}"),)),)),
     )
 }
 
@@ -114,6 +186,40 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
 def _identities(*containers: str, path: str = "/dev/shm") -> tuple[Step, ...]:
     return tuple(Step(f"who_{name}", name, "identity", {"path": path}) for name in containers)
 
+
+def _segment(creator: str, reader: str, mode: str = "0600") -> tuple[Step, ...]:
+    """A segment under a fixed key, made by one and read by the other."""
+    return (
+        Step("create", creator, "sysv_shm_create", {"key": "{key}", "size": "512", "mode": mode, "text": "{text}"}),
+        Step("read", reader, "sysv_shm_read", {"key": "{key}"}),
+        Step("finish", creator, "sysv_shm_finish"),
+    )
+
+
+def _object(creator: str, reader: str, mode: str = "0600", umask: str = "022") -> tuple[Step, ...]:
+    """A POSIX object, made by one and read by the other."""
+    return (
+        Step(
+            "put",
+            creator,
+            "object_put",
+            {"name": "{name}", "mode": mode, "umask": umask, "size": "512", "text": "{text}"},
+        ),
+        Step("get", reader, "object_get", {"name": "{name}", "write": "1"}),
+        Step("drop", creator, "object_drop", {"name": "{name}"}),
+    )
+
+
+#: The six checks of podshmtest.
+_BASIC: t.Final = frozenset({"basic"})
+
+_ONE_NAMESPACE: t.Final = (
+    "use a RuntimeClass that keeps one IPC namespace per pod; hostIPC is not needed for containers of one pod"
+)
+_ONE_VOLUME: t.Final = "mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and sidecars included"
+_KUBELET: t.Final = (
+    "use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size"
+)
 
 CHECKS: t.Final[tuple[Check, ...]] = (
     Check(
@@ -136,6 +242,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="each side reads the other's nonce, and the sentence; the segment is gone afterwards",
         remedy="the runtime gives each container its own IPC namespace: use a RuntimeClass that keeps one per pod, "
         "or exchange data through POSIX shared memory on a common emptyDir of medium Memory",
+        tags=_BASIC,
     ),
     Check(
         id="SHM102",
@@ -160,6 +267,88 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="the peer's ftok fails with ENOENT; own files at one path give different keys; a fixed key still meets",
         remedy="share the ftok file by a volume that both containers mount, or use a fixed key",
+        tags=_BASIC,
+    ),
+    Check(
+        id="SHM103",
+        name="sysv_sem_wake",
+        group="sysv",
+        question="Does a System V semaphore wake a peer that is blocked in another container?",
+        scenario="pair",
+        steps=(
+            *_identities("first", "second"),
+            Step("create", "first", "sysv_sem_create", {"key": "{key}", "mode": "0600"}),
+            Step("wait", "second", "sysv_sem_wait", {"key": "{key}"}, waits=True),
+            Step("post", "first", "sysv_sem_post", {"key": "{key}"}),
+            Step("remove", "first", "sysv_sem_remove"),
+        ),
+        expected="the blocked peer is woken by the post; the semaphore is gone afterwards",
+        remedy=_ONE_NAMESPACE,
+    ),
+    Check(
+        id="SHM104",
+        name="sysv_msg",
+        group="sysv",
+        question="Does a System V message cross from one container to the other?",
+        scenario="pair",
+        steps=(
+            *_identities("first", "second"),
+            Step("create", "first", "sysv_msg_create", {"key": "{key}", "mode": "0600"}),
+            Step("send", "first", "sysv_msg_send", {"key": "{key}", "text": "{text}"}),
+            Step("receive", "second", "sysv_msg_receive", {"key": "{key}"}),
+            Step("remove", "first", "sysv_msg_remove"),
+        ),
+        expected="the peer receives the sender's nonce, and the sentence; the queue is gone afterwards",
+        remedy=_ONE_NAMESPACE,
+    ),
+    Check(
+        id="SHM105",
+        name="ipc_namespace",
+        group="sysv",
+        question="Are all containers of the pod in one IPC namespace?",
+        scenario="pair",
+        steps=_identities("first", "second", "guest", "lonely"),
+        expected="one IPC namespace in every container",
+        remedy=_ONE_NAMESPACE,
+    ),
+    Check(
+        id="SHM106",
+        name="sysv_shm_users",
+        group="sysv",
+        question="Do containers with different users share a System V segment of mode 0666?",
+        scenario="pair",
+        steps=(*_identities("first", "guest"), *_segment("first", "guest", mode="0666")),
+        expected="each side reads the other's nonce: the umask does not apply to System V modes",
+        remedy=_ONE_NAMESPACE,
+    ),
+    Check(
+        id="SHM107",
+        name="sysv_shm_handoff",
+        group="sysv",
+        question="Does a System V segment that an init container made outlive it?",
+        scenario="life",
+        steps=(
+            Step(
+                "create",
+                "before",
+                "sysv_shm_create",
+                {"key": "{key}", "size": "512", "mode": "0600", "text": "{text}", "keep": "1"},
+            ),
+            Step("read", "main", "sysv_shm_read", {"key": "{key}"}),
+            Step("drop", "main", "sysv_shm_drop", {"key": "{key}"}),
+        ),
+        expected="the main container reads the init container's nonce, and the sentence",
+        remedy="do not set kernel.shm_rmid_forced, which removes a segment at its last detach; " + _ONE_NAMESPACE,
+    ),
+    Check(
+        id="SHM108",
+        name="sysv_shm_sidecar",
+        group="sysv",
+        question="Does a native sidecar share System V segments with the main container?",
+        scenario="life",
+        steps=(*_identities("beside", "main"), *_segment("beside", "main")),
+        expected="each side reads the other's nonce, and the sentence; the segment is gone afterwards",
+        remedy=_ONE_NAMESPACE,
     ),
     Check(
         id="SHM201",
@@ -168,12 +357,163 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         question="Do two containers share a POSIX shared memory object and named semaphores?",
         scenario="complete",
         steps=(
-            Step("write", "writer", "posix_write", {"name": "/podshm-{run}", "size": "512", "text": "{text}"}),
-            Step("read", "reader", "posix_read", {"name": "/podshm-{run}"}),
+            Step("write", "writer", "posix_write", {"name": "{name}", "size": "512", "text": "{text}"}),
+            Step("read", "reader", "posix_read", {"name": "{name}"}),
         ),
         expected="the pod succeeds, each side reads the other's nonce, and the sentence; nothing stays in /dev/shm",
         remedy="mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and "
         "sidecars included",
+        tags=_BASIC,
+    ),
+    Check(
+        id="SHM202",
+        name="devshm_identity",
+        group="posix",
+        question="Is /dev/shm one mount in every container that has no volume on it?",
+        scenario="pair",
+        steps=_identities("first", "second", "guest"),
+        expected="one device and inode of /dev/shm in every container",
+        remedy=_ONE_VOLUME,
+    ),
+    Check(
+        id="SHM203",
+        name="posix_mq",
+        group="posix",
+        question="Does a POSIX message cross from one container to the other?",
+        scenario="pair",
+        steps=(
+            *_identities("first", "second"),
+            Step("create", "first", "mq_create", {"name": "{name}"}),
+            Step("send", "first", "mq_send", {"name": "{name}", "text": "{text}"}),
+            Step("receive", "second", "mq_receive", {"name": "{name}"}),
+            Step("remove", "first", "mq_unlink", {"name": "{name}"}),
+        ),
+        expected="the peer receives the sender's nonce, and the sentence; the queue is gone afterwards",
+        remedy=_ONE_NAMESPACE,
+    ),
+    Check(
+        id="SHM204",
+        name="posix_one_sided_volume",
+        group="posix",
+        question="If a volume is on /dev/shm of one container only: is System V shared and POSIX split, as must be?",
+        scenario="pair",
+        steps=(*_identities("first", "lonely"), *_segment("first", "lonely"), *_object("first", "lonely")),
+        expected="the segment is shared, the POSIX object is not found",
+        remedy=_ONE_VOLUME,
+    ),
+    Check(
+        id="SHM205",
+        name="posix_handoff",
+        group="posix",
+        question="Does a POSIX object that an init container made outlive it?",
+        scenario="life",
+        steps=(
+            Step(
+                "put",
+                "earlier",
+                "object_put",
+                {"name": "{name}", "mode": "0600", "size": "512", "text": "{text}", "keep": "1"},
+            ),
+            Step("get", "main", "object_get", {"name": "{name}"}),
+            Step("drop", "main", "object_drop", {"name": "{name}"}),
+        ),
+        expected="the main container reads the init container's nonce, and the sentence",
+        remedy=_ONE_VOLUME,
+    ),
+    Check(
+        id="SHM206",
+        name="posix_sidecar",
+        group="posix",
+        question="Does a native sidecar share POSIX objects with the main container?",
+        scenario="life",
+        steps=(*_identities("beside", "main"), *_object("beside", "main")),
+        expected="each side reads the other's nonce, and the sentence",
+        remedy=_ONE_VOLUME,
+    ),
+    Check(
+        id="SHM207",
+        name="posix_restart",
+        group="posix",
+        question="Do System V segments and POSIX objects outlive the restart of the container that made them?",
+        scenario="life",
+        steps=(
+            Step(
+                "create",
+                "main",
+                "sysv_shm_create",
+                {"key": "{key}", "size": "512", "mode": "0600", "text": "{text}", "keep": "1"},
+            ),
+            Step(
+                "put",
+                "main",
+                "object_put",
+                {"name": "{name}", "mode": "0600", "size": "512", "text": "{text}", "keep": "1"},
+            ),
+            Step("restart", "main", "@restart"),
+            Step("read", "main", "sysv_shm_read", {"key": "{key}"}),
+            Step("get", "main", "object_get", {"name": "{name}"}),
+            Step("drop_segment", "main", "sysv_shm_drop", {"key": "{key}"}),
+            Step("drop", "main", "object_drop", {"name": "{name}"}),
+        ),
+        expected="both are found with their nonces: the pod holds them, not the container",
+        remedy="a program that must not see old objects removes them when it starts: rm -f /dev/shm/NAME*, ipcrm -a",
+    ),
+    Check(
+        id="SHM208",
+        name="ephemeral_container",
+        group="posix",
+        question="What does a debug container see of a pod whose /dev/shm is a volume?",
+        scenario="life",
+        steps=(
+            Step("add", "debug", "@ephemeral"),
+            *_identities("kept", "debug"),
+            *_segment("kept", "debug"),
+            *_object("kept", "debug"),
+        ),
+        expected="the segment, but not the POSIX object: an ephemeral container cannot mount the volume on /dev/shm",
+        remedy="look at /proc/PID/root/dev/shm of the program's process instead (kubectl debug --target)",
+        skips=frozenset({"Forbidden"}),
+    ),
+    Check(
+        id="SHM209",
+        name="posix_users",
+        group="posix",
+        question="Do containers with different users share a POSIX object once the umask allows it?",
+        scenario="pair",
+        steps=(
+            *_identities("first", "guest"),
+            Step(
+                "put_masked",
+                "first",
+                "object_put",
+                {"name": "{name}", "mode": "0666", "umask": "022", "size": "512", "text": "{text}"},
+            ),
+            Step("get_masked", "guest", "object_get", {"name": "{name}", "write": "1"}),
+            Step("drop_masked", "first", "object_drop", {"name": "{name}"}),
+            *_object("first", "guest", mode="0666", umask="0"),
+        ),
+        expected="with umask 022 the peer may read but not write (EACCES); with umask 0 it does both",
+        remedy="run the containers with one runAsUser, or set umask 0 before shm_open and sem_open; fsGroup does not help",
+    ),
+    Check(
+        id="SHM210",
+        name="protected_regular",
+        group="posix",
+        question="May a container open another user's object with O_CREAT, as fs.protected_regular decides?",
+        scenario="pair",
+        steps=(
+            Step("policy", "guest", "protected", {"path": "/dev/shm"}),
+            Step(
+                "put",
+                "first",
+                "object_put",
+                {"name": "{name}", "mode": "0666", "umask": "0", "size": "512", "text": "{text}"},
+            ),
+            Step("get", "guest", "object_get", {"name": "{name}", "create": "1", "write": "1"}),
+            Step("drop", "first", "object_drop", {"name": "{name}"}),
+        ),
+        expected="EACCES if fs.protected_regular is 1 or more, else allowed",
+        remedy="open objects of other users without O_CREAT",
     ),
     Check(
         id="SHM301",
@@ -188,6 +528,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="{default_size} bytes, ENOSPC after exactly that many",
         remedy="mount an emptyDir of medium Memory with a sizeLimit on /dev/shm in every container; if this default is "
         "meant, say so with the option default_size",
+        tags=_BASIC,
     ),
     Check(
         id="SHM302",
@@ -202,12 +543,13 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="min(node allocatable memory, pod memory limit), page-rounded, and {fill_memory} bytes can be written",
         remedy="use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size; "
         "give every container a memory limit",
+        tags=_BASIC,
     ),
     Check(
         id="SHM303",
         name="shm_size_limit",
         group="resize",
-        question="Does sizeLimit {size_limit} on /dev/shm hold: that size, enforced, without eviction or OOM kill?",
+        question="Does sizeLimit {size_limit_text} on /dev/shm hold: that size, enforced, without eviction or OOM kill?",
         scenario="pair",
         steps=(
             *_identities("limited"),
@@ -216,6 +558,282 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         expected="{size_limit} bytes, ENOSPC after exactly that many, the pod keeps running",
         remedy="use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size; "
         "keep sizeLimit plus the program's own memory within the container's memory limit",
+        tags=_BASIC,
+    ),
+    Check(
+        id="SHM304",
+        name="shm_limit_undeclared",
+        group="resize",
+        question="How large is a volume of medium Memory if a container declares no memory limit?",
+        scenario="undeclared",
+        steps=_identities("bare"),
+        expected="the node's allocatable memory, page-rounded: nothing else bounds it",
+        remedy=_KUBELET + "; declare a memory limit for every container, and a sizeLimit",
+        skips=frozenset({"QuotaExceeded", "LimitRange"}),
+    ),
+    Check(
+        id="SHM305",
+        name="shm_limit_clipped",
+        group="resize",
+        question="Is a sizeLimit beyond the pod's memory limit clipped to it?",
+        scenario="traps",
+        steps=_identities("clipped"),
+        expected="the pod's memory limit, page-rounded, not the sizeLimit",
+        remedy=_KUBELET + "; raise the memory limits of the pod above the sizeLimit",
+    ),
+    Check(
+        id="SHM306",
+        name="shm_limit_zero",
+        group="resize",
+        question="Does sizeLimit 0 mean no sizeLimit?",
+        scenario="traps",
+        steps=_identities("zero"),
+        expected="the pod's memory limit, page-rounded, as without a sizeLimit",
+        remedy=_KUBELET + "; leave sizeLimit out instead of setting it to 0",
+    ),
+    Check(
+        id="SHM307",
+        name="shm_wrong_medium",
+        group="resize",
+        question="Is an emptyDir without medium Memory on /dev/shm what it must be: the node's disk?",
+        scenario="traps",
+        steps=_identities("disk"),
+        expected="a file system that is not tmpfs: shm_open works, at the speed of a disk",
+        remedy="nothing is wrong with a pod that says medium: Memory; see SHM303",
+    ),
+    Check(
+        id="SHM308",
+        name="shm_fallocate",
+        group="resize",
+        question="Does fallocate beyond the sizeLimit fail with ENOSPC, and does the process live on?",
+        scenario="pair",
+        steps=(
+            *_identities("limited"),
+            Step("allocate", "limited", "fallocate", {"path": "/dev/shm", "size": "{beyond_limit}"}),
+        ),
+        expected="ENOSPC (NCCL 2.7 and newer, and PostgreSQL, reserve their memory so)",
+        remedy=_KUBELET,
+    ),
+    Check(
+        id="SHM309",
+        name="shm_sparse",
+        group="resize",
+        question="Does a sparse mapping beyond the size end in SIGBUS exactly at the size?",
+        scenario="pair",
+        steps=(
+            *_identities("lonely"),
+            Step("touch", "lonely", "sparse", {"path": "/dev/shm", "size": "{beyond_small}"}, writes=_SMALL),
+        ),
+        expected="SIGBUS after exactly the size of /dev/shm: the Bus error of PyTorch's data loaders",
+        remedy=_KUBELET + "; size /dev/shm for the workers times the batch",
+    ),
+    Check(
+        id="SHM310",
+        name="shm_memory_first",
+        group="resize",
+        question="Is a writer whose memory limit is smaller than /dev/shm killed before ENOSPC?",
+        scenario="tight",
+        steps=(
+            *_identities("tight"),
+            Step("fill", "tight", "fill", {"path": "/dev/shm", "max": "{fill_default}"}),
+        ),
+        expected="the writer is killed (OOM) before ENOSPC: the capacity is the smaller of /dev/shm and the memory limit",
+        remedy="keep sizeLimit plus the program's own memory within the container's memory limit",
+    ),
+    Check(
+        id="SHM311",
+        name="shm_charge",
+        group="resize",
+        question="Whose memory is what is written into /dev/shm?",
+        scenario="pair",
+        steps=(
+            *_identities("first", "second"),
+            Step(
+                "put",
+                "first",
+                "object_put",
+                {"name": "{name}", "mode": "0600", "size": "{charge}", "text": "{text}", "fill": "1"},
+                writes="{charge}",
+            ),
+            Step("writer", "first", "identity", {"path": "/dev/shm"}),
+            Step("get", "second", "object_get", {"name": "{name}"}),
+            Step("reader", "second", "identity", {"path": "/dev/shm"}),
+            Step("drop", "first", "object_drop", {"name": "{name}"}),
+        ),
+        expected="the writer's container is charged with all of it, the reader's with none",
+        remedy="give the container that writes first the memory for all of it",
+    ),
+    Check(
+        id="SHM313",
+        name="shm_flags",
+        group="resize",
+        question="May /dev/shm be written to and executed from, and has it the usual mode?",
+        scenario="pair",
+        steps=(*_identities("first"), Step("flags", "first", "flags", {"path": "/dev/shm"})),
+        expected="writable, mode 1777, and memory of it can be mapped executable",
+        remedy="programs that compile at run time need exec: mount an emptyDir of medium Memory on /dev/shm; a runtime "
+        "that hardens /dev/shm on purpose is told by an accepted outcome",
+    ),
+    Check(
+        id="SHM315",
+        name="shm_read_only",
+        group="resize",
+        question="Does a read-only mount of a volume on /dev/shm refuse writes?",
+        scenario="traps",
+        steps=(*_identities("readonly"), Step("flags", "readonly", "flags", {"path": "/dev/shm"})),
+        expected="EROFS",
+        remedy="leave readOnly out of the volumeMount; readOnlyRootFilesystem does not touch /dev/shm",
+    ),
+    Check(
+        id="SHM316",
+        name="shm_beyond",
+        group="resize",
+        question="Are System V segments and memfd bounded by memory alone, not by /dev/shm?",
+        scenario="pair",
+        steps=(
+            *_identities("lonely"),
+            Step("beyond", "lonely", "beyond", {"size": "{beyond_small}"}, writes="{beyond_small}"),
+        ),
+        expected="both can be larger than /dev/shm",
+        remedy="size the container's memory limit, not /dev/shm, for programs with System V memory (Oracle, PostgreSQL)",
+    ),
+    Check(
+        id="SHM402",
+        name="resize_restart",
+        group="resize",
+        question="Does the size of a volume on /dev/shm outlive the restart of its container?",
+        scenario="life",
+        steps=(
+            Step("before", "kept", "identity", {"path": "/dev/shm"}),
+            Step("restart", "kept", "@restart"),
+            Step("after", "kept", "identity", {"path": "/dev/shm"}),
+        ),
+        expected="the same size, and the same mount",
+        remedy=_KUBELET,
+    ),
+    Check(
+        id="SHM404",
+        name="resize_memory_in_place",
+        group="resize",
+        question="Does an in-place resize of the pod's memory leave the size of /dev/shm as it was?",
+        scenario="life",
+        steps=(
+            Step("before", "kept", "identity", {"path": "/dev/shm"}),
+            Step("resize", "kept", "@resize", {"memory": "{more_memory}"}),
+            Step("after", "kept", "identity", {"path": "/dev/shm"}),
+        ),
+        expected="the size of before: it is computed when the volume is mounted (stale until the pod is made anew)",
+        remedy="make the pod anew for another size; with Kubernetes 1.37 and the gate "
+        "InPlacePodVerticalScalingMemoryBackedVolumes, resize the volume's sizeLimit",
+        skips=frozenset({"Forbidden", "Infeasible", "FeatureGateOff"}),
+    ),
+    Check(
+        id="SHM501",
+        name="isolation_sysv",
+        group="isolation",
+        question="Does a second pod on the node see the first one's System V objects?",
+        scenario="pair",
+        steps=(*_identities("first", "stranger"), *_segment("first", "stranger", mode="0666")),
+        expected="it does not find the segment of the same key, and is in another IPC namespace",
+        remedy="take hostIPC out of the pods, or find out why the runtime leaks the host's IPC namespace",
+    ),
+    Check(
+        id="SHM502",
+        name="isolation_posix",
+        group="isolation",
+        question="Does a second pod on the node see the first one's POSIX objects?",
+        scenario="pair",
+        steps=(*_identities("first", "stranger"), *_object("first", "stranger", mode="0666", umask="0")),
+        expected="it does not find the object of the same name, and has another /dev/shm",
+        remedy="take hostIPC and hostPath /dev/shm out of the pods, or find out why the runtime leaks the host's /dev/shm",
+    ),
+    Check(
+        id="SHM602",
+        name="sysctl_safe",
+        group="limits",
+        question="Does the safe sysctl kernel.shm_rmid_forced take effect in the pod?",
+        scenario="forced",
+        steps=(
+            Step("sysctls", "forced", "sysctls"),
+            Step("forced", "forced", "rmid_forced", {"key": "{key}"}),
+        ),
+        expected="the value is 1, and a segment is gone at its last detach",
+        remedy="use a runtime that applies the sysctls of the pod (gVisor ignores them)",
+    ),
+    Check(
+        id="SHM603",
+        name="sysctl_unsafe",
+        group="limits",
+        question="Does the node admit the unsafe sysctl kernel.shmmax, and does it take effect?",
+        scenario="unsafe",
+        steps=(Step("sysctls", "unsafe", "sysctls"),),
+        expected="the value that the pod asked for",
+        remedy="allow it in the kubelet's allowedUnsafeSysctls",
+        skips=frozenset({"SysctlForbidden", "PodSecurity"}),
+    ),
+    Check(
+        id="SHM604",
+        name="limits_errno",
+        group="limits",
+        question="Do the IPC limits of the kernel fail with the errno that programs expect?",
+        scenario="pair",
+        steps=(Step("sysctls", "first", "sysctls"), Step("limits", "first", "limits")),
+        expected="EINVAL beyond shmmax, and for a segment of 0 bytes",
+        remedy="set the limits by sysctls of the pod; those of the node do not reach it",
+    ),
+    Check(
+        id="SHM605",
+        name="huge_pages",
+        group="limits",
+        question="Does a huge page that the pod has no limit for kill the process, like a full /dev/shm would?",
+        scenario="pair",
+        steps=(Step("sysctls", "first", "sysctls"), Step("huge", "first", "hugepage")),
+        expected="no huge pages on the node, or a mapping that fails cleanly",
+        remedy="limits: {hugepages-2Mi: ...} in the container, or huge_pages=off in PostgreSQL: this Bus error is not /dev/shm",
+    ),
+    Check(
+        id="SHM606",
+        name="msgqueue_budget",
+        group="limits",
+        question="How many POSIX message queues of default size can the pod's user open?",
+        scenario="pair",
+        steps=(Step("budget", "guest", "msgqueue_budget"),),
+        expected="at least one; about nine in all, since RLIMIT_MSGQUEUE counts per user and node",
+        remedy="use smaller queues (mq_attr), or give workloads users of their own",
+    ),
+)
+
+#: Asked in every run: their answers are known. If one does not hold, nothing that leans on it is decided.
+CONTROLS: t.Final[tuple[Check, ...]] = (
+    Check(
+        id="SHM901",
+        name="control_positive",
+        group="control",
+        question="Does a process find the segment that its own parent made?",
+        scenario="pair",
+        steps=(Step("same", "first", "control_same", {"key": "{key}"}),),
+        expected="yes: there is no boundary in between",
+        remedy="look at seccomp profiles and IPC limits: System V memory does not work at all in this container",
+    ),
+    Check(
+        id="SHM902",
+        name="control_negative",
+        group="control",
+        question="Is a segment that nobody made not found?",
+        scenario="pair",
+        steps=(Step("same", "first", "control_same", {"key": "{key}"}),),
+        expected="ENOENT",
+        remedy="report this with the evidence: the probe finds what is not there",
+    ),
+    Check(
+        id="SHM903",
+        name="control_canary",
+        group="control",
+        question="Does a doctored observation fail?",
+        scenario="pair",
+        steps=(),
+        expected="FAIL for a wrong nonce, undecided for a damaged output",
+        remedy="report this as a bug of podshm: its rules pass what they must not",
     ),
 )
 
@@ -223,3 +841,19 @@ BY_ID: t.Final[dict[str, Check]] = {check.id: check for check in CHECKS}
 
 #: How long one step may take, in seconds; the probe itself is told the same deadline.
 STEP_SECONDS: t.Final = 10
+
+
+def select(words: t.Iterable[str]) -> list[Check]:
+    """The checks of the catalog that the words name: ids, groups or tags. No word at all means every check.
+
+    :raises ValueError: a word names nothing.
+    """
+    wanted = set(words)
+    known = {word for check in CHECKS for word in (check.id, check.group, *check.tags)}
+    unknown = sorted(wanted - known)
+    if unknown:
+        others = sorted(word for word in known if not word.startswith("SHM"))
+        raise ValueError(
+            f"there is no check, group or tag {', '.join(unknown)}; groups and tags are {', '.join(others)}"
+        )
+    return [check for check in CHECKS if not wanted or wanted & {check.id, check.group, *check.tags}]

@@ -312,12 +312,19 @@ class Cluster:
         body: dict[str, t.Any] | None = None,
         query: t.Sequence[tuple[str, str]] = (),
         read_seconds: float = _REQUEST_SECONDS[1],
+        content_type: str = "application/json",
     ) -> t.Any:
         most = max(_LAST_SECONDS, self.until - time.monotonic())
         timeout = (min(_REQUEST_SECONDS[0], most), min(read_seconds, most))
         try:
             return self._client.request(
-                method, path, body=body, query_params=list(query), serialize=False, _request_timeout=timeout
+                method,
+                path,
+                body=body,
+                query_params=list(query),
+                content_type=content_type,
+                serialize=False,
+                _request_timeout=timeout,
             )
         except DynamicApiError as error:
             raise self._refusal(error.status, _message(error.body), subject) from None
@@ -361,6 +368,22 @@ class Cluster:
             body=manifest,
             query=[("dryRun", "All")] if dry_run else [],
         )
+
+    def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> None:
+        """Change a subresource of a pod that this run created (strategic merge)."""
+        subject = f"pod {self.namespace}/{pod}"
+        try:
+            self._request(
+                "patch",
+                f"{self._path('pods', pod)}/{subresource}",
+                subject,
+                body=patch,
+                content_type="application/strategic-merge-patch+json",
+            )
+        except Undecided as problem:
+            if problem.reason == "PodGone" and "could not find the requested resource" in problem.detail:
+                raise Undecided("FeatureGateOff", f"the API server has no pods/{subresource}", subject) from None
+            raise
 
     def delete(self, stored: dict[str, t.Any]) -> None:
         """Delete an object that this run created; one that is gone already is fine."""
@@ -593,24 +616,44 @@ class Session:
         self._out = b""
         self._err = b""
 
-    def ask(self, line: str, complete: t.Callable[[bytes], int | None], timeout: float) -> bytes:
-        """Send a line and return the output up to where C(complete) says that the answer ends.
+    def send(self, line: str, timeout: float) -> None:
+        """Send one line.
+
+        :raises Undecided: ExecTransport.
+        """
+        with self._broken(timeout):
+            self._socket.settimeout(timeout)
+            self._socket.send_binary(bytes([self._STDIN]) + line.encode("ascii"))
+
+    def take(self, complete: t.Callable[[bytes], int | None], timeout: float) -> bytes:
+        """Take the output up to where C(complete) says that the answer ends.
 
         :param complete: given the bytes so far, the index after the answer, or nothing.
         :raises Undecided: Timeout, BadOutput, ExecTransport, ProbeArch, ProbeNoExec.
         """
+        end = self._wait(complete, timeout)
+        answer, self._out = self._out[:end], self._out[end:]
+        return answer
+
+    def see(self, seen: t.Callable[[bytes], int | None], timeout: float) -> None:
+        """Wait until the output holds what C(seen) looks for, and leave it there."""
+        self._wait(seen, timeout)
+
+    def _wait(self, found: t.Callable[[bytes], int | None], timeout: float) -> int:
         until = time.monotonic() + timeout
-        try:
-            self._socket.settimeout(timeout)
-            self._socket.send_binary(bytes([self._STDIN]) + line.encode("ascii"))
+        with self._broken(timeout):
             while True:
-                end = complete(self._out)
+                end = found(self._out)
                 if end is not None:
-                    answer, self._out = self._out[:end], self._out[end:]
-                    return answer
+                    return end
                 if len(self._out) > OUTPUT_BYTES:
                     raise Undecided("BadOutput", f"more than {OUTPUT_BYTES} bytes without a sentinel", self._subject)
                 self._receive(until)
+
+    @contextlib.contextmanager
+    def _broken(self, timeout: float) -> collections.abc.Iterator[None]:
+        try:
+            yield
         except websocket.WebSocketTimeoutException:
             raise Undecided("Timeout", f"no answer of the probe within {timeout:g} s", self._subject) from None
         except (websocket.WebSocketException, OSError) as error:
@@ -696,9 +739,43 @@ _START: t.Final = frozenset(
 
 
 def _ours(pod: dict[str, t.Any]) -> list[str]:
-    """The containers that run the probe; an admission webhook may have added others."""
-    containers = pod["spec"]["containers"]
+    """The containers that run the probe and keep running; an admission webhook may have added others."""
+    sidecars = [c for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    containers = [*sidecars, *pod["spec"]["containers"]]
     return [container["name"] for container in containers if (container.get("command") or [""])[0] == _pod.PROBE]
+
+
+def states(pod: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """The status of every container of a pod, of whatever kind, by name."""
+    status = pod.get("status") or {}
+    kinds = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    return {entry["name"]: entry for kind in kinds for entry in status.get(kind) or ()}
+
+
+def running(pod: dict[str, t.Any], container: str, restarts: int = 0) -> bool:
+    """Whether a container runs, after at least so many restarts.
+
+    :raises Undecided: it never will.
+    """
+    entry = states(pod).get(container) or {}
+    _raise_for(entry.get("state") or {}, f"container {container} of {_subject(pod)}")
+    return "running" in (entry.get("state") or {}) and int(entry.get("restartCount", 0)) >= restarts
+
+
+def resized(pod: dict[str, t.Any], container: str, memory_bytes: int) -> bool:
+    """Whether the kubelet reports that it gave a container this memory limit (KEP-1287, Kubernetes 1.33).
+
+    :raises Undecided: Infeasible, it says that it cannot.
+    """
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodResizePending" and condition.get("reason") == "Infeasible":
+            raise Undecided("Infeasible", _quote(condition.get("message", "")), _subject(pod))
+    resources = (states(pod).get(container) or {}).get("resources") or {}
+    return str((resources.get("limits") or {}).get("memory", "")) == _pod.memory_text(memory_bytes)
+
+
+def _subject(pod: dict[str, t.Any]) -> str:
+    return f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
 
 
 def completed(pod: dict[str, t.Any]) -> bool:
@@ -714,17 +791,18 @@ def started(pod: dict[str, t.Any]) -> bool:
 
     :raises Undecided: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
     """
-    subject = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    subject = _subject(pod)
     if pod["metadata"].get("deletionTimestamp"):
         raise Undecided("PodGone", "somebody deletes it", subject)
-    status = pod.get("status") or {}
     ours = _ours(pod)
-    states = {entry["name"]: entry.get("state") or {} for entry in status.get("containerStatuses") or ()}
-    for name in ours:
-        _raise_for(states.get(name, {}), f"container {name} of {subject}")
+    now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
+    for name, state in now.items():
+        if name in ours or state.get("terminated", {}).get("reason") in _START or "waiting" in state:
+            _raise_for(state, f"container {name} of {subject}")
+    status = pod.get("status") or {}
     if status.get("phase") == "Failed":
         raise _failure(status, subject)
-    return all("running" in states.get(name, {}) or "terminated" in states.get(name, {}) for name in ours)
+    return all("running" in now.get(name, {}) or "terminated" in now.get(name, {}) for name in ours)
 
 
 def _raise_for(state: dict[str, t.Any], subject: str) -> None:
@@ -745,6 +823,7 @@ def _failure(status: dict[str, t.Any], subject: str) -> Undecided:
         "DeadlineExceeded": "Timeout",
         "OutOfmemory": "Unschedulable",
         "OutOfcpu": "Unschedulable",
+        "SysctlForbidden": "SysctlForbidden",
     }
     return Undecided(
         known.get(reason, "PodFailed"), f"{reason or 'it failed'}: {message or aftermath_text(status)}", subject
@@ -776,7 +855,7 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
 
 def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Undecided:
     """Why a pod has not started in time: the scheduler's word, else the last telling event, else only the time."""
-    subject = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    subject = _subject(pod)
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
             return Undecided("Unschedulable", _quote(condition.get("message", "")), subject)

@@ -22,6 +22,9 @@ RUN_SPEC: t.Final[dict[str, t.Any]] = {
     "node_selector": {"type": "dict", "default": {}},
     "tolerations": {"type": "list", "elements": "dict", "default": []},
     "runtime_class": {"type": "str", "default": ""},
+    "runtime_classes": {"type": "list", "elements": "str", "default": []},
+    "nodes": {"type": "str", "choices": ["representative", "first", "all"], "default": "representative"},
+    "accept": {"type": "dict", "default": {}},
     "resources": {
         "type": "dict",
         "default": {},
@@ -67,7 +70,10 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         image=params["image"],
         node_selector={str(key): str(value) for key, value in params["node_selector"].items()},
         tolerations=tuple(params["tolerations"]),
-        runtime_class=params["runtime_class"],
+        # an empty name is the cluster's default runtime
+        runtime_classes=tuple(params["runtime_classes"] or [params["runtime_class"]]),
+        nodes=params["nodes"],
+        accept=_accept(params["accept"]),
         cpu=resources.get("cpu") or _plan.Settings.cpu,
         # below this the runtime itself does not fit into the container's cgroup
         memory_bytes=size(
@@ -88,6 +94,15 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         fill=params["fill"],
         max_write_bytes=size("max_write", params["max_write"]),
     )
+
+
+def _accept(accept: t.Mapping[str, t.Any]) -> dict[str, str]:
+    for check, why in accept.items():
+        if check not in _catalog.BY_ID:
+            raise ValueError(f"accept: there is no {check}; there are {', '.join(_catalog.BY_ID)}")
+        if not str(why or "").strip():
+            raise ValueError(f"accept: {check} needs a reason")
+    return {check: str(why) for check, why in accept.items()}
 
 
 #: Of a kubeconfig's user, what may be shown. What is not known is secret.
@@ -179,12 +194,14 @@ def exit_fields(result: _run.Result) -> dict[str, t.Any]:
     return {
         "changed": bool(result.residue),
         "checks": result.checks,
+        "controls": result.controls,
         "status": result.status,
         "run": {
             "id": result.run,
             "cluster": result.cluster,
             "server": result.server,
-            "node": result.node,
+            "targets": result.targets,
+            "unasked": result.unasked,
             "duration": result.duration,
         },
         "residue": result.residue,

@@ -13,6 +13,7 @@ import dataclasses
 import decimal
 import re
 import typing as t
+import zlib
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _pod, _protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
@@ -39,7 +40,8 @@ class Settings:
     image: str = ""
     node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: tuple[dict[str, t.Any], ...] = ()
-    runtime_class: str = ""
+    runtime_classes: tuple[str, ...] = ("",)
+    nodes: str = "representative"
     cpu: str = "250m"
     memory_bytes: int = 32 * _catalog.MIB
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -51,6 +53,8 @@ class Settings:
     default_size_bytes: int = _catalog.DEFAULT_SHM_BYTES
     fill: bool = True
     max_write_bytes: int = 1024 * _catalog.MIB
+    #: check id -> why its FAIL is accepted
+    accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +70,31 @@ class Node:
     kernel: str
     kubelet: str
 
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where questions are asked: a node, which stands for others of its kind, and a RuntimeClass."""
+
+    node: Node
+    runtime_class: str
+    stands_for: tuple[str, ...]
+
     def facts(self) -> dict[str, t.Any]:
-        """The node as it stands in results and reports."""
-        return dataclasses.asdict(self)
+        """The target as it stands in results and reports."""
+        return {
+            **dataclasses.asdict(self.node),
+            "runtime_class": self.runtime_class,
+            "stands_for": list(self.stands_for),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Unasked:
+    """Nodes that nothing is asked of, and why."""
+
+    nodes: list[str]
+    reason: str
+    detail: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,22 +107,42 @@ class PlannedStep:
     name: str
     nonce: str
     args: dict[str, str]
+    waits: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class PodPlan:
-    """One pod: what it is made of and which steps run in it, in order."""
+    """One pod: its name within the run, what it is, and its containers and volumes."""
 
     part: str
-    completes: bool
+    options: _pod.PodOptions
     containers: tuple[_pod.ContainerSpec, ...]
     volumes: tuple[_pod.VolumeSpec, ...]
-    steps: tuple[PlannedStep, ...]
 
     @property
-    def memory_limit_bytes(self) -> int:
-        """The pod's memory limit: every container declares one, so it is their sum."""
-        return sum(container.memory_bytes for container in self.containers)
+    def memory_limit_bytes(self) -> int | None:
+        """The pod's memory limit as Kubernetes computes it: the sum, if every container declares one, else none.
+
+        Sidecars run beside the others and count; init containers that end before do not, since theirs are smaller.
+        """
+        running = [container for container in self.containers if container.kind in ("main", "sidecar")]
+        if not all(container.limited for container in running):
+            return None
+        return sum(container.memory_bytes for container in running)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScenarioPlan:
+    """The pods of one scenario and the steps that run in them, in order."""
+
+    name: str
+    completes: bool
+    pods: tuple[PodPlan, ...]
+    steps: tuple[PlannedStep, ...]
+
+    def pod_of(self, container: str) -> PodPlan:
+        """The pod that a container is in, or will be added to."""
+        return next(pod for pod in self.pods if any(spec.name == container for spec in pod.containers))
 
 
 def quantity(text: t.Any) -> int:
@@ -104,14 +150,25 @@ def quantity(text: t.Any) -> int:
 
     :raises ValueError: it is none.
     """
+    return int(_quantity(text).to_integral_value(rounding=decimal.ROUND_CEILING))
+
+
+def _quantity(text: t.Any) -> decimal.Decimal:
     match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})", str(text).strip())
     if not match or match.group(2) not in _SUFFIXES:
         raise ValueError(f"not a quantity: {text!r}; write for example 512Mi")
     try:
-        number = decimal.Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
+        return decimal.Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
     except decimal.InvalidOperation:
         raise ValueError(f"not a quantity: {text!r}; write for example 512Mi") from None
-    return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
+
+
+#: CPU of a container that writes little. Less would throttle the runtime itself while it starts the container.
+_LIGHT_CPU: t.Final = "100m"
+
+#: A tmpfs that is written to beside the point, and what the charge of a write is measured with.
+_SMALL: t.Final = 16 * _catalog.MIB
+_CHARGE: t.Final = 8 * _catalog.MIB
 
 
 def variables(settings: Settings, run: str) -> dict[str, str]:
@@ -122,15 +179,30 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
 
     return {
         "run": run,
-        # a key of this run alone; never 0, which is IPC_PRIVATE
-        "key": f"0x{int(run, 16) % 0x7FFFFFFE + 1:x}",
         "text": _catalog.SENTENCE,
         "size_limit": str(settings.size_limit_bytes),
+        "size_limit_text": _pod.memory_text(settings.size_limit_bytes),
         "default_size": str(settings.default_size_bytes),
         "fill_default": bound(settings.default_size_bytes + _BEYOND),
         "fill_memory": bound(settings.default_size_bytes + _MORE_THAN_DEFAULT),
         "fill_limit": bound(settings.size_limit_bytes + _BEYOND),
+        "beyond_limit": str(settings.size_limit_bytes + _BEYOND),
+        "small": str(_SMALL),
+        "beyond_small": str(_SMALL + _BEYOND),
+        "charge": str(_CHARGE),
+        # beyond any pod of the catalog
+        "too_much": str(1024 * _catalog.MIB),
+        "more_memory": str(settings.memory_bytes + _SMALL + 16 * _catalog.MIB),
+        # no default of any kernel
+        "shmmax": str(123 * _catalog.MIB),
     }
+
+
+def _own(check: str, values: t.Mapping[str, str]) -> dict[str, str]:
+    """The placeholders of one check: key and name are its own, since a runtime that leaks may make pods meet."""
+    number = int(values["run"], 16) + zlib.crc32(check.encode("ascii"))
+    # never 0, which is IPC_PRIVATE
+    return {**values, "key": f"0x{number % 0x7FFFFFFE + 1:x}", "name": f"/podshm-{values['run']}-{check.lower()}"}
 
 
 def plan(
@@ -138,13 +210,13 @@ def plan(
     settings: Settings,
     run: str,
     nonces: collections.abc.Iterator[str],
-) -> tuple[PodPlan, ...]:
-    """The pods that answer the checks: one per scenario, with the containers that a step names.
+) -> tuple[ScenarioPlan, ...]:
+    """The scenarios that answer the checks, with the pods and containers that a step names.
 
     :param nonces: fresh random nonces, one is taken per step.
     """
     values = variables(settings, run)
-    pods = []
+    scenarios = []
     for scenario in _catalog.SCENARIOS.values():
         steps = [
             (check, step)
@@ -154,17 +226,17 @@ def plan(
             if settings.fill or step.name != "fill"
         ]
         if steps:
-            pods.append(_pod_plan(scenario, steps, settings, values, nonces))
-    return tuple(pods)
+            scenarios.append(_scenario_plan(scenario, steps, settings, values, nonces))
+    return tuple(scenarios)
 
 
-def _pod_plan(
+def _scenario_plan(
     scenario: _catalog.Scenario,
     steps: t.Sequence[tuple[_catalog.Check, _catalog.Step]],
     settings: Settings,
     values: t.Mapping[str, str],
     nonces: collections.abc.Iterator[str],
-) -> PodPlan:
+) -> ScenarioPlan:
     planned = tuple(
         PlannedStep(
             check=check.id,
@@ -172,48 +244,99 @@ def _pod_plan(
             container=step.container,
             name=step.name,
             nonce=next(nonces),
-            args={key: value.format_map(values) for key, value in step.args.items()},
+            args={key: value.format_map(_own(check.id, values)) for key, value in step.args.items()},
+            waits=step.waits,
         )
         for check, step in steps
     )
-    used = {step.container for step in planned}
     writes: dict[str, int] = {}
     for _check, wanted in steps:
         if wanted.writes:
             writes[wanted.container] = max(writes.get(wanted.container, 0), int(wanted.writes.format_map(values)))
-    containers = []
-    volumes: dict[str, _pod.VolumeSpec] = {}
-    for container in scenario.containers:
-        if container.name not in used:
+    used = {step.container for step in planned}
+    pods = []
+    for pod in scenario.pods:
+        containers = [
+            container for container in scenario.containers if container.pod == pod.name and container.name in used
+        ]
+        if not containers:
             continue
-        containers.append(
-            _pod.ContainerSpec(
-                name=container.name,
-                command=_command(container.name, planned) if scenario.completes else ("hold",),
-                memory_bytes=settings.memory_bytes
-                + max(writes.get(container.name, 0), int(container.memory.format_map(values))),
-                mounts=tuple((path, volume.name) for path, volume in container.mounts),
+        # an ephemeral container needs a pod that it is added to
+        if all(container.kind != "main" for container in containers):
+            containers.append(next(c for c in scenario.containers if c.pod == pod.name and c.kind == "main"))
+        specs = tuple(
+            _container_spec(container, scenario.completes, planned, settings, writes.get(container.name, 0), values)
+            for container in containers
+        )
+        volumes = {volume.name: volume for container in containers for _path, volume in container.mounts}
+        pods.append(
+            PodPlan(
+                part=pod.name or scenario.name,
+                options=_pod.PodOptions(
+                    restarts=pod.restarts,
+                    share_pids=pod.share_pids,
+                    own_users=pod.own_users,
+                    host_ipc=pod.host_ipc,
+                    sysctls=tuple((name, value.format_map(values)) for name, value in pod.sysctls),
+                ),
+                containers=specs,
+                volumes=tuple(
+                    _pod.VolumeSpec(volume.name, volume.medium, volume.size_limit.format_map(values))
+                    for volume in volumes.values()
+                ),
             )
         )
-        for _path, volume in container.mounts:
-            volumes[volume.name] = _pod.VolumeSpec(
-                name=volume.name,
-                medium=volume.medium,
-                size_limit_bytes=quantity(volume.size_limit.format_map(values)) if volume.size_limit else 0,
-            )
-    return PodPlan(scenario.name, scenario.completes, tuple(containers), tuple(volumes.values()), planned)
+    return ScenarioPlan(scenario.name, scenario.completes, tuple(pods), planned)
 
 
-def _command(container: str, steps: t.Iterable[PlannedStep]) -> tuple[str, ...]:
-    (step,) = (step for step in steps if step.container == container)
-    return tuple(_protocol.argv(step.name, step.nonce, step.args))
+def _container_spec(
+    container: _catalog.Container,
+    completes: bool,
+    steps: t.Iterable[PlannedStep],
+    settings: Settings,
+    writes: int,
+    values: t.Mapping[str, str],
+) -> _pod.ContainerSpec:
+    command: tuple[str, ...] = ("hold",)
+    if completes or container.kind == "init":
+        (step,) = (step for step in steps if step.container == container.name)
+        command = tuple(_protocol.argv(step.name, step.nonce, step.args))
+    light = writes <= _SMALL + _BEYOND
+    return _pod.ContainerSpec(
+        name=container.name,
+        command=command,
+        cpu=min(_LIGHT_CPU, settings.cpu, key=_quantity) if light else settings.cpu,
+        memory_bytes=settings.memory_bytes + max(writes, int(container.memory.format_map(values))),
+        mounts=tuple((path, volume.name) for path, volume in container.mounts),
+        kind=container.kind,
+        user=container.user,
+        limited=container.limited,
+        read_only=container.read_only,
+    )
 
 
-def choose_node(nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]) -> Node:
-    """The first node, by name, that can run the pods now: selected, ready, tolerated, with an image.
+#: What a cloud calls its pools: nodes of one pool are alike.
+_POOL_LABELS: t.Final = (
+    "cloud.google.com/gke-nodepool",
+    "eks.amazonaws.com/nodegroup",
+    "kubernetes.azure.com/agentpool",
+    "karpenter.sh/nodepool",
+    "node.kubernetes.io/instance-type",
+    "node-role.kubernetes.io/control-plane",
+)
+
+
+def choose(
+    nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]
+) -> tuple[list[Target], list[Unasked]]:
+    """The targets of a run, and the nodes that it leaves out.
+
+    One node per distinct pool, architecture, kernel, kubelet and runtime version stands for the others, times each
+    RuntimeClass; all nodes or only the first, if the settings say so. A kind of node that cannot be used is left out, as
+    long as there is another.
 
     :param nodes: Node objects as the API server returns them.
-    :raises Undecided: none can; the detail says why the nearest could not.
+    :raises Undecided: none can be used; the detail says why the nearest could not.
     """
     selected = [node for node in nodes if _selected(node, settings.node_selector)]
     if not selected:
@@ -221,16 +344,51 @@ def choose_node(nodes: t.Sequence[dict[str, t.Any]], settings: Settings, archite
         raise Undecided(
             "NoNode", f"none of {len(nodes)} nodes has the labels {wanted}" if wanted else "there is no node"
         )
+    kinds: dict[tuple[str, ...], list[dict[str, t.Any]]] = {}
+    for one in sorted(selected, key=lambda one: str(one["metadata"]["name"])):
+        kinds.setdefault(_kind(one, settings), []).append(one)
+    usable: list[tuple[Node, tuple[str, ...]]] = []
+    unasked: list[tuple[Unasked, Undecided]] = []
+    for alike in kinds.values():
+        names = tuple(str(one["metadata"]["name"]) for one in alike)
+        node, problem = _first_usable(alike, settings, architectures)
+        if node:
+            usable.append((node, names))
+        elif problem:
+            unasked.append((Unasked(list(names), problem.reason, str(problem)), problem))
+    if not usable:
+        # images are looked at when all else fits: who failed there got furthest
+        worst = max((problem for _left, problem in unasked), key=lambda problem: problem.reason != "NoNode")
+        others = f"; the other {len(selected) - 1} cannot be used either" if len(selected) > 1 else ""
+        raise Undecided(worst.reason, f"{worst.detail}{others}", worst.subject)
+    if settings.nodes == "first":
+        usable = usable[:1]
+    targets = [
+        Target(node, runtime_class, names) for node, names in usable for runtime_class in settings.runtime_classes
+    ]
+    return targets, [left for left, _problem in unasked]
+
+
+def _kind(node: dict[str, t.Any], settings: Settings) -> tuple[str, ...]:
+    """What nodes must have in common to be alike."""
+    if settings.nodes == "all":
+        return (str(node["metadata"]["name"]),)
+    labels = node["metadata"].get("labels") or {}
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    facts = ("operatingSystem", "architecture", "kernelVersion", "kubeletVersion", "containerRuntimeVersion")
+    return (*(str(labels.get(label)) for label in _POOL_LABELS), *(str(info.get(fact)) for fact in facts))
+
+
+def _first_usable(
+    nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]
+) -> tuple[Node | None, Undecided | None]:
     problems: list[Undecided] = []
-    for node in sorted(selected, key=lambda node: str(node["metadata"]["name"])):
+    for node in nodes:
         try:
-            return _usable(node, settings, architectures)
+            return _usable(node, settings, architectures), None
         except Undecided as problem:
             problems.append(problem)
-    # the last one that could be told got furthest: images are looked at when all else fits
-    worst = max(problems, key=lambda problem: problem.reason != "NoNode")
-    others = f"; the other {len(problems) - 1} cannot be used either" if len(problems) > 1 else ""
-    raise Undecided(worst.reason, f"{worst.detail}{others}", worst.subject)
+    return None, max(problems, key=lambda problem: problem.reason != "NoNode")
 
 
 def _selected(node: dict[str, t.Any], selector: t.Mapping[str, str]) -> bool:

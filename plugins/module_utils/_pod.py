@@ -36,48 +36,67 @@ _USER: t.Final = 65532
 
 @dataclasses.dataclass(frozen=True)
 class ContainerSpec:
-    """One container: its command, memory in bytes, and mounts as (path, volume name)."""
+    """One container: its command, memory in bytes, mounts as (path, volume name), and what sets it apart."""
 
     name: str
     command: tuple[str, ...]
     memory_bytes: int
     mounts: tuple[tuple[str, str], ...]
+    kind: str = "main"
+    user: int = 0
+    limited: bool = True
+    read_only: bool = False
+    cpu: str = "100m"
 
 
 @dataclasses.dataclass(frozen=True)
 class VolumeSpec:
-    """One emptyDir; C(size_limit_bytes) 0 means no sizeLimit."""
+    """One emptyDir; an empty C(size_limit) means that it has none."""
 
     name: str
     medium: str
-    size_limit_bytes: int
+    size_limit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PodOptions:
+    """What sets a pod apart from others."""
+
+    restarts: bool = False
+    share_pids: bool = False
+    own_users: bool = False
+    host_ipc: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Common:
-    """What all objects of a run have in common."""
+    """What all objects of a run on one target have in common."""
 
     run: str
+    target: str
     namespace: str
     node: str
+    architecture: str
     image: str
     pull_policy: str
     runtime_class: str
-    cpu: str
     tolerations: tuple[dict[str, t.Any], ...]
     labels: dict[str, str]
     annotations: dict[str, str]
     deadline_seconds: int
 
 
-def name(run: str, part: str = "") -> str:
-    """The name of an object of a run."""
-    return f"podshm-{run}-{part}" if part else f"podshm-{run}"
+def name(common: Common, part: str = "") -> str:
+    """The name of a pod of a run; without a part, that of the anchor."""
+    if not part:
+        return f"podshm-{common.run}"
+    return "-".join(word for word in ("podshm", common.run, common.target, part) if word)
 
 
-def _metadata(common: Common, part: str, owner_uid: str) -> dict[str, t.Any]:
+def _metadata(common: Common, full_name: str, owner_uid: str) -> dict[str, t.Any]:
     metadata: dict[str, t.Any] = {
-        "name": name(common.run, part),
+        "name": full_name,
         "namespace": common.namespace,
         "labels": {**common.labels, **LABELS, RUN_LABEL: common.run},
         "annotations": dict(common.annotations),
@@ -87,7 +106,7 @@ def _metadata(common: Common, part: str, owner_uid: str) -> dict[str, t.Any]:
             {
                 "apiVersion": "batch/v1",
                 "kind": "Job",
-                "name": name(common.run),
+                "name": name(common),
                 "uid": owner_uid,
                 # OpenShift refuses true without update on jobs/finalizers (OwnerReferencesPermissionEnforcement)
                 "blockOwnerDeletion": False,
@@ -96,14 +115,18 @@ def _metadata(common: Common, part: str, owner_uid: str) -> dict[str, t.Any]:
     return metadata
 
 
-def _security() -> dict[str, t.Any]:
+def _config_name(common: Common) -> str:
+    return f"{name(common)}-probe-{common.architecture}"
+
+
+def _security(user: int = 0) -> dict[str, t.Any]:
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
         "runAsNonRoot": True,
-        "runAsUser": _USER,
-        "runAsGroup": _USER,
+        "runAsUser": user or _USER,
+        "runAsGroup": user or _USER,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
 
@@ -122,14 +145,14 @@ def anchor(common: Common) -> dict[str, t.Any]:
                 "name": "none",
                 "image": common.image,
                 "securityContext": _security(),
-                "resources": _resources(common.cpu, 1024 * 1024),
+                "resources": _resources("100m", 1024 * 1024),
             }
         ],
     }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(common, "", ""),
+        "metadata": _metadata(common, name(common), ""),
         "spec": {
             "parallelism": 0,
             "backoffLimit": 0,
@@ -145,38 +168,63 @@ def probe_config(common: Common, owner_uid: str, binary: bytes) -> dict[str, t.A
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(common, "probe", owner_uid),
+        "metadata": _metadata(common, _config_name(common), owner_uid),
         "immutable": True,
         "binaryData": {"probe": base64.b64encode(binary).decode("ascii")},
     }
 
 
-def _resources(cpu: str, memory_bytes: int) -> dict[str, t.Any]:
+def _resources(cpu: str, memory_bytes: int, limited: bool = True) -> dict[str, t.Any]:
     amount = {"cpu": cpu, "memory": str(memory_bytes)}
-    return {"requests": amount, "limits": dict(amount)}
+    limits = dict(amount) if limited else {"cpu": cpu}
+    return {"requests": amount, "limits": limits}
 
 
 def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
-    return {
+    container: dict[str, t.Any] = {
         "name": spec.name,
         "image": common.image,
         "imagePullPolicy": common.pull_policy,
         "command": [PROBE, *spec.command],
-        "securityContext": _security(),
-        "resources": _resources(common.cpu, spec.memory_bytes),
+        "securityContext": _security(spec.user),
         "volumeMounts": [
             {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True},
-            *({"name": volume, "mountPath": path} for path, volume in spec.mounts),
+            *({"name": volume, "mountPath": path, "readOnly": spec.read_only} for path, volume in spec.mounts),
         ],
     }
+    # the API server refuses resources for ephemeral containers
+    if spec.kind != "ephemeral":
+        container["resources"] = _resources(spec.cpu, spec.memory_bytes, spec.limited)
+    if spec.kind == "sidecar":
+        container["restartPolicy"] = "Always"
+    return container
+
+
+def memory_text(memory_bytes: int) -> str:
+    """How the API server writes an amount of memory, in its canonical form (V(64Mi), not V(67108864))."""
+    for power, suffix in enumerate(("Ti", "Gi", "Mi", "Ki")):
+        unit = 1024 ** (4 - power)
+        if memory_bytes % unit == 0:
+            return f"{memory_bytes // unit}{suffix}"
+    return str(memory_bytes)
+
+
+def resize(container: str, cpu: str, memory_bytes: int) -> dict[str, t.Any]:
+    """The patch that changes the resources of a container in place."""
+    return {"spec": {"containers": [{"name": container, "resources": _resources(cpu, memory_bytes)}]}}
+
+
+def ephemeral(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
+    """The patch that adds an ephemeral container to a running pod."""
+    return {"spec": {"ephemeralContainers": [_container(spec, common)]}}
 
 
 def _volume(spec: VolumeSpec) -> dict[str, t.Any]:
     empty_dir: dict[str, t.Any] = {}
     if spec.medium:
         empty_dir["medium"] = spec.medium
-    if spec.size_limit_bytes:
-        empty_dir["sizeLimit"] = str(spec.size_limit_bytes)
+    if spec.size_limit:
+        empty_dir["sizeLimit"] = spec.size_limit
     return {"name": spec.name, "emptyDir": empty_dir}
 
 
@@ -186,13 +234,14 @@ def pod(
     owner_uid: str,
     containers: t.Sequence[ContainerSpec],
     volumes: t.Sequence[VolumeSpec],
+    options: PodOptions = PodOptions(),
 ) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
-    metadata = _metadata(common, part, owner_uid)
+    metadata = _metadata(common, name(common, part), owner_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"]}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"]}
     spec: dict[str, t.Any] = {
-        "restartPolicy": "Never",
+        "restartPolicy": "Always" if options.restarts else "Never",
         "activeDeadlineSeconds": common.deadline_seconds,
         # the probe obeys SIGTERM at once; 0 would drop the object before the node has cleaned up
         "terminationGracePeriodSeconds": 1,
@@ -209,12 +258,21 @@ def pod(
             }
         },
         "tolerations": list(common.tolerations),
-        "containers": [_container(container, common) for container in containers],
+        "initContainers": [_container(spec, common) for spec in containers if spec.kind in ("init", "sidecar")],
+        "containers": [_container(spec, common) for spec in containers if spec.kind == "main"],
         "volumes": [
-            {"name": "probe", "configMap": {"name": name(common.run, "probe"), "defaultMode": 0o555}},
+            {"name": "probe", "configMap": {"name": _config_name(common), "defaultMode": 0o555}},
             *(_volume(volume) for volume in volumes),
         ],
     }
+    if options.sysctls:
+        spec["securityContext"]["sysctls"] = [{"name": name, "value": value} for name, value in options.sysctls]
+    if options.share_pids:
+        spec["shareProcessNamespace"] = True
+    if options.own_users:
+        spec["hostUsers"] = False
+    if options.host_ipc:
+        spec["hostIPC"] = True
     if common.runtime_class:
         spec["runtimeClassName"] = common.runtime_class
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

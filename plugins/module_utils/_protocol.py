@@ -22,6 +22,7 @@ Scalar: t.TypeAlias = "str | int | bool"
 Args = t.Mapping[str, Scalar]
 
 _PRINTABLE = re.compile(rb"[\x20-\x7e\n]*")
+_READY = b'{"ready":true}\n'
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -66,6 +67,13 @@ def complete(data: bytes, nonce: str) -> int | None:
         if (start == 0 or data[start - 1 : start] == b"\n") and tail in data[start:end]:
             return end + 1
         start = end
+
+
+def ready(data: bytes, nonce: str) -> int | None:
+    """The index after the answer's C(ready) line, or after the whole answer if it ended without waiting."""
+    begin = data.find(nonce.encode("ascii"))
+    found = data.find(_READY, begin) if begin >= 0 else -1
+    return found + len(_READY) if found >= 0 else complete(data, nonce)
 
 
 def parse(data: bytes, step: str, nonce: str, limit: int = BLOCK_LIMIT) -> Observation:

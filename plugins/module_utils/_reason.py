@@ -48,6 +48,11 @@ REMEDIES: t.Final[dict[str, str]] = {
     "BadOutput": "look for something that alters the output of containers between the node and here, then run again",
     "ProbeError": "report this with the evidence: the probe refused its own step",
     "Timeout": "raise the option timeout or start_timeout, or look for what is slow",
+    # what a cluster may rightly refuse
+    "SysctlForbidden": "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
+    "FeatureGateOff": "upgrade the cluster or turn on the feature gate, if workloads need it",
+    "Infeasible": "the node cannot do it: read the message (cgroup v1 cannot resize memory-backed volumes)",
+    "NotVisible": "nothing to do: the runtime does not show containers what the check looks at",
     # rules that take a check out
     "CheckMode": "run without check mode to get a verdict",
     "ControlFailed": "look at the control check first; the verdict leans on it",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
@@ -38,17 +38,33 @@ class Decision:
 
     verdict: str
     observed: str
+    #: for SKIP, the code of the reason
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What a rule may know beside the observations: the plan, the node, and how the pod was afterwards."""
+    """What a rule may know beside the observations: the plan, the node, and how the pods were afterwards."""
 
     settings: _plan.Settings
     node: _plan.Node
-    pod: _plan.PodPlan
-    #: phase, reason and terminated containers of the pod after the last step
-    pod_after: t.Mapping[str, t.Any]
+    scenario: _plan.ScenarioPlan
+    #: by pod: phase, reason and terminated containers after the last step
+    after: t.Mapping[str, t.Mapping[str, t.Any]]
+    #: what the catalog's placeholders stand for
+    variables: t.Mapping[str, str]
+
+    def pod_after(self, container: str) -> t.Mapping[str, t.Any]:
+        """How the pod of a container was after the last step."""
+        return self.after[self.scenario.pod_of(container).part]
+
+    def memory(self, container: str) -> tuple[int, str]:
+        """What bounds a volume of medium Memory without a sizeLimit, in bytes, and its name (KEP-1967)."""
+        limit = self.scenario.pod_of(container).memory_limit_bytes
+        allocatable = self.node.allocatable_memory_bytes
+        if limit is None or allocatable <= limit:
+            return allocatable, "node allocatable"
+        return limit, "pod memory limit"
 
 
 Observations = t.Mapping[str, Observation]
@@ -69,7 +85,8 @@ def _told(observation: Observation, name: str) -> t.Any:
     :raises Undecided: the probe did not tell it.
     """
     if name not in observation.facts:
-        raise Undecided("ProbeError", f"the step {observation.step} did not tell {name} ({_failed(observation)})")
+        why = observation.error or _failed(observation)
+        raise Undecided("ProbeError", f"the step {observation.step} did not tell {name} ({why})")
     return observation.facts[name]
 
 
@@ -81,31 +98,45 @@ def _failed(observation: Observation) -> str:
     return "no system call failed"
 
 
-def _namespaces(seen: Observations, first: str, second: str) -> str:
-    one, other = _told(seen[first], "ns_ipc"), _told(seen[second], "ns_ipc")
+def _namespaces(seen: Observations) -> str:
+    who = [observation for label, observation in seen.items() if label.startswith("who_")]
+    if len(who) < 2:
+        return "no identity was taken"
+    one, other = (_told(observation, "ns_ipc") for observation in who[:2])
     return "one IPC namespace" if one == other else f"IPC namespaces {one} and {other}"
 
 
 def _meeting(seen: Observations) -> Decision | None:
     """Nothing when creator and reader met in a System V segment, else the FAIL that says how they did not."""
     create, read, finish = seen["create"], seen["read"], seen["finish"]
-    who = _namespaces(seen, "who_first", "who_second")
-    if not _told(create, "attached"):
-        if _errno(create, "shmget") == "EEXIST":
-            raise Undecided(
-                "ControlFailed", "a foreign segment has the run's own key: the IPC namespace is not the pod's"
-            )
+    who = _namespaces(seen)
+    _made(create, "attached", "segment")
+    if not create.facts["attached"]:
         return Decision(FAIL, f"the first container cannot make a segment ({_failed(create)})")
     if not _told(read, "found"):
         return Decision(FAIL, f"the second container does not find the segment ({_failed(read)}; {who})")
-    if read.facts.get("peer_nonce") != create.nonce:
-        return Decision(FAIL, f"the second container reads another segment under the same key ({who})")
-    if read.facts.get("text") != _catalog.SENTENCE:
-        return Decision(FAIL, f"the second container reads the nonce but not the sentence ({who})")
+    crossed = _crossed(create, read, f"under the same key ({who})")
+    if crossed:
+        return crossed
     if _told(finish, "reply_nonce") != read.nonce:
         return Decision(FAIL, f"the first container does not read the second's reply ({who})")
     if not _told(finish, "gone"):
         return Decision(FAIL, "the segment stays after IPC_RMID and the last detach")
+    return None
+
+
+def _made(create: Observation, fact: str, what: str) -> None:
+    """Whether an object is of this run: one that was there already says nothing about sharing."""
+    if not _told(create, fact) and any(record.get("errno") == "EEXIST" for record in create.calls):
+        raise Undecided("ControlFailed", f"a foreign {what} has the run's own name: the IPC namespace is not the pod's")
+
+
+def _crossed(sender: Observation, receiver: Observation, where: str) -> Decision | None:
+    """Nothing when the receiver read the sender's nonce and the sentence, else the FAIL."""
+    if receiver.facts.get("peer_nonce") != sender.nonce:
+        return Decision(FAIL, f"the second container reads something else {where}")
+    if receiver.facts.get("text") != _catalog.SENTENCE:
+        return Decision(FAIL, f"the second container reads the nonce but not the sentence {where}")
     return None
 
 
@@ -167,11 +198,10 @@ def _posix_shm_sem(seen: Observations, context: Context) -> Decision:
         return Decision(FAIL, f"the reader reads the nonce but not the sentence ({where})")
     if write.get("timed_out") or write.get("reply_nonce") != seen["read"].nonce:
         return Decision(FAIL, f"the writer does not read the reader's reply ({where})")
-    codes = [state["exit_code"] for state in context.pod_after["terminated"].values()]
-    if context.pod_after["phase"] == "Failed" or len(codes) < len(seen) or any(codes):
-        raise Undecided(
-            "PodFailed", f"both outputs are complete, but the pod is {context.pod_after['phase']} ({codes})"
-        )
+    after = context.pod_after("writer")
+    codes = [state["exit_code"] for state in after["terminated"].values()]
+    if after["phase"] == "Failed" or len(codes) < len(seen) or any(codes):
+        raise Undecided("PodFailed", f"both outputs are complete, but the pod is {after['phase']} ({codes})")
     if write.get("left"):
         return Decision(FAIL, f"{write['left']} objects of the run stay in /dev/shm")
     return Decision(PASS, f"the pod succeeded, both nonces and the sentence crossed, nothing stays ({where})")
@@ -183,22 +213,24 @@ def _waited_beside(posted_at: t.Any, reader: t.Mapping[str, t.Any]) -> bool:
     return isinstance(posted_at, int) and isinstance(ended, int) and ended - posted_at >= _POSTED_BEFORE_NS
 
 
-def _survived(fill: Observation, context: Context) -> str:
+def _survived(fill: Observation, after: t.Mapping[str, t.Any]) -> str:
     """What became of pod and writer, if not all went well."""
-    if context.pod_after.get("phase") != "Running":
-        return f"the pod is {context.pod_after.get('phase')} {context.pod_after.get('reason') or ''}".rstrip()
+    if after["phase"] != "Running":
+        return f"the pod is {after['phase']} {after['reason']}".rstrip()
     stopped = str(_told(fill, "stopped_by"))
     if stopped.startswith("signal:"):
         return f"the writer was killed by {stopped} after {_told(fill, 'written_bytes')} bytes"
     return ""
 
 
-def _enforced(seen: Observations, context: Context, size: int, shown: str) -> Decision:
+def _enforced(seen: Observations, context: Context, container: str, size: int, shown: str) -> Decision:
     """The verdict on a size that statvfs shows as expected: do real writes end there?"""
     fill = seen.get("fill")
     if fill is None:
         return Decision(WARN, f"{shown}, measured by statvfs only: fill is off")
-    trouble = _survived(fill, context)
+    if _errno(fill, "open"):
+        return Decision(FAIL, f"{shown}, but nothing can be written ({_failed(fill)})")
+    trouble = _survived(fill, context.pod_after(container))
     if trouble:
         return Decision(FAIL, f"{shown}, but {trouble}")
     written, stopped, free = (_told(fill, name) for name in ("written_bytes", "stopped_by", "available_bytes"))
@@ -232,7 +264,7 @@ def _shm_size_default(seen: Observations, context: Context) -> Decision:
     runtime = f"set by {context.node.runtime} on node {context.node.name}"
     if size != context.settings.default_size_bytes:
         return Decision(FAIL, f"{_shown(who.facts)}, {runtime}")
-    return _enforced(seen, context, size, _shown(who.facts))
+    return _enforced(seen, context, "first", size, _shown(who.facts))
 
 
 def _page_rounded(size: int, page: object) -> int:
@@ -240,22 +272,33 @@ def _page_rounded(size: int, page: object) -> int:
     return -(-size // page_bytes) * page_bytes
 
 
+#: gVisor shows its volumes by the protocol they come over
+_MEMORY_FS: t.Final = frozenset({"tmpfs", "9p"})
+
+
+def _not_memory(who: Observation) -> Decision | None:
+    """The FAIL of a /dev/shm that is no memory, or nothing."""
+    fs = _told(who, "mount_fs")
+    return None if fs in _MEMORY_FS else Decision(FAIL, f"/dev/shm is {fs}, not memory")
+
+
+def _is_size(who: Observation, wanted: int, source: str) -> Decision | None:
+    """The FAIL of another size than what it should be, or nothing."""
+    rounded = _page_rounded(wanted, who.facts.get("page_bytes"))
+    return None if _size(who) == rounded else Decision(FAIL, f"{_shown(who.facts)}, not {rounded} ({source})")
+
+
 def _shm_size_memory(seen: Observations, context: Context) -> Decision:
     who = seen["who_memory"]
-    size = _size(who)
-    limits = {
-        "node allocatable": context.node.allocatable_memory_bytes,
-        "pod memory limit": context.pod.memory_limit_bytes,
-    }
-    source = min(limits, key=lambda name: limits[name])
-    wanted = _page_rounded(limits[source], who.facts.get("page_bytes"))
-    if size != wanted:
-        return Decision(FAIL, f"{_shown(who.facts)}, not {wanted} ({source})")
+    wanted, source = context.memory("memory")
+    wrong = _not_memory(who) or _is_size(who, wanted, source)
+    if wrong:
+        return wrong
     shown = f"{_shown(who.facts)} = {source}"
     fill = seen.get("fill")
     if fill is None:
         return Decision(WARN, f"{shown}, measured by statvfs only: fill is off")
-    trouble = _survived(fill, context)
+    trouble = _survived(fill, context.pod_after("memory"))
     if trouble:
         return Decision(FAIL, f"{shown}, but {trouble}")
     written = _told(fill, "written_bytes")
@@ -270,20 +313,429 @@ def _shm_size_memory(seen: Observations, context: Context) -> Decision:
 
 def _shm_size_limit(seen: Observations, context: Context) -> Decision:
     who = seen["who_limited"]
-    size = _size(who)
-    wanted = _page_rounded(context.settings.size_limit_bytes, who.facts.get("page_bytes"))
-    if size != wanted:
-        return Decision(FAIL, f"{_shown(who.facts)}, not {wanted}")
-    return _enforced(seen, context, size, _shown(who.facts))
+    wrong = _not_memory(who) or _is_size(who, context.settings.size_limit_bytes, "sizeLimit")
+    return wrong or _enforced(seen, context, "limited", _size(who), _shown(who.facts))
+
+
+def _sysv_sem_wake(seen: Observations, context: Context) -> Decision:
+    create, wait, post = seen["create"], seen["wait"], seen["post"]
+    who = _namespaces(seen)
+    _made(create, "made", "semaphore")
+    if not create.facts["made"]:
+        return Decision(FAIL, f"the first container cannot make a semaphore ({_failed(create)})")
+    if not _told(post, "posted"):
+        return Decision(FAIL, f"the first container cannot post its own semaphore ({_failed(post)})")
+    if not _told(wait, "found"):
+        return Decision(FAIL, f"the second container does not find the semaphore ({_failed(wait)}; {who})")
+    if not _told(wait, "woken"):
+        return Decision(FAIL, f"the second container is not woken ({_failed(wait)}; {who})")
+    if not _told(seen["remove"], "gone"):
+        return Decision(FAIL, "the semaphore stays after IPC_RMID")
+    if _told(wait, "wait_began_ns") > _told(post, "posted_at_ns"):
+        raise Undecided("ControlFailed", "the peer began to wait only after the post: nothing was woken")
+    micros = (_told(wait, "wait_ended_ns") - _told(post, "posted_at_ns")) // 1000
+    return Decision(PASS, f"the blocked peer was woken {micros} microseconds after the post ({who})")
+
+
+def _message(seen: Observations, context: Context) -> Decision:
+    create, send, receive = seen["create"], seen["send"], seen["receive"]
+    who = _namespaces(seen)
+    if not _told(create, "made") and _failed(create).endswith("EMFILE"):
+        raise Undecided("ControlFailed", "RLIMIT_MSGQUEUE of the pod's user is used up on this node (EMFILE)")
+    _made(create, "made", "queue")
+    if not create.facts["made"]:
+        return Decision(FAIL, f"the first container cannot make a queue ({_failed(create)})")
+    if not _told(send, "sent"):
+        return Decision(FAIL, f"the first container cannot send into its own queue ({_failed(send)})")
+    if not _told(receive, "found"):
+        return Decision(FAIL, f"the second container does not find the queue ({_failed(receive)}; {who})")
+    crossed = _crossed(send, receive, f"from the queue ({_failed(receive)}; {who})")
+    if crossed:
+        return crossed
+    if not _told(seen["remove"], "gone"):
+        return Decision(FAIL, "the queue stays after its removal")
+    return Decision(PASS, f"nonce and sentence crossed, the queue is gone ({who})")
+
+
+def _identical(seen: Observations, facts: t.Sequence[str], what: str) -> Decision:
+    values = {label.removeprefix("who_"): tuple(_told(seen[label], fact) for fact in facts) for label in seen}
+    shown = {name: ":".join(str(part) for part in value) for name, value in values.items()}
+    if len(set(values.values())) == 1:
+        return Decision(PASS, f"{what} {next(iter(shown.values()))} in {', '.join(shown)}")
+    return Decision(FAIL, f"{what} differ: " + ", ".join(f"{name} {value}" for name, value in shown.items()))
+
+
+def _ipc_namespace(seen: Observations, context: Context) -> Decision:
+    return _identical(seen, ("ns_ipc",), "IPC namespace")
+
+
+def _devshm_identity(seen: Observations, context: Context) -> Decision:
+    missing = [label.removeprefix("who_") for label, who in seen.items() if who.facts.get("exists") is False]
+    if missing:
+        return Decision(FAIL, f"there is no /dev/shm in {', '.join(missing)}")
+    return _identical(seen, ("path_dev", "path_ino"), "/dev/shm")
+
+
+def _sysv_shm_met(seen: Observations, context: Context) -> Decision:
+    return _meeting(seen) or Decision(PASS, f"both nonces and the sentence crossed ({_namespaces(seen)})")
+
+
+def _kept_segment(seen: Observations, maker: str) -> Decision | None:
+    create, read = seen["create"], seen["read"]
+    _made(create, "attached", "segment")
+    if not create.facts["attached"]:
+        return Decision(FAIL, f"{maker} cannot make a segment ({_failed(create)})")
+    if not _told(read, "found"):
+        return Decision(FAIL, f"the segment of {maker} is gone ({_failed(read)})")
+    return _crossed(create, read, "under the same key")
+
+
+def _kept_object(seen: Observations, maker: str) -> Decision | None:
+    put, get = seen["put"], seen["get"]
+    _made(put, "made", "object")
+    if not put.facts["made"]:
+        return Decision(FAIL, f"{maker} cannot make an object ({_failed(put)})")
+    if not _told(get, "found"):
+        return Decision(FAIL, f"the object of {maker} is gone ({_failed(get)})")
+    return _crossed(put, get, "under the same name")
+
+
+def _sysv_shm_handoff(seen: Observations, context: Context) -> Decision:
+    return _kept_segment(seen, "the init container") or Decision(PASS, "the main container read nonce and sentence")
+
+
+def _posix_handoff(seen: Observations, context: Context) -> Decision:
+    return _kept_object(seen, "the init container") or Decision(PASS, "the main container read nonce and sentence")
+
+
+def _posix_restart(seen: Observations, context: Context) -> Decision:
+    maker = "the container before its restart"
+    return (
+        _kept_segment(seen, maker)
+        or _kept_object(seen, maker)
+        or Decision(PASS, f"segment and object are there after restart {_told(seen['restart'], 'restarts')}")
+    )
+
+
+def _object_met(seen: Observations) -> Decision | None:
+    """Nothing when both met in a POSIX object, else the FAIL."""
+    put, get, drop = seen["put"], seen["get"], seen["drop"]
+    _made(put, "made", "object")
+    if not put.facts["made"]:
+        return Decision(FAIL, f"the first container cannot make an object ({_failed(put)})")
+    if not _told(get, "found"):
+        return Decision(FAIL, f"the second container does not find the object ({_failed(get)})")
+    crossed = _crossed(put, get, "under the same name")
+    if crossed:
+        return crossed
+    if _told(drop, "reply_nonce") != get.nonce:
+        return Decision(FAIL, f"the first container does not read the second's reply ({_failed(get)})")
+    return None if _told(drop, "gone") else Decision(FAIL, "the object stays after shm_unlink")
+
+
+def _posix_met(seen: Observations, context: Context) -> Decision:
+    return _object_met(seen) or Decision(PASS, "both nonces and the sentence crossed")
+
+
+def _absent_object(seen: Observations) -> Decision | None:
+    """Nothing when the second container does not find the first one's object, else the FAIL."""
+    put, get = seen["put"], seen["get"]
+    _made(put, "made", "object")
+    if not put.facts["made"]:
+        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+    if _told(get, "found"):
+        return Decision(FAIL, "the second container finds the object")
+    return None if _errno(get, "shm_open") == "ENOENT" else Decision(FAIL, f"not ENOENT, but {_failed(get)}")
+
+
+def _split(seen: Observations, context: Context) -> Decision:
+    missed = _meeting(seen) or _absent_object(seen)
+    devices = [observation.facts.get("path_dev") for label, observation in seen.items() if label.startswith("who_")]
+    return missed or Decision(
+        PASS, f"System V is shared, POSIX is not: /dev/shm on devices {' and '.join(str(dev) for dev in devices)}"
+    )
+
+
+def _posix_users(seen: Observations, context: Context) -> Decision:
+    put, get = seen["put_masked"], seen["get_masked"]
+    if not _told(put, "made"):
+        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+    if _told(get, "writable"):
+        return Decision(FAIL, "umask 022 does not keep another user from writing")
+    return _object_met(seen) or Decision(
+        PASS, f"umask 022: {_failed(get)}; umask 0: both nonces and the sentence crossed"
+    )
+
+
+def _protected_regular(seen: Observations, context: Context) -> Decision:
+    policy, put, get = seen["policy"], seen["put"], seen["get"]
+    if not _told(put, "made"):
+        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+    level = policy.facts.get("protected_regular")
+    opened = bool(_told(get, "found"))
+    refused = _errno(get, "shm_open") == "EACCES"
+    told = f"fs.protected_regular is {'unknown' if level is None else level}, O_CREAT is {'allowed' if opened else _failed(get)}"
+    if (opened and not level) or (refused and level != 0):
+        return Decision(PASS, told)
+    return Decision(FAIL, told)
+
+
+def _undeclared(seen: Observations, context: Context) -> Decision:
+    wanted, source = context.memory("bare")
+    who = seen["who_bare"]
+    return (
+        _not_memory(who)
+        or _is_size(who, wanted, source)
+        or Decision(PASS, f"{_shown(who.facts)} = {source}: one undeclared limit opens the whole node")
+    )
+
+
+def _bounded(container: str) -> Rule:
+    def rule(seen: Observations, context: Context) -> Decision:
+        wanted, source = context.memory(container)
+        who = seen[f"who_{container}"]
+        wrong = _not_memory(who) or _is_size(who, wanted, source)
+        return wrong or Decision(PASS, f"{_shown(who.facts)} = {source}")
+
+    return rule
+
+
+def _wrong_medium(seen: Observations, context: Context) -> Decision:
+    fs = _told(seen["who_disk"], "mount_fs")
+    if fs == "tmpfs":
+        return Decision(FAIL, "an emptyDir without medium Memory is tmpfs")
+    return Decision(PASS, f"/dev/shm is {fs}, the node's disk")
+
+
+def _fallocate(seen: Observations, context: Context) -> Decision:
+    allocate = seen["allocate"]
+    if _told(allocate, "allocated"):
+        return Decision(FAIL, f"fallocate reserves more than {_shown(seen['who_limited'].facts)}")
+    errno = _errno(allocate, "fallocate")
+    return Decision(PASS if errno == "ENOSPC" else FAIL, f"fallocate: {errno}")
+
+
+def _sparse(seen: Observations, context: Context) -> Decision:
+    who, touch = seen["who_lonely"], seen["touch"]
+    touched, stopped, size = _told(touch, "touched_bytes"), _told(touch, "stopped_by"), _size(who)
+    _small_enough(size, context)
+    told = f"{stopped} after {touched} of {size} bytes"
+    return Decision(PASS if stopped == "signal:7" and touched == size else FAIL, told)
+
+
+def _small_enough(size: int, context: Context) -> None:
+    """Beyond a size that is larger than asked for, nothing was tried."""
+    asked = int(context.variables["small"])
+    if size > asked:
+        raise Undecided("ControlFailed", f"the volume has {size} bytes, though its sizeLimit is {asked}: see SHM303")
+
+
+def _memory_first(seen: Observations, context: Context) -> Decision:
+    fill = seen.get("fill")
+    if fill is None:
+        return Decision(WARN, "not tried: fill is off")
+    limit = context.scenario.pod_of("tight").memory_limit_bytes or 0
+    if limit >= min(context.settings.default_size_bytes, context.settings.max_write_bytes):
+        return Decision(WARN, f"not tried: the options leave the container {limit} bytes, more than may be written")
+    written, stopped = _told(fill, "written_bytes"), _told(fill, "stopped_by")
+    told = f"{stopped} after {written} bytes with a memory limit of {limit}"
+    return Decision(PASS if stopped == "signal:9" and written <= limit else FAIL, told)
+
+
+def _charge(seen: Observations, context: Context) -> Decision:
+    put = seen["put"]
+    if not _told(put, "made") or not _told(seen["get"], "found"):
+        raise Undecided("ControlFailed", f"the object could not be shared ({_failed(put)}, {_failed(seen['get'])})")
+    usage = {}
+    for role, before, after in (("writer", "who_first", "writer"), ("reader", "who_second", "reader")):
+        facts = [seen[label].facts.get("memory_usage_bytes") for label in (before, after)]
+        if not all(isinstance(value, int) for value in facts):
+            return Decision(SKIP, "the container does not see its memory cgroup", "NotVisible")
+        usage[role] = int(facts[1]) - int(facts[0])  # type: ignore[arg-type]
+    size = int(context.variables["charge"])
+    told = f"writer {usage['writer']:+}, reader {usage['reader']:+} bytes for {size} written"
+    return Decision(PASS if usage["writer"] >= size * 9 // 10 and usage["reader"] < size // 2 else FAIL, told)
+
+
+def _flags(seen: Observations, context: Context) -> Decision:
+    flags = seen["flags"]
+    if seen["who_first"].facts.get("exists") is False:
+        return Decision(FAIL, "there is no /dev/shm")
+    wrong = []
+    if not _told(flags, "writable"):
+        wrong.append(f"not writable ({_failed(flags)})")
+    elif not _told(flags, "exec_map"):
+        wrong.append("noexec: memory of it cannot be mapped executable")
+    mode = str(_told(flags, "dir_mode"))
+    if mode != "1777":
+        wrong.append(f"mode {mode}, not 1777")
+    options = _told(seen["who_first"], "mount_options")
+    return Decision(FAIL if wrong else PASS, f"{'; '.join(wrong) or 'writable, executable, mode 1777'} ({options})")
+
+
+def _read_only(seen: Observations, context: Context) -> Decision:
+    flags = seen["flags"]
+    if _told(flags, "writable"):
+        return Decision(FAIL, "a read-only mount can be written to")
+    return Decision(PASS if _failed(flags).endswith("EROFS") else FAIL, _failed(flags))
+
+
+def _beyond(seen: Observations, context: Context) -> Decision:
+    beyond, size = seen["beyond"], _size(seen["who_lonely"])
+    _small_enough(size, context)
+    reached = {kind: _told(beyond, f"{kind}_bytes") for kind in ("sysv", "memfd")}
+    told = ", ".join(f"{kind} {value}" for kind, value in reached.items()) + f" bytes beside a /dev/shm of {size}"
+    if all(value > size for value in reached.values()):
+        return Decision(PASS, told)
+    return Decision(FAIL, f"{told} ({_failed(beyond)})")
+
+
+def _same_size(seen: Observations, context: Context) -> Decision:
+    before, after = seen["before"], seen["after"]
+    told = f"{_size(before)} bytes before, {_size(after)} after"
+    same = _size(before) == _size(after) and _told(before, "path_dev") == _told(after, "path_dev")
+    return Decision(PASS if same else FAIL, told)
+
+
+def _isolation_sysv(seen: Observations, context: Context) -> Decision:
+    create, read = seen["create"], seen["read"]
+    _made(create, "attached", "segment")
+    if not create.facts["attached"]:
+        raise Undecided("ControlFailed", f"the first pod cannot make a segment ({_failed(create)})")
+    if _told(read, "found"):
+        return Decision(FAIL, f"the second pod finds the segment ({_namespaces(seen)})")
+    if _told(seen["who_first"], "ns_ipc") == _told(seen["who_stranger"], "ns_ipc"):
+        # two sandboxes with kernels of their own may count alike (gVisor, Kata)
+        return Decision(WARN, "the second pod does not find the segment, though both show one number of IPC namespace")
+    return Decision(PASS, f"the second pod does not find the segment ({_failed(read)}; {_namespaces(seen)})")
+
+
+def _isolation_posix(seen: Observations, context: Context) -> Decision:
+    missed = _absent_object(seen)
+    if missed:
+        return missed
+    devices = [_told(seen[label], "path_dev") for label in ("who_first", "who_stranger")]
+    if devices[0] == devices[1]:
+        return Decision(WARN, f"the second pod does not find the object, though both show device {devices[0]}")
+    return Decision(PASS, f"the second pod does not find the object ({_failed(seen['get'])})")
+
+
+def _sysctl_safe(seen: Observations, context: Context) -> Decision:
+    value = seen["sysctls"].facts.get("kernel_shm_rmid_forced")
+    survived = _told(seen["forced"], "survived")
+    told = f"kernel.shm_rmid_forced is {value}, a segment {'survives' if survived else 'is gone at'} its last detach"
+    return Decision(PASS if str(value) == "1" and not survived else FAIL, told)
+
+
+def _sysctl_unsafe(seen: Observations, context: Context) -> Decision:
+    value = str(seen["sysctls"].facts.get("kernel_shmmax"))
+    wanted = context.variables["shmmax"]
+    return Decision(PASS if value == wanted else FAIL, f"kernel.shmmax is {value}, asked for {wanted}")
+
+
+def _limits_errno(seen: Observations, context: Context) -> Decision:
+    limits = seen["limits"].facts
+    over, zero = _told(seen["limits"], "shmget_over_shmmax"), _told(seen["limits"], "shmget_zero")
+    told = ", ".join(f"{name} {value}" for name, value in sorted(limits.items()))
+    return Decision(PASS if over in ("EINVAL", "unlimited") and zero == "EINVAL" else FAIL, told)
+
+
+def _huge_pages(seen: Observations, context: Context) -> Decision:
+    total, stopped = seen["sysctls"].facts.get("hugepages_total", 0), _told(seen["huge"], "stopped_by")
+    told = f"{total} huge pages on the node, a mapping ends in {stopped}"
+    if str(stopped).startswith("signal:"):
+        return Decision(WARN, f"{told}: programs that try huge pages die of a Bus error that is not /dev/shm's")
+    return Decision(PASS, told)
+
+
+def _msgqueue_budget(seen: Observations, context: Context) -> Decision:
+    queues, stopped = _told(seen["budget"], "queues"), _told(seen["budget"], "stopped_by")
+    told = f"{queues} queues, then {stopped}"
+    if queues >= 1:
+        return Decision(PASS, told)
+    if stopped == "EMFILE":
+        return Decision(WARN, f"{told}: the budget of this user on this node is used up by others")
+    return Decision(FAIL, told)
+
+
+def _control_positive(seen: Observations, context: Context) -> Decision:
+    found = _told(seen["same"], "positive")
+    return Decision(PASS if found else FAIL, "found" if found else f"not found ({_failed(seen['same'])})")
+
+
+def _control_negative(seen: Observations, context: Context) -> Decision:
+    absent = _told(seen["same"], "negative")
+    return Decision(PASS if absent else FAIL, "not found" if absent else "a segment that nobody made is found")
+
+
+def _control_canary(seen: Observations, context: Context) -> Decision:
+    """A world that must FAIL, and an output that must not be read: whoever breaks rule or reader hears of it here."""
+    who = Observation("identity", "0", {"ns_ipc": 1}, (), None)
+    create = Observation("sysv_shm_create", "a", {"attached": True}, (), None)
+    read = Observation("sysv_shm_read", "b", {"found": True, "peer_nonce": "c", "text": _catalog.SENTENCE}, (), None)
+    finish = Observation("sysv_shm_finish", "d", {"reply_nonce": "b", "gone": True}, (), None)
+    doctored = {"who_first": who, "who_second": who, "create": create, "read": read, "finish": finish}
+    verdict = _sysv_shm_met(doctored, context).verdict
+    try:
+        _protocol.parse(b'{"podshm":1}\n', "identity", "0" * 32)
+    except Undecided:
+        return Decision(PASS if verdict == FAIL else FAIL, f"a wrong nonce is {verdict}, a damaged output is not read")
+    return Decision(FAIL, "a damaged output is read")
+
+
+def accepted(decision: Decision, check: _catalog.Check, settings: _plan.Settings) -> tuple[str, str, str, str]:
+    """Verdict, reason, observed and remedy of a decision, after what the user accepts with a reason."""
+    why = settings.accept.get(check.id)
+    if decision.verdict == FAIL and why:
+        return WARN, "", f"{decision.observed}; accepted: {why}", check.remedy
+    return decision.verdict, decision.reason, decision.observed, "" if decision.verdict == PASS else check.remedy
 
 
 RULES: t.Final[dict[str, Rule]] = {
     "SHM101": _sysv_shm_shared_path,
     "SHM102": _sysv_shm_private_path,
+    "SHM103": _sysv_sem_wake,
+    "SHM104": _message,
+    "SHM105": _ipc_namespace,
+    "SHM106": _sysv_shm_met,
+    "SHM107": _sysv_shm_handoff,
+    "SHM108": _sysv_shm_met,
     "SHM201": _posix_shm_sem,
+    "SHM202": _devshm_identity,
+    "SHM203": _message,
+    "SHM204": _split,
+    "SHM205": _posix_handoff,
+    "SHM206": _posix_met,
+    "SHM207": _posix_restart,
+    "SHM208": _split,
+    "SHM209": _posix_users,
+    "SHM210": _protected_regular,
     "SHM301": _shm_size_default,
     "SHM302": _shm_size_memory,
     "SHM303": _shm_size_limit,
+    "SHM304": _undeclared,
+    "SHM305": _bounded("clipped"),
+    "SHM306": _bounded("zero"),
+    "SHM307": _wrong_medium,
+    "SHM308": _fallocate,
+    "SHM309": _sparse,
+    "SHM310": _memory_first,
+    "SHM311": _charge,
+    "SHM313": _flags,
+    "SHM315": _read_only,
+    "SHM316": _beyond,
+    "SHM402": _same_size,
+    "SHM404": _same_size,
+    "SHM501": _isolation_sysv,
+    "SHM502": _isolation_posix,
+    "SHM602": _sysctl_safe,
+    "SHM603": _sysctl_unsafe,
+    "SHM604": _limits_errno,
+    "SHM605": _huge_pages,
+    "SHM606": _msgqueue_budget,
+    "SHM901": _control_positive,
+    "SHM902": _control_negative,
+    "SHM903": _control_canary,
 }
 
 

@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   checks:
     description:
-      - The ids of the checks, for example V(SHM101). By default all of the catalog.
+      - The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or
+        tags (V(basic)). By default all of the catalog.
     type: list
     elements: str
     default: []
@@ -68,6 +69,14 @@ checks:
       type: str
       returned: always
       sample: sysv
+    node:
+      description: The node that it was asked on.
+      type: str
+      returned: always
+    runtime_class:
+      description: The RuntimeClass that it was asked under, empty for the default runtime.
+      type: str
+      returned: always
     question:
       description: What it asks.
       type: str
@@ -104,6 +113,13 @@ checks:
       description: How long its steps took, in seconds.
       type: float
       returned: always
+controls:
+  description:
+    - The checks whose answer is known, one set per target, like RV(checks). If one does not hold, what was decided on its
+      target is C(ERROR).
+  returned: always
+  type: list
+  elements: dict
 status:
   description:
     - V(UNREACHABLE) if the cluster could not be asked, else the worst verdict.
@@ -113,7 +129,7 @@ status:
 run:
   description:
     - The run, with its RV(run.id), which is a label of every object that it created, the RV(run.cluster), the
-      RV(run.server), the RV(run.node) that stood for it with its image and versions, and its RV(run.duration) in seconds.
+      RV(run.server), the RV(run.targets) with image and versions, and its RV(run.duration) in seconds.
   returned: always
   type: dict
   contains:
@@ -129,9 +145,15 @@ run:
       description: The URL of the API server.
       type: str
       returned: always
-    node:
-      description: The node that was asked, empty if there was none.
-      type: dict
+    targets:
+      description: The nodes and RuntimeClasses that were asked, and which nodes each stands for.
+      type: list
+      elements: dict
+      returned: always
+    unasked:
+      description: The nodes that were left out, and why.
+      type: list
+      elements: dict
       returned: always
     duration:
       description: How long the run took, in seconds.
@@ -161,11 +183,10 @@ def select(params: t.Mapping[str, t.Any]) -> list[str]:
 
     :raises ValueError: there is no such check.
     """
-    wanted = set(params["checks"]) or set(_catalog.BY_ID)
-    unknown = sorted(wanted - set(_catalog.BY_ID))
-    if unknown:
-        raise ValueError(f"checks: there is no {', '.join(unknown)}; there are {', '.join(_catalog.BY_ID)}")
-    return [check for check in _catalog.BY_ID if check in wanted]
+    try:
+        return [check.id for check in _catalog.select(params["checks"])]
+    except ValueError as error:
+        raise ValueError(f"checks: {error}") from None
 
 
 def main() -> None:

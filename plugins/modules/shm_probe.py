@@ -26,8 +26,8 @@ options:
       - V(posix_shm) and V(posix_sem) are checked together, since named semaphores order who writes and who reads.
     type: list
     elements: str
-    choices: [sysv_shm, posix_shm, posix_sem]
-    default: [sysv_shm, posix_shm, posix_sem]
+    choices: [sysv_shm, sysv_sem, sysv_msg, posix_shm, posix_sem, posix_mq]
+    default: [sysv_shm, sysv_sem, sysv_msg, posix_shm, posix_sem, posix_mq]
   ftok:
     description:
       - For V(sysv_shm), whether the file that makes the key by C(ftok) is one that both containers share (V(shared)), or
@@ -78,6 +78,14 @@ checks:
       type: str
       returned: always
       sample: sysv
+    node:
+      description: The node that it was asked on.
+      type: str
+      returned: always
+    runtime_class:
+      description: The RuntimeClass that it was asked under, empty for the default runtime.
+      type: str
+      returned: always
     question:
       description: What it asks.
       type: str
@@ -114,6 +122,13 @@ checks:
       description: How long its steps took, in seconds.
       type: float
       returned: always
+controls:
+  description:
+    - The checks whose answer is known, one set per target, like RV(checks). If one does not hold, what was decided on its
+      target is C(ERROR).
+  returned: always
+  type: list
+  elements: dict
 status:
   description:
     - V(UNREACHABLE) if the cluster could not be asked, else the worst verdict.
@@ -123,7 +138,7 @@ status:
 run:
   description:
     - The run, with its RV(run.id), which is a label of every object that it created, the RV(run.cluster), the
-      RV(run.server), the RV(run.node) that stood for it with its image and versions, and its RV(run.duration) in seconds.
+      RV(run.server), the RV(run.targets) with image and versions, and its RV(run.duration) in seconds.
   returned: always
   type: dict
   contains:
@@ -139,9 +154,15 @@ run:
       description: The URL of the API server.
       type: str
       returned: always
-    node:
-      description: The node that was asked, empty if there was none.
-      type: dict
+    targets:
+      description: The nodes and RuntimeClasses that were asked, and which nodes each stands for.
+      type: list
+      elements: dict
+      returned: always
+    unasked:
+      description: The nodes that were left out, and why.
+      type: list
+      elements: dict
       returned: always
     duration:
       description: How long the run took, in seconds.
@@ -160,12 +181,14 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 
+_MECHANISMS: t.Final = ["sysv_shm", "sysv_sem", "sysv_msg", "posix_shm", "posix_sem", "posix_mq"]
+
 _SPEC: t.Final[dict[str, t.Any]] = {
     "mechanisms": {
         "type": "list",
         "elements": "str",
-        "choices": ["sysv_shm", "posix_shm", "posix_sem"],
-        "default": ["sysv_shm", "posix_shm", "posix_sem"],
+        "choices": _MECHANISMS,
+        "default": _MECHANISMS,
     },
     "ftok": {"type": "list", "elements": "str", "choices": ["shared", "private"], "default": ["shared", "private"]},
 }
@@ -177,8 +200,13 @@ def select(params: t.Mapping[str, t.Any]) -> list[str]:
     checks = []
     if "sysv_shm" in mechanisms:
         checks += [check for scenario, check in (("shared", "SHM101"), ("private", "SHM102")) if scenario in ftok]
+    checks += [
+        check for mechanism, check in (("sysv_sem", "SHM103"), ("sysv_msg", "SHM104")) if mechanism in mechanisms
+    ]
     if "posix_shm" in mechanisms or "posix_sem" in mechanisms:
         checks.append("SHM201")
+    if "posix_mq" in mechanisms:
+        checks.append("SHM203")
     return checks
 
 

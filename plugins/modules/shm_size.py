@@ -74,6 +74,14 @@ checks:
       type: str
       returned: always
       sample: resize
+    node:
+      description: The node that it was asked on.
+      type: str
+      returned: always
+    runtime_class:
+      description: The RuntimeClass that it was asked under, empty for the default runtime.
+      type: str
+      returned: always
     question:
       description: What it asks.
       type: str
@@ -110,6 +118,13 @@ checks:
       description: How long its steps took, in seconds.
       type: float
       returned: always
+controls:
+  description:
+    - The checks whose answer is known, one set per target, like RV(checks). If one does not hold, what was decided on its
+      target is C(ERROR).
+  returned: always
+  type: list
+  elements: dict
 status:
   description:
     - V(UNREACHABLE) if the cluster could not be asked, else the worst verdict.
@@ -119,7 +134,7 @@ status:
 run:
   description:
     - The run, with its RV(run.id), which is a label of every object that it created, the RV(run.cluster), the
-      RV(run.server), the RV(run.node) that stood for it with its image and versions, and its RV(run.duration) in seconds.
+      RV(run.server), the RV(run.targets) with image and versions, and its RV(run.duration) in seconds.
   returned: always
   type: dict
   contains:
@@ -135,9 +150,15 @@ run:
       description: The URL of the API server.
       type: str
       returned: always
-    node:
-      description: The node that was asked, empty if there was none.
-      type: dict
+    targets:
+      description: The nodes and RuntimeClasses that were asked, and which nodes each stands for.
+      type: list
+      elements: dict
+      returned: always
+    unasked:
+      description: The nodes that were left out, and why.
+      type: list
+      elements: dict
       returned: always
     duration:
       description: How long the run took, in seconds.

@@ -36,6 +36,7 @@ def report(cluster: str, answer: t.Mapping[str, t.Any] | None) -> dict[str, t.An
         "run": dict(answer.get("run") or {}),
         "residue": list(answer.get("residue") or ()),
         "checks": checks,
+        "controls": list(answer.get("controls") or ()),
     }
 
 
@@ -59,26 +60,46 @@ def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return sorted(reports, key=lambda one: (_ORDER.index(one["status"]), one["cluster"]))
 
 
-def _ids(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
-    return sorted({check["id"] for one in reports for check in one["checks"]})
+#: More columns than this do not fit a terminal.
+_COLUMNS: t.Final = 10
+
+
+def _targets(one: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    """The nodes and RuntimeClasses of a report, in its order."""
+    return list(dict.fromkeys((check.get("node", ""), check.get("runtime_class", "")) for check in one["checks"])) or [
+        ("", "")
+    ]
 
 
 def _rows(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[list[str]]:
-    ids = _ids(reports)
-    rows = [["CLUSTER", "STATUS", *ids, "NODE", "TIME"]]
+    """Cluster by check; with many checks, cluster by group, since a terminal is only so wide."""
+    checks = {check["id"]: check["group"] for one in reports for check in one["checks"]}
+    by_group = len(checks) > _COLUMNS
+    columns = list(dict.fromkeys(checks[check] for check in sorted(checks))) if by_group else sorted(checks)
+    rows = [["CLUSTER", "STATUS", *columns, "NODE", "RUNTIMECLASS", "TIME"]]
     for one in reports:
-        verdicts = {check["id"]: check["verdict"] for check in one["checks"]}
-        run = one["run"]
-        rows.append(
-            [
-                printable(one["cluster"]),
-                one["status"],
-                *(verdicts.get(check, "-") for check in ids),
-                printable((run.get("node") or {}).get("name") or "-"),
-                f"{run.get('duration') or 0:.1f} s",
+        for node, runtime_class in _targets(one):
+            here = [
+                c for c in one["checks"] if (c.get("node", ""), c.get("runtime_class", "")) == (node, runtime_class)
             ]
-        )
+            rows.append(
+                [
+                    printable(one["cluster"]),
+                    one["status"],
+                    *(_column([c for c in here if column in (c["id"], c["group"])]) for column in columns),
+                    printable(node or "-"),
+                    printable(runtime_class or "-"),
+                    f"{one['run'].get('duration') or 0:.1f} s",
+                ]
+            )
     return rows
+
+
+def _column(checks: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """The verdict of one check; of several, how many have which, the worst first."""
+    counts = {verdict: sum(check["verdict"] == verdict for check in checks) for verdict in reversed(_ORDER)}
+    told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+    return "-" if not checks else str(checks[0]["verdict"]) if len(checks) == 1 else " ".join(told)
 
 
 def _findings(one: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -110,7 +131,8 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
             # one cause for all: say it once
             findings = [{**findings[0], "id": f"{findings[0]['id']}..{findings[-1]['id']}", "name": ""}]
         for check in findings:
-            name = f"{check['verdict']} {printable(one['cluster'])} {check['id']} {check['name']} {check['reason']}"
+            where = " ".join(printable(check.get(part, "")) for part in ("node", "runtime_class"))
+            name = f"{check['verdict']} {printable(one['cluster'])} {where} {check['id']} {check['name']} {check['reason']}"
             lines += ["", " ".join(name.split())]
             if check["name"]:
                 lines.append(f"  expected  {printable(check['expected'])}")
@@ -124,13 +146,20 @@ def _cell(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", printable(text))
 
 
-def _node_line(node: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:
-    versions = f"{node['architecture']}, kernel {node['kernel']}, kubelet {node['kubelet']}, {node['runtime']}"
-    return f"Node {_cell(node['name'])} ({_cell(versions)}), image {_cell(node['image'])}, run {_cell(run.get('id'))}"
+def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:
+    versions = f"{target['architecture']}, kernel {target['kernel']}, kubelet {target['kubelet']}, {target['runtime']}"
+    runtime_class = f", RuntimeClass {_cell(target['runtime_class'])}" if target["runtime_class"] else ""
+    others = [name for name in target["stands_for"] if name != target["name"]]
+    stands_for = f", stands for {_cell(', '.join(others))}" if others else ""
+    return (
+        f"- Node {_cell(target['name'])} ({_cell(versions)}){runtime_class}, image {_cell(target['image'])}, "
+        f"run {_cell(run.get('id'))}{stands_for}"
+    )
 
 
 def _check_line(check: t.Mapping[str, t.Any]) -> str:
-    line = f"- **{check['verdict']}** {check['id']} {_cell(check['question'])} {_cell(check['observed'])}"
+    where = " ".join(_cell(check.get(part, "")) for part in ("node", "runtime_class") if check.get(part))
+    line = f"- **{check['verdict']}** {check['id']} ({where}) {_cell(check['question'])} {_cell(check['observed'])}"
     if check["remedy"]:
         line += f" *Expected:* {_cell(check['expected'])} *Remedy:* {_cell(check['remedy'])}"
     return line
@@ -144,10 +173,13 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     for one in reports:
-        node = one["run"].get("node") or {}
         lines += ["", f"## {_cell(one['cluster'])}", "", _cell(one["message"]), ""]
-        if node:
-            lines += [_node_line(node, one["run"]), ""]
+        lines += [_target_line(target, one["run"]) for target in one["run"].get("targets") or ()]
+        lines += [
+            f"- Left out: {_cell(', '.join(left['nodes']))}: {_cell(left['detail'])}"
+            for left in one["run"].get("unasked") or ()
+        ]
+        lines.append("")
         lines += [_check_line(check) for check in one["checks"]]
         if one["residue"]:
             lines += ["", f"**Left behind:** {_cell(', '.join(one['residue']))}"]

@@ -333,7 +333,7 @@ def test_namespace_terminating(alpha: Cluster) -> None:
         {"pods": "0"},
         {"count/jobs.batch": "0"},
         {"count/configmaps": "0"},
-        {"limits.memory": "64Mi"},
+        {"limits.memory": "48Mi"},
         {"requests.storage": "1", "requests.cpu": "10m"},
     ],
 )
@@ -462,8 +462,8 @@ def test_no_node_is_selected(alpha: Cluster, namespace: str) -> None:
 
 
 def test_node_too_small(alpha: Cluster, namespace: str) -> None:
-    answer = ask(alpha, namespace=namespace, resources={"cpu": "1000"}, start_timeout=3)
-    fails(answer, "Unschedulable", f"pod {namespace}/podshm-", "Insufficient cpu")
+    answer = ask(alpha, namespace=namespace, resources={"memory": "1000Gi"}, start_timeout=3)
+    fails(answer, "Unschedulable", f"pod {namespace}/podshm-", "Insufficient memory")
 
 
 def test_image_that_cannot_be_pulled(alpha: Cluster, namespace: str) -> None:
@@ -510,11 +510,14 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _plan
 import dataclasses
 whole = _plan.plan
 def spoilt(*args):
-    pods = []
-    for pod in whole(*args):
-        containers = tuple(dataclasses.replace(c, command=("nonsense",)) for c in pod.containers)
-        pods.append(dataclasses.replace(pod, containers=containers))
-    return tuple(pods)
+    plans = []
+    for plan in whole(*args):
+        pods = []
+        for pod in plan.pods:
+            containers = tuple(dataclasses.replace(c, command=("nonsense",)) for c in pod.containers)
+            pods.append(dataclasses.replace(pod, containers=containers))
+        plans.append(dataclasses.replace(plan, pods=tuple(pods)))
+    return tuple(plans)
 _plan.plan = spoilt
 """
     answer = ask(alpha, "shm_size", namespace=namespace, before=spoil)

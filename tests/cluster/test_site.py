@@ -99,7 +99,7 @@ def verdicts(played: Played, cluster: str) -> list[str]:
 
 
 def test_two_clusters(play: Play, alpha: Cluster, beta: Cluster) -> None:
-    played = play.run({"alpha": play.host(alpha), "beta": play.host(beta)})
+    played = play.run({"alpha": play.host(alpha), "beta": play.host(beta)}, podshm_checks=["basic"])
     assert played.code == 0, played.output
     assert statuses(played) == {"alpha": "PASS", "beta": "PASS"}
     assert "12 of 12 checks decided" in played.output
@@ -108,7 +108,7 @@ def test_two_clusters(play: Play, alpha: Cluster, beta: Cluster) -> None:
 
 def test_one_of_two_is_broken(play: Play, alpha: Cluster, beta: Cluster) -> None:
     broken = play.host(beta, podshm_kubeconfig=beta.kubeconfig_with({"token": SECRET}))
-    played = play.run({"alpha": play.host(alpha), "beta": broken}, "-vvv")
+    played = play.run({"alpha": play.host(alpha), "beta": broken}, "-vvv", podshm_checks=["basic"])
     assert played.code != 0
     assert statuses(played) == {"alpha": "PASS", "beta": "UNREACHABLE"}
     assert verdicts(played, "alpha") == ["PASS"] * 6
@@ -171,11 +171,11 @@ def test_broken_in_different_ways(play: Play, alpha: Cluster, beta: Cluster, tmp
 
 
 def test_a_check_fails(play: Play, alpha: Cluster) -> None:
-    played = play.run({"alpha": play.host(alpha, podshm_default_size="128Mi")})
+    played = play.run({"alpha": play.host(alpha, podshm_default_size="128Mi")}, podshm_checks=["basic"])
     assert played.code != 0
     assert statuses(played) == {"alpha": "FAIL"}
     assert sorted(verdicts(played, "alpha")) == ["FAIL", *["PASS"] * 5]
-    assert "FAIL alpha SHM301" in played.output
+    assert "FAIL alpha alpha SHM301" in played.output
     for line in ("expected  134217728 bytes", "observed  67108864 bytes", "remedy    "):
         assert line in played.output
 

@@ -45,84 +45,129 @@ def nonces() -> t.Iterator[str]:
     return (f"{number:032x}" for number in itertools.count())
 
 
-def planned(*ids: str, **settings: t.Any) -> dict[str, _plan.PodPlan]:
-    pods = _plan.plan([_catalog.BY_ID[check] for check in ids], _plan.Settings(**settings), "00000000ff", nonces())
-    return {pod.part: pod for pod in pods}
+def planned(*ids: str, **settings: t.Any) -> dict[str, _plan.ScenarioPlan]:
+    checks = [check for check in (*_catalog.CHECKS, *_catalog.CONTROLS) if check.id in ids]
+    scenarios = _plan.plan(checks, _plan.Settings(**settings), "00000000ff", nonces())
+    return {scenario.name: scenario for scenario in scenarios}
 
 
-def test_all_checks_need_two_pods() -> None:
-    pods = planned(*_catalog.BY_ID)
-    assert set(pods) == {"pair", "complete"}
-    assert [container.name for container in pods["pair"].containers] == ["first", "second", "memory", "limited"]
+def pair(*ids: str, **settings: t.Any) -> _plan.PodPlan:
+    return planned(*ids, **settings)["pair"].pods[0]
 
 
-def test_only_containers_that_a_check_names() -> None:
-    pods = planned("SHM301")
-    assert set(pods) == {"pair"}
-    assert [container.name for container in pods["pair"].containers] == ["first"]
-    assert {volume.name for volume in pods["pair"].volumes} == {"shared", "private", "own-first"}
+def names(pod: _plan.PodPlan) -> list[str]:
+    return [container.name for container in pod.containers]
+
+
+BASIC = [check.id for check in _catalog.CHECKS if "basic" in check.tags]
+
+
+def test_the_six_basic_checks_need_two_pods() -> None:
+    plans = planned(*BASIC)
+    assert {name: [pod.part for pod in plan.pods] for name, plan in plans.items()} == {
+        "pair": ["pair"],
+        "complete": ["complete"],
+    }
+    assert names(plans["pair"].pods[0]) == ["first", "second", "memory", "limited"]
+
+
+def test_only_containers_and_pods_that_a_check_names() -> None:
+    plans = planned("SHM301")
+    assert set(plans) == {"pair"}
+    assert names(plans["pair"].pods[0]) == ["first"]
+    assert {volume.name for volume in plans["pair"].pods[0].volumes} == {"shared", "private", "own-first"}
+
+
+def test_isolation_needs_a_second_pod() -> None:
+    plan = planned("SHM501")["pair"]
+    assert [(pod.part, names(pod)) for pod in plan.pods] == [("pair", ["first"]), ("other", ["stranger"])]
+    assert plan.pod_of("stranger").part == "other"
 
 
 def test_every_step_has_its_own_nonce() -> None:
-    pods = planned(*_catalog.BY_ID)
-    seen = [step.nonce for pod in pods.values() for step in pod.steps]
+    plans = planned(*_catalog.BY_ID)
+    seen = [step.nonce for plan in plans.values() for step in plan.steps]
     assert len(seen) == len(set(seen)) == sum(len(check.steps) for check in _catalog.CHECKS)
 
 
 def test_no_placeholder_is_left() -> None:
-    for pod in planned(*_catalog.BY_ID).values():
-        for step in pod.steps:
+    for plan in planned(*_catalog.BY_ID).values():
+        for step in plan.steps:
             assert not any("{" in value for value in step.args.values())
-        for container in pod.containers:
-            assert not any("{" in word for word in container.command)
+        for pod in plan.pods:
+            assert not any("{" in word for container in pod.containers for word in container.command)
+            assert not any("{" in volume.size_limit for volume in pod.volumes)
+            assert not any("{" in value for _name, value in pod.options.sysctls)
 
 
 def test_writer_and_reader_are_their_containers_own_commands() -> None:
-    pod = planned("SHM201")["complete"]
-    assert pod.completes
-    commands = {container.name: container.command for container in pod.containers}
+    plan = planned("SHM201")["complete"]
+    assert plan.completes
+    commands = {container.name: container.command for container in plan.pods[0].containers}
     assert commands["writer"][0] == "posix_write"
-    assert "name=/podshm-00000000ff" in commands["writer"]
+    assert "name=/podshm-00000000ff-shm201" in commands["writer"]
     assert commands["reader"][:1] == ("posix_read",)
-    assert f"nonce={pod.steps[1].nonce}" in commands["reader"]
+    assert f"nonce={plan.steps[1].nonce}" in commands["reader"]
+
+
+def test_an_init_container_runs_its_step_and_a_sidecar_holds() -> None:
+    pod = planned("SHM107", "SHM108")["life"].pods[0]
+    commands = {container.name: (container.kind, container.command[0]) for container in pod.containers}
+    assert commands == {
+        "before": ("init", "sysv_shm_create"),
+        "beside": ("sidecar", "hold"),
+        "main": ("main", "hold"),
+    }
 
 
 def test_a_container_has_memory_for_what_it_writes() -> None:
-    pod = planned(*_catalog.BY_ID, memory_bytes=32 * MIB)["pair"]
+    pod = pair(*BASIC, memory_bytes=32 * MIB)
     memory = {container.name: container.memory_bytes for container in pod.containers}
     assert memory == {"first": 97 * MIB, "second": 32 * MIB, "memory": 104 * MIB, "limited": 545 * MIB}
     assert pod.memory_limit_bytes == sum(memory.values())
 
 
+def test_an_undeclared_limit_leaves_the_pod_without_one() -> None:
+    assert planned("SHM304")["undeclared"].pods[0].memory_limit_bytes is None
+
+
+def test_init_containers_do_not_count_for_the_memory_limit() -> None:
+    pod = planned("SHM107", "SHM108")["life"].pods[0]
+    assert pod.memory_limit_bytes == 64 * MIB
+
+
 def test_max_write_bounds_what_is_written_and_asked_for() -> None:
-    pod = planned("SHM302", max_write_bytes=10 * MIB)["pair"]
-    (fill,) = (step for step in pod.steps if step.name == "fill")
+    plan = planned("SHM302", max_write_bytes=10 * MIB)["pair"]
+    (fill,) = (step for step in plan.steps if step.name == "fill")
     assert fill.args["max"] == str(10 * MIB)
-    assert pod.memory_limit_bytes == 42 * MIB
+    assert plan.pods[0].memory_limit_bytes == 42 * MIB
 
 
 @pytest.mark.parametrize("settings", [{"fill": False}, {"max_write_bytes": MIB}])
 def test_a_size_limit_is_never_clipped_by_our_own_memory_limit(settings: dict[str, t.Any]) -> None:
-    pod = planned("SHM303", size_limit_bytes=300 * MIB, **settings)["pair"]
-    assert pod.memory_limit_bytes > 300 * MIB
+    limit = pair("SHM303", size_limit_bytes=300 * MIB, **settings).memory_limit_bytes
+    assert limit is not None
+    assert limit > 300 * MIB
 
 
 def test_without_fill_nothing_is_written() -> None:
-    pod = planned("SHM301", "SHM302", "SHM303", fill=False)["pair"]
-    assert not [step for step in pod.steps if step.name == "fill"]
+    plan = planned("SHM301", "SHM302", "SHM303", fill=False)["pair"]
+    assert not [step for step in plan.steps if step.name == "fill"]
 
 
 def test_size_limit_reaches_the_volume() -> None:
-    pod = planned("SHM302", "SHM303", size_limit_bytes=300 * MIB)["pair"]
-    volumes = {volume.name: volume for volume in pod.volumes}
-    assert (volumes["limited"].medium, volumes["limited"].size_limit_bytes) == ("Memory", 300 * MIB)
-    assert (volumes["memory"].medium, volumes["memory"].size_limit_bytes) == ("Memory", 0)
+    pod = pair("SHM302", "SHM303", size_limit_bytes=300 * MIB)
+    volumes = {volume.name: (volume.medium, volume.size_limit) for volume in pod.volumes}
+    assert volumes["limited"] == ("Memory", str(300 * MIB))
+    assert volumes["memory"] == ("Memory", "")
 
 
 @pytest.mark.parametrize("run", ["0000000000", "ffffffffff", "7ffffffe00", "0080000000"])
-def test_key_is_valid_and_never_private(run: str) -> None:
-    key = int(_plan.variables(_plan.Settings(), run)["key"], 16)
-    assert 0 < key <= 0x7FFFFFFF
+def test_keys_are_valid_never_private_and_each_check_s_own(run: str) -> None:
+    plans = _plan.plan(_catalog.CHECKS, _plan.Settings(), run, nonces())
+    keys = {step.check: int(step.args["key"], 16) for plan in plans for step in plan.steps if "key" in step.args}
+    assert all(0 < key <= 0x7FFFFFFF for key in keys.values())
+    assert len(set(keys.values())) == len(keys)
 
 
 def node(name: str = "one", **change: t.Any) -> dict[str, t.Any]:
@@ -150,12 +195,52 @@ def node(name: str = "one", **change: t.Any) -> dict[str, t.Any]:
 
 
 def choose(*nodes: dict[str, t.Any], **settings: t.Any) -> _plan.Node:
-    return _plan.choose_node(nodes, _plan.Settings(**settings), {"amd64"})
+    targets, _unasked = _plan.choose(nodes, _plan.Settings(**settings), {"amd64"})
+    return targets[0].node
 
 
-def test_first_usable_node_stands_for_the_cluster() -> None:
-    chosen = choose(node("c"), node("a", status__conditions=[]), node("b"))
-    assert (chosen.name, chosen.allocatable_memory_bytes, chosen.runtime) == ("b", 1024 * MIB, "containerd://2.4.2")
+def test_first_usable_node_stands_for_its_kind() -> None:
+    targets, unasked = _plan.choose(
+        [node("c"), node("a", status__conditions=[]), node("b")], _plan.Settings(), {"amd64"}
+    )
+    (target,) = targets
+    assert (target.node.name, target.stands_for) == ("b", ("a", "b", "c"))
+    assert (target.node.allocatable_memory_bytes, target.node.runtime) == (1024 * MIB, "containerd://2.4.2")
+    assert unasked == []
+
+
+KERNEL = {"operatingSystem": "linux", "architecture": "amd64", "kernelVersion": "6.1"}
+WINDOWS = {"operatingSystem": "windows", "architecture": "amd64"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted"),
+    [("representative", ["a", "b"]), ("first", ["a"]), ("all", ["a", "b", "c"])],
+)
+def test_which_nodes_are_asked(nodes: str, wanted: list[str]) -> None:
+    targets, _unasked = _plan.choose(
+        [node("a"), node("b", status__nodeInfo=KERNEL), node("c")], _plan.Settings(nodes=nodes), {"amd64"}
+    )
+    assert [target.node.name for target in targets] == wanted
+
+
+def test_every_runtime_class_on_every_kind_of_node() -> None:
+    targets, _unasked = _plan.choose(
+        [node("a"), node("b", status__nodeInfo=KERNEL)], _plan.Settings(runtime_classes=("", "kata")), {"amd64"}
+    )
+    assert [(target.node.name, target.runtime_class) for target in targets] == [
+        ("a", ""),
+        ("a", "kata"),
+        ("b", ""),
+        ("b", "kata"),
+    ]
+
+
+def test_a_kind_that_cannot_be_used_is_left_out_with_its_reason() -> None:
+    targets, unasked = _plan.choose([node("a", status__nodeInfo=WINDOWS), node("b")], _plan.Settings(), {"amd64"})
+    assert [target.node.name for target in targets] == ["b"]
+    assert [(left.nodes, left.reason) for left in unasked] == [(["a"], "NoNode")]
+    assert "windows" in unasked[0].detail
 
 
 NOT_READY = [{"type": "Ready", "status": "Unknown"}]
@@ -244,3 +329,11 @@ def test_an_image_of_somebody_else_is_not_borrowed(name: str) -> None:
 def test_image_option_may_be_pulled() -> None:
     chosen = choose(node(status__images=[]), image="corp.example/any:1")
     assert (chosen.image, chosen.pull_policy) == ("corp.example/any:1", "IfNotPresent")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "light", "heavy"), [("250m", "100m", "250m"), ("1", "100m", "1"), ("0.05", "0.05", "0.05")]
+)
+def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: str, light: str, heavy: str) -> None:
+    containers = {container.name: container.cpu for container in pair(*BASIC, cpu=cpu).containers}
+    assert containers == {"first": heavy, "second": light, "memory": heavy, "limited": heavy}

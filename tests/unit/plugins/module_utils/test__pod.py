@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import typing as t
 
 import pytest
@@ -13,12 +14,13 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
 
 COMMON = _pod.Common(
     run="0a1b2c3d4e",
+    target="",
     namespace="checks",
     node="n1",
+    architecture="amd64",
     image="registry.k8s.io/pause:3.10.1",
     pull_policy="Never",
     runtime_class="kata",
-    cpu="250m",
     tolerations=({"operator": "Exists"},),
     labels={"team": "x", "app.kubernetes.io/name": "not ours"},
     annotations={"note": "y"},
@@ -32,7 +34,7 @@ def pod() -> dict[str, t.Any]:
         _pod.ContainerSpec("first", ("hold",), 1000, (("/dev/shm", "dshm"),)),
         _pod.ContainerSpec("second", ("posix_read", "nonce=1"), 2000, ()),
     ]
-    return _pod.pod(COMMON, "pair", "uid-1", containers, [_pod.VolumeSpec("dshm", "Memory", 4096)])
+    return _pod.pod(COMMON, "pair", "uid-1", containers, [_pod.VolumeSpec("dshm", "Memory", "4096")])
 
 
 def manifests() -> list[dict[str, t.Any]]:
@@ -73,7 +75,7 @@ def test_the_anchor_runs_nothing_and_ends() -> None:
 
 def test_requests_equal_limits(pod: dict[str, t.Any]) -> None:
     for container, memory in zip(pod["spec"]["containers"], ("1000", "2000"), strict=True):
-        assert container["resources"]["limits"] == {"cpu": "250m", "memory": memory}
+        assert container["resources"]["limits"] == {"cpu": "100m", "memory": memory}
         assert container["resources"]["requests"] == container["resources"]["limits"]
 
 
@@ -105,7 +107,7 @@ def test_the_scheduler_has_its_say_on_the_chosen_node(pod: dict[str, t.Any]) -> 
 def test_volumes(pod: dict[str, t.Any]) -> None:
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     assert volumes["dshm"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "4096"}
-    assert volumes["probe"]["configMap"] == {"name": "podshm-0a1b2c3d4e-probe", "defaultMode": 0o555}
+    assert volumes["probe"]["configMap"] == {"name": "podshm-0a1b2c3d4e-probe-amd64", "defaultMode": 0o555}
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
     assert mounts == {"probe": "/podshm", "dshm": "/dev/shm"}
 
@@ -118,3 +120,67 @@ def test_no_sidecar_is_invited(pod: dict[str, t.Any]) -> None:
 def test_the_probe_travels_as_it_is() -> None:
     manifest = _pod.probe_config(COMMON, "u", bytes(range(256)))
     assert base64.b64decode(manifest["binaryData"]["probe"]) == bytes(range(256))
+
+
+def made(*specs: _pod.ContainerSpec, **options: t.Any) -> dict[str, t.Any]:
+    spec: dict[str, t.Any] = _pod.pod(COMMON, "x", "u", specs, [], _pod.PodOptions(**options))["spec"]
+    return spec
+
+
+def test_kinds_of_containers() -> None:
+    spec = made(
+        _pod.ContainerSpec("a", ("x",), 1, (), kind="init"),
+        _pod.ContainerSpec("b", ("hold",), 1, (), kind="sidecar"),
+        _pod.ContainerSpec("c", ("hold",), 1, (), user=65533),
+        _pod.ContainerSpec("d", ("hold",), 1, (), kind="ephemeral"),
+    )
+    assert [(c["name"], c.get("restartPolicy")) for c in spec["initContainers"]] == [("a", None), ("b", "Always")]
+    assert [c["name"] for c in spec["containers"]] == ["c"]
+    assert spec["containers"][0]["securityContext"]["runAsUser"] == 65533
+
+
+def test_an_ephemeral_container_asks_for_nothing() -> None:
+    (container,) = _pod.ephemeral(_pod.ContainerSpec("d", ("hold",), 1, (), kind="ephemeral"), COMMON)["spec"][
+        "ephemeralContainers"
+    ]
+    assert "resources" not in container
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_container_without_a_memory_limit_still_requests() -> None:
+    (container,) = made(_pod.ContainerSpec("a", ("hold",), 5, (), limited=False))["containers"]
+    assert container["resources"] == {"requests": {"cpu": "100m", "memory": "5"}, "limits": {"cpu": "100m"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "value"),
+    [
+        ({"restarts": True}, "restartPolicy", "Always"),
+        ({"share_pids": True}, "shareProcessNamespace", True),
+        ({"own_users": True}, "hostUsers", False),
+        ({"host_ipc": True}, "hostIPC", True),
+    ],
+)
+def test_options_of_a_pod(options: dict[str, t.Any], path: str, value: t.Any) -> None:
+    spec = _pod.ContainerSpec("a", ("hold",), 1, ())
+    assert made(spec, **options)[path] == value
+    assert made(spec).get(path) != value
+
+
+def test_sysctls() -> None:
+    spec = made(_pod.ContainerSpec("a", ("hold",), 1, ()), sysctls=(("kernel.shm_rmid_forced", "1"),))
+    assert spec["securityContext"]["sysctls"] == [{"name": "kernel.shm_rmid_forced", "value": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(64 << 20, "64Mi"), (1 << 30, "1Gi"), (1536, "1536"), (2048, "2Ki"), (1, "1")]
+)
+def test_memory_as_the_api_server_writes_it(size: int, text: str) -> None:
+    assert _pod.memory_text(size) == text
+
+
+def test_names_differ_by_target() -> None:
+    other = dataclasses.replace(COMMON, target="1")
+    assert _pod.name(COMMON, "pair") == "podshm-0a1b2c3d4e-pair"
+    assert _pod.name(other, "pair") == "podshm-0a1b2c3d4e-1-pair"
+    assert _pod.name(other) == _pod.name(COMMON) == "podshm-0a1b2c3d4e"

@@ -30,10 +30,19 @@ def failed(call: str, errno: str) -> dict[str, t.Any]:
 
 def context(check: str, phase: str = "Running", **settings: t.Any) -> _verdict.Context:
     chosen = _plan.Settings(**settings)
-    (pod,) = _plan.plan([_catalog.BY_ID[check]], chosen, "ff", (f"{n:032x}" for n in itertools.count()))
+    wanted = [one for one in (*_catalog.CHECKS, *_catalog.CONTROLS) if one.id == check]
+    plans = _plan.plan(wanted, chosen, "ff", (f"{n:032x}" for n in itertools.count()))
+    (plan,) = plans
     done = {"reason": "Completed", "exit_code": 0}
-    terminated = {container.name: done for container in pod.containers} if pod.completes else {}
-    return _verdict.Context(chosen, NODE, pod, {"phase": phase, "reason": "", "terminated": terminated})
+    after = {
+        pod.part: {
+            "phase": phase,
+            "reason": "",
+            "terminated": {container.name: done for container in pod.containers} if plan.completes else {},
+        }
+        for pod in plan.pods
+    }
+    return _verdict.Context(chosen, NODE, plan, after, _plan.variables(chosen, "ff"))
 
 
 def decide(check: str, answers: Answers, **rest: t.Any) -> _verdict.Decision:
@@ -116,10 +125,163 @@ def limited(size_bytes: int = 512 * MIB, **fill: t.Any) -> Answers:
     return size("who_limited", size_bytes, **fill)
 
 
+def who(**containers: dict[str, t.Any]) -> Answers:
+    """Identity of containers, by default all in one IPC namespace with one /dev/shm of 16 MiB."""
+    same = {"ns_ipc": 7, "path_dev": "0:44", "path_ino": 1, "size_bytes": 16 * MIB, "page_bytes": 4096}
+    same |= {"mount_fs": "tmpfs", "mount_options": "rw", "memory_usage_bytes": MIB}
+    return {f"who_{name}": seen("identity", **{**same, **change}) for name, change in containers.items()}
+
+
+def segment(found: bool = True) -> Answers:
+    absent = seen("sysv_shm_read", "c2", calls=[failed("shmget", "ENOENT")], found=False)
+    return {
+        "create": seen("sysv_shm_create", "c1", attached=True),
+        "read": seen("sysv_shm_read", "c2", found=True, peer_nonce="c1", text=_catalog.SENTENCE) if found else absent,
+        "finish": seen("sysv_shm_finish", "c3", reply_nonce="c2", gone=True),
+        "drop": seen("sysv_shm_drop", "c4", found=found, gone=True),
+        "drop_segment": seen("sysv_shm_drop", "c4", found=found, gone=True),
+    }
+
+
+def posix_object(found: bool = True) -> Answers:
+    absent = seen("object_get", "o2", calls=[failed("shm_open", "ENOENT")], found=False)
+    return {
+        "put": seen("object_put", "o1", made=True),
+        "get": seen("object_get", "o2", found=True, peer_nonce="o1", text=_catalog.SENTENCE, writable=True)
+        if found
+        else absent,
+        "drop": seen("object_drop", "o3", reply_nonce="o2", gone=True),
+    }
+
+
+def message() -> Answers:
+    return {
+        **who(first={}, second={}),
+        "create": seen("x_create", made=True),
+        "send": seen("x_send", "m1", sent=True),
+        "receive": seen("x_receive", "m2", found=True, peer_nonce="m1", text=_catalog.SENTENCE),
+        "remove": seen("x_remove", gone=True),
+    }
+
+
+def semaphore() -> Answers:
+    return {
+        **who(first={}, second={}),
+        "create": seen("sysv_sem_create", made=True),
+        "wait": seen("sysv_sem_wait", found=True, woken=True, wait_began_ns=1000, wait_ended_ns=9000),
+        "post": seen("sysv_sem_post", found=True, posted=True, posted_at_ns=5000),
+        "remove": seen("sysv_sem_remove", gone=True),
+    }
+
+
+def one_sided(other: str) -> t.Callable[[], Answers]:
+    return lambda: {
+        **who(**{"first": {}, other: {"path_dev": "0:45"}}),
+        **segment(),
+        **posix_object(found=False),
+        "add": seen("@ephemeral"),
+    }
+
+
+def isolated(part: t.Callable[[bool], Answers]) -> t.Callable[[], Answers]:
+    return lambda: {**who(first={}, stranger={"ns_ipc": 8, "path_dev": "0:45"}), **part(False)}
+
+
+def users() -> Answers:
+    return {
+        **who(first={}, guest={}),
+        **posix_object(),
+        "put_masked": seen("object_put", made=True),
+        "get_masked": seen("object_get", calls=[failed("shm_open", "EACCES")], found=True, writable=False),
+    }
+
+
+def protected() -> Answers:
+    return {
+        "policy": seen("protected", protected_regular=1),
+        "put": seen("object_put", made=True),
+        "get": seen("object_get", calls=[failed("shm_open", "EACCES")], found=False),
+    }
+
+
+def bare(size_bytes: int) -> t.Callable[[str], t.Callable[[], Answers]]:
+    return lambda container: lambda: who(**{container: {"size_bytes": size_bytes}})
+
+
+def charge() -> Answers:
+    usage = {"memory_usage_bytes": 9 * MIB}
+    return {
+        **who(first={}, second={}),
+        "put": seen("object_put", made=True),
+        "writer": seen("identity", **usage),
+        "get": seen("object_get", found=True),
+        "reader": seen("identity", memory_usage_bytes=MIB),
+    }
+
+
+def steps(*containers: str, **answers: dict[str, t.Any]) -> t.Callable[[], Answers]:
+    return lambda: {
+        **who(**{name: {} for name in containers}),
+        **{label: seen(label, **facts) for label, facts in answers.items()},
+    }
+
+
+def twice() -> Answers:
+    same = who(kept={})["who_kept"]
+    return {"before": same, "after": same, "restart": seen("@restart"), "resize": seen("@resize")}
+
+
 GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM101": (shared_path, "Running"),
     "SHM102": (private_path, "Running"),
     "SHM201": (posix, "Succeeded"),
+    "SHM103": (semaphore, "Running"),
+    "SHM104": (message, "Running"),
+    "SHM105": (lambda: who(first={}, second={}, guest={}, lonely={}), "Running"),
+    "SHM106": (lambda: {**who(first={}, guest={}), **segment()}, "Running"),
+    "SHM107": (segment, "Running"),
+    "SHM108": (lambda: {**who(beside={}, main={}), **segment()}, "Running"),
+    "SHM202": (lambda: who(first={}, second={}, guest={}), "Running"),
+    "SHM203": (message, "Running"),
+    "SHM204": (one_sided("lonely"), "Running"),
+    "SHM205": (posix_object, "Running"),
+    "SHM206": (lambda: {**who(beside={}, main={}), **posix_object()}, "Running"),
+    "SHM207": (lambda: {**segment(), **posix_object(), "restart": seen("@restart", restarts=1)}, "Running"),
+    "SHM208": (one_sided("debug"), "Running"),
+    "SHM209": (users, "Running"),
+    "SHM210": (protected, "Running"),
+    "SHM304": (bare(24 * GIB)("bare"), "Running"),
+    "SHM305": (bare(32 * MIB)("clipped"), "Running"),
+    "SHM306": (bare(32 * MIB)("zero"), "Running"),
+    "SHM307": (lambda: who(disk={"mount_fs": "ext4"}), "Running"),
+    "SHM308": (
+        lambda: {
+            **who(limited={}),
+            "allocate": seen("fallocate", calls=[failed("fallocate", "ENOSPC")], allocated=False),
+        },
+        "Running",
+    ),
+    "SHM309": (steps("lonely", touch={"touched_bytes": 16 * MIB, "stopped_by": "signal:7"}), "Running"),
+    "SHM310": (steps("tight", fill={"written_bytes": 20 * MIB, "stopped_by": "signal:9"}), "Running"),
+    "SHM311": (charge, "Running"),
+    "SHM313": (steps("first", flags={"writable": True, "exec_map": True, "dir_mode": "1777"}), "Running"),
+    "SHM315": (
+        lambda: {
+            **who(readonly={}),
+            "flags": seen("flags", calls=[failed("open", "EROFS")], writable=False),
+        },
+        "Running",
+    ),
+    "SHM316": (steps("lonely", beyond={"sysv_bytes": 17 * MIB, "memfd_bytes": 17 * MIB}), "Running"),
+    "SHM402": (twice, "Running"),
+    "SHM404": (twice, "Running"),
+    "SHM501": (isolated(segment), "Running"),
+    "SHM502": (isolated(posix_object), "Running"),
+    "SHM602": (steps(sysctls={"kernel_shm_rmid_forced": 1}, forced={"survived": False}), "Running"),
+    "SHM603": (steps(sysctls={"kernel_shmmax": 123 * MIB}), "Running"),
+    "SHM604": (steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}), "Running"),
+    "SHM605": (steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}), "Running"),
+    "SHM606": (steps(budget={"queues": 9, "stopped_by": "EMFILE"}), "Running"),
     "SHM301": (default, "Running"),
     "SHM302": (memory, "Running"),
     "SHM303": (limited, "Running"),
@@ -127,7 +289,8 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
 
 
 def test_every_check_has_a_rule_and_a_good_world_here() -> None:
-    assert set(_verdict.RULES) == set(_catalog.BY_ID) == set(GOOD)
+    controls = {check.id for check in _catalog.CONTROLS}
+    assert set(_verdict.RULES) - controls == set(_catalog.BY_ID) == set(GOOD)
 
 
 @pytest.mark.parametrize("check", GOOD)
@@ -141,8 +304,9 @@ def test_good_world_passes(check: str) -> None:
 def test_what_the_probe_did_not_tell_decides_nothing(check: str) -> None:
     answers, phase = GOOD[check]
     empty = {label: seen(answer.step, answer.nonce) for label, answer in answers().items()}
-    if check == "SHM201":
-        assert decide(check, empty, phase=phase).verdict == "FAIL"  # each side tells that it began to wait, or cannot
+    if check in ("SHM201", "SHM603"):
+        # each side tells that it began to wait, or it cannot; a sysctl that is not there is no sysctl
+        assert decide(check, empty, phase=phase).verdict == "FAIL"
     else:
         with pytest.raises(Undecided):
             decide(check, empty, phase=phase)
@@ -163,7 +327,7 @@ NOT_FOUND = {"calls": [failed("shmget", "ENOENT")], "found": False, "peer_nonce"
     ("label", "change", "words"),
     [
         ("read", NOT_FOUND, "does not find the segment .shmget: ENOENT"),
-        ("read", {"peer_nonce": "of an earlier run"}, "another segment"),
+        ("read", {"peer_nonce": "of an earlier run"}, "something else"),
         ("read", {"text": "ends"}, "not the sentence"),
         ("finish", {"reply_nonce": ""}, "does not read the second's reply"),
         ("finish", {"gone": False}, "stays"),
@@ -346,3 +510,159 @@ def test_size_limit_fails(answers: Answers, words: str) -> None:
 )
 def test_worst(verdicts: list[str], worst: str) -> None:
     assert _verdict.worst(verdicts) == worst
+
+
+def changed_who(answers: Answers, container: str, **facts: t.Any) -> Answers:
+    return changed(answers, f"who_{container}", **facts)
+
+
+def good(check: str) -> Answers:
+    return GOOD[check][0]()
+
+
+NO_OBJECT = {"found": False, "calls": [failed("shm_open", "ENOENT")], "peer_nonce": None}
+FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
+
+
+@pytest.mark.parametrize(
+    ("check", "label", "change", "verdict", "words"),
+    [
+        ("SHM103", "wait", {"woken": False, "calls": [failed("semtimedop", "EAGAIN")]}, "FAIL", "not woken"),
+        ("SHM103", "wait", {"found": False, "calls": [failed("semget", "ENOENT")]}, "FAIL", "does not find"),
+        ("SHM103", "create", {"made": False, "calls": [failed("semget", "ENOSPC")]}, "FAIL", "ENOSPC"),
+        ("SHM103", "remove", {"gone": False}, "FAIL", "stays"),
+        ("SHM104", "receive", {"peer_nonce": "stale"}, "FAIL", "something else"),
+        ("SHM104", "receive", {"found": False}, "FAIL", "does not find"),
+        ("SHM104", "send", {"sent": False}, "FAIL", "cannot send"),
+        ("SHM203", "create", {"made": False, "calls": [failed("mq_open", "ENOSYS")]}, "FAIL", "ENOSYS"),
+        ("SHM203", "remove", {"gone": False}, "FAIL", "stays"),
+        ("SHM105", "who_lonely", {"ns_ipc": 8}, "FAIL", "lonely 8"),
+        ("SHM202", "who_guest", {"path_dev": "0:9"}, "FAIL", "guest 0:9:1"),
+        ("SHM106", "read", NOT_FOUND, "FAIL", "does not find"),
+        ("SHM107", "read", NOT_FOUND, "FAIL", "the init container is gone"),
+        ("SHM107", "read", {"peer_nonce": "x"}, "FAIL", "something else"),
+        ("SHM205", "get", NO_OBJECT, "FAIL", "the init container is gone"),
+        ("SHM206", "drop", {"reply_nonce": ""}, "FAIL", "reply"),
+        ("SHM206", "drop", {"gone": False}, "FAIL", "stays"),
+        ("SHM207", "read", NOT_FOUND, "FAIL", "before its restart"),
+        ("SHM207", "get", NO_OBJECT, "FAIL", "before its restart"),
+        ("SHM204", "get", FOUND_OBJECT, "FAIL", "finds the object"),
+        ("SHM204", "read", NOT_FOUND, "FAIL", "does not find the segment"),
+        ("SHM208", "get", FOUND_OBJECT, "FAIL", "finds the object"),
+        ("SHM209", "get_masked", {"writable": True}, "FAIL", "does not keep"),
+        ("SHM209", "get", NO_OBJECT, "FAIL", "does not find"),
+        ("SHM210", "get", {"found": True, "calls": [{"call": "shm_open", "result": 3}]}, "FAIL", "allowed"),
+        ("SHM210", "policy", {"protected_regular": 0}, "FAIL", "EACCES"),
+        ("SHM210", "policy", {"protected_regular": None}, "PASS", "unknown"),
+        ("SHM210", "get", {"calls": [failed("shm_open", "ENOENT")]}, "FAIL", "ENOENT"),
+        ("SHM304", "who_bare", {"size_bytes": 12 * GIB}, "FAIL", "node allocatable"),
+        ("SHM304", "who_bare", {"mount_fs": "ext4"}, "FAIL", "not memory"),
+        ("SHM305", "who_clipped", {"size_bytes": GIB}, "FAIL", "pod memory limit"),
+        ("SHM306", "who_zero", {"size_bytes": 4096}, "FAIL", "pod memory limit"),
+        ("SHM307", "who_disk", {"mount_fs": "tmpfs"}, "FAIL", "is tmpfs"),
+        ("SHM308", "allocate", {"allocated": True}, "FAIL", "reserves more"),
+        ("SHM308", "allocate", {"calls": [failed("fallocate", "EOPNOTSUPP")]}, "FAIL", "EOPNOTSUPP"),
+        ("SHM202", "who_guest", {"exists": False}, "FAIL", "no /dev/shm in guest"),
+        ("SHM313", "who_first", {"exists": False}, "FAIL", "no /dev/shm"),
+        ("SHM301", "fill", {"calls": [failed("open", "EROFS")]}, "FAIL", "nothing can be written (open: EROFS)"),
+        ("SHM309", "touch", {"stopped_by": "size"}, "FAIL", "size after"),
+        ("SHM309", "touch", {"touched_bytes": MIB}, "FAIL", "1048576 of"),
+        ("SHM310", "fill", {"stopped_by": "ENOSPC"}, "FAIL", "ENOSPC"),
+        ("SHM310", "fill", {"written_bytes": 64 * MIB}, "FAIL", "67108864"),
+        ("SHM311", "writer", {"memory_usage_bytes": MIB}, "FAIL", "writer +0"),
+        ("SHM311", "reader", {"memory_usage_bytes": 9 * MIB}, "FAIL", "reader +8388608"),
+        ("SHM311", "writer", {"memory_usage_bytes": None}, "SKIP", "cgroup"),
+        ("SHM313", "flags", {"exec_map": False}, "FAIL", "noexec"),
+        ("SHM313", "flags", {"writable": False}, "FAIL", "not writable"),
+        ("SHM313", "flags", {"dir_mode": "0755"}, "FAIL", "mode 0755"),
+        ("SHM315", "flags", {"writable": True}, "FAIL", "can be written"),
+        ("SHM316", "beyond", {"memfd_bytes": MIB}, "FAIL", "memfd 1048576"),
+        ("SHM402", "after", {"size_bytes": 8 * MIB}, "FAIL", "8388608 after"),
+        ("SHM402", "after", {"path_dev": "0:9"}, "FAIL", "after"),
+        ("SHM404", "after", {"size_bytes": 32 * MIB}, "FAIL", "33554432 after"),
+        ("SHM501", "read", {"found": True}, "FAIL", "finds the segment"),
+        ("SHM501", "who_stranger", {"ns_ipc": 7}, "WARN", "one number of IPC namespace"),
+        ("SHM502", "get", {"found": True}, "FAIL", "finds the object"),
+        ("SHM502", "who_stranger", {"path_dev": "0:44"}, "WARN", "device 0:44"),
+        ("SHM602", "forced", {"survived": True}, "FAIL", "survives"),
+        ("SHM602", "sysctls", {"kernel_shm_rmid_forced": 0}, "FAIL", "is 0"),
+        ("SHM603", "sysctls", {"kernel_shmmax": 1}, "FAIL", "is 1"),
+        ("SHM604", "limits", {"shmget_zero": "ok"}, "FAIL", "shmget_zero ok"),
+        ("SHM605", "huge", {"stopped_by": "signal:7"}, "WARN", "Bus error"),
+        ("SHM606", "budget", {"queues": 0}, "WARN", "used up"),
+    ],
+)
+def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+    decision = decide(check, changed(good(check), label, **change))
+    assert decision.verdict == verdict, decision.observed
+    assert words in decision.observed
+
+
+def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
+    with pytest.raises(Undecided, match="only after the post"):
+        decide("SHM103", changed(semaphore(), "wait", wait_began_ns=6000))
+
+
+@pytest.mark.parametrize(("check", "label"), [("SHM204", "put"), ("SHM502", "put"), ("SHM501", "create")])
+def test_absence_proves_nothing_if_nothing_was_made(check: str, label: str) -> None:
+    nothing = {"made": False, "attached": False, "calls": [failed("open", "ENOSPC")]}
+    with pytest.raises(Undecided):
+        decide(check, changed(good(check), label, **nothing))
+
+
+CONTROL: Answers = {"same": seen("control_same", positive=True, negative=True)}
+
+
+@pytest.mark.parametrize(
+    ("check", "change", "verdict"),
+    [
+        ("SHM901", {}, "PASS"),
+        ("SHM901", {"positive": False}, "FAIL"),
+        ("SHM902", {}, "PASS"),
+        ("SHM902", {"negative": False}, "FAIL"),
+    ],
+)
+def test_controls(check: str, change: dict[str, t.Any], verdict: str) -> None:
+    assert decide(check, changed(CONTROL, "same", **change)).verdict == verdict
+
+
+def test_the_canary_notices_a_rule_that_passes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decide("SHM901", CONTROL).verdict == "PASS"
+    world = context("SHM101")
+    assert _verdict.RULES["SHM903"]({}, world).verdict == "PASS"
+    monkeypatch.setattr(_verdict, "_meeting", lambda seen: None)
+    assert _verdict.RULES["SHM903"]({}, world).verdict == "FAIL"
+
+
+def test_the_canary_notices_a_reader_that_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_verdict._protocol, "parse", lambda *args: seen("identity"))
+    assert _verdict.RULES["SHM903"]({}, context("SHM101")).verdict == "FAIL"
+
+
+def test_an_accepted_failure_is_a_warning_with_its_reason() -> None:
+    settings = _plan.Settings(accept={"SHM313": "hardened on purpose"})
+    failed_decision = _verdict.Decision("FAIL", "noexec")
+    verdict, _reason, observed, _remedy = _verdict.accepted(failed_decision, _catalog.BY_ID["SHM313"], settings)
+    assert (verdict, observed) == ("WARN", "noexec; accepted: hardened on purpose")
+    assert _verdict.accepted(failed_decision, _catalog.BY_ID["SHM101"], settings)[0] == "FAIL"
+
+
+def test_a_writer_with_memory_enough_is_not_killed() -> None:
+    decision = decide("SHM310", good("SHM310"), memory_bytes=128 * MIB)
+    assert decision.verdict == "WARN"
+    assert "not tried" in decision.observed
+
+
+@pytest.mark.parametrize("check", ["SHM309", "SHM316"])
+def test_a_volume_that_is_larger_than_asked_decides_nothing(check: str) -> None:
+    with pytest.raises(Undecided, match="see SHM303"):
+        decide(check, changed(good(check), "who_lonely", size_bytes=64 * MIB))
+
+
+def test_what_the_probe_refused_is_told() -> None:
+    refused = Observation("sysv_shm_finish", "x", {}, (), "this session made none")
+    with pytest.raises(Undecided, match="this session made none"):
+        decide("SHM106", {**good("SHM106"), "finish": refused})
+    # but not before what is plain: nothing was made in the first place
+    none = changed({**good("SHM106"), "finish": refused}, "create", attached=False, calls=[failed("shmget", "EPERM")])
+    assert decide("SHM106", none).verdict == "FAIL"

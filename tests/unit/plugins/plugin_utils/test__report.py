@@ -14,6 +14,9 @@ def check(check_id: str, verdict: str, **change: t.Any) -> dict[str, t.Any]:
     return {
         "id": check_id,
         "name": f"name_{check_id}",
+        "group": "sysv" if check_id < "SHM200" else "posix",
+        "node": "n1",
+        "runtime_class": "",
         "question": "Does it?",
         "verdict": verdict,
         "reason": "",
@@ -60,7 +63,7 @@ def test_worst_cluster_last() -> None:
 
 def test_table_tells_expected_observed_and_remedy() -> None:
     text = "\n".join(_report.table([GOOD, BAD]))
-    assert "FAIL beta SHM201 name_SHM201" in text
+    assert "FAIL beta n1 SHM201 name_SHM201" in text
     assert "expected  so" in text
     assert "observed  otherwise SHM201" in text
     assert "remedy    do that" in text
@@ -104,3 +107,27 @@ def test_summary_escapes_markdown() -> None:
 def test_file_name_stays_in_its_folder() -> None:
     assert _report.file_name("../../etc/passwd") == "_.._etc_passwd.json"
     assert _report.file_name("eu-1.example") == "eu-1.example.json"
+
+
+def test_many_checks_are_told_by_group() -> None:
+    many = report(
+        "alpha", "FAIL", *(check(f"SHM{number}", "PASS") for number in range(101, 112)), check("SHM201", "FAIL")
+    )
+    head, row, *_rest = _report.table([many])
+    assert head.split()[:4] == ["CLUSTER", "STATUS", "sysv", "posix"]
+    assert row.split()[:5] == ["alpha", "FAIL", "11", "PASS", "FAIL"]
+
+
+def test_every_target_has_a_row() -> None:
+    two = report("alpha", "PASS", check("SHM101", "PASS"), check("SHM101", "PASS", runtime_class="kata"))
+    lines = _report.table([two])
+    assert [line.split()[4] for line in lines[1:3]] == ["-", "kata"]
+
+
+def test_summary_tells_which_nodes_stand_for_which() -> None:
+    target = {"name": "n1", "stands_for": ["n1", "n2"], "runtime_class": "kata", "image": "pause"}
+    target |= dict.fromkeys(("architecture", "kernel", "kubelet", "runtime"), "x")
+    run = {"id": "1", "targets": [target], "unasked": [{"nodes": ["w1"], "reason": "NoNode", "detail": "runs windows"}]}
+    text = _report.summary([report("alpha", "PASS", check("SHM101", "PASS"), run=run)])
+    assert "stands for n2" in text
+    assert "Left out: w1: runs windows" in text

@@ -1,0 +1,132 @@
+// Copyright (c) 2026, abcdesktop.io contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the kernel is told to allow, and what it does.
+#include "sysv.h"
+#include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
+#include <sys/ipc.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+// A line of /proc/sys, tabs as blanks; false if it isn't there.
+static bool sysctl(const char *name, char *text, size_t size)
+{
+	char path[PATH_CHARS];
+	join(path, sizeof path, "/proc/sys/", name);
+	if (!first_line(path, text, size)) return false;
+	for (; *text; text++)
+		if (*text == '\t') *text = ' ';
+	return true;
+}
+
+// The fact of kernel/shmmax is kernel_shmmax: a number, or text if it isn't one.
+static void sysctl_fact(const char *name)
+{
+	char text[128], format[64];
+	uint64_t number;
+	if (!sysctl(name, text, sizeof text)) return;
+	strlcpy(format, name, sizeof format - sizeof "=%lu");
+	for (char *at = format; *at; at++)
+		if (*at == '/') *at = '_';
+	bool is_number = parse_number(text, 10, &number);
+	strlcat(format, is_number ? "=%lu" : "=%s", sizeof format);
+	if (is_number) facts(format, number);
+	else facts(format, text);
+}
+
+static void meminfo(const char *line)
+{
+	static const char *const wanted[] = {"HugePages_Total:", "HugePages_Free:"};
+	uint64_t number;
+	for (int i = 0; i < 2; i++) {
+		size_t n = strlen(wanted[i]);
+		if (strncmp(line, wanted[i], n)) continue;
+		if (parse_number(line + n + strspn(line + n, " "), 10, &number))
+			facts(i ? "hugepages_free=%lu" : "hugepages_total=%lu", number);
+	}
+}
+
+static void rlimit_fact(int resource, const char *format)
+{
+	struct rlimit r;
+	if (!syscall(SYS_prlimit64, 0, resource, 0l, &r)) facts(format, r.rlim_cur);
+}
+
+void step_sysctls(void)
+{
+	static const char names[] =
+		"kernel/shmmax\0kernel/shmall\0kernel/shmmni\0kernel/shm_rmid_forced\0kernel/sem\0kernel/msgmax\0"
+		"kernel/msgmnb\0kernel/msgmni\0fs/mqueue/msg_max\0fs/mqueue/msgsize_max\0fs/mqueue/queues_max\0"
+		"vm/overcommit_memory\0vm/hugetlb_shm_group\0";
+	for (const char *name = names; *name; name += strlen(name) + 1) sysctl_fact(name);
+	each_line("/proc/meminfo", meminfo);
+	rlimit_fact(RLIMIT_MSGQUEUE, "rlimit_msgqueue=%lu");
+	rlimit_fact(RLIMIT_MEMLOCK, "rlimit_memlock=%lu");
+}
+
+void step_protected(void)
+{
+	const char *path;
+	struct statx s;
+	char text[32];
+	uint64_t number;
+	if (!arg_path("path", &path)) return;
+	if (!called(look_at(path, &s), "statx path=%s", path)) file_facts(&s);
+	if (sysctl("fs/protected_regular", text, sizeof text) && parse_number(text, 10, &number))
+		facts("protected_regular=%lu", number);
+}
+
+// What a call gave that goes beyond a limit; what it made by it is removed.
+static void beyond_fact(const char *format, long result, long undo)
+{
+	facts(format, result < 0 ? errno_name(errno) : "ok");
+	if (result >= 0 && undo) syscall(undo, result, 0l, 0l); // IPC_RMID, or close
+}
+
+// The limit that the first number of a sysctl names. 0 if there is none.
+static uint64_t limit(const char *name)
+{
+	char text[128];
+	uint64_t number;
+	if (!sysctl(name, text, sizeof text)) return 0;
+	text[strcspn(text, " ")] = 0;
+	return parse_number(text, 10, &number) ? number : 0;
+}
+
+void step_limits(void)
+{
+	struct mq_attr attr = {.mq_msgsize = 1};
+	uint64_t most;
+	struct {
+		long type;
+		char text[1];
+	} m = {1, {0}};
+	beyond_fact("shmget_zero=%s", syscall(SYS_shmget, IPC_PRIVATE, 0l, IPC_CREAT | 0600l), SYS_shmctl);
+	if ((most = limit("kernel/shmmax")) == UINT64_MAX) facts("shmget_over_shmmax=unlimited");
+	else if (most)
+		beyond_fact("shmget_over_shmmax=%s", syscall(SYS_shmget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_shmctl);
+	if ((most = limit("kernel/sem")))
+		beyond_fact("semget_over_semmsl=%s", syscall(SYS_semget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_semctl);
+	long id = syscall(SYS_msgget, IPC_PRIVATE, IPC_CREAT | 0600l);
+	if (id >= 0) { // the size is looked at before the text is read
+		if ((most = limit("kernel/msgmax")))
+			beyond_fact("msgsnd_over_msgmax=%s", syscall(SYS_msgsnd, id, &m, most + 1, (long)IPC_NOWAIT), 0);
+		syscall(SYS_msgctl, id, 0l, 0l);
+	}
+	if ((most = limit("fs/mqueue/msg_max"))) {
+		char name[PATH_CHARS];
+		join(name, sizeof name, "podshm-", arg_nonce());
+		attr.mq_maxmsg = most + 1;
+		long fd = syscall(SYS_mq_open, name, O_CREAT | O_EXCL | O_RDWR, 0600l, &attr);
+		beyond_fact("mq_open_over_msg_max=%s", fd, SYS_close);
+		if (fd >= 0) syscall(SYS_mq_unlink, name);
+	}
+}
+
+// Ends the container: its hold is process 1.
+void step_end_container(void)
+{
+	facts("asked?%d", !called(syscall(SYS_kill, 1, SIGTERM), "kill pid=1 signal=SIGTERM"));
+}

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every check in every false world: exactly the right ones change their verdict.
+
+A world is a RuntimeClass whose runtime lies (oci.py). All are asked in one run beside the honest default runtime,
+and the confusion table tells world by check what was expected and what came. What the table of a world does not name must
+come as in the honest world.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
+
+import harness  # noqa: E402
+import oci  # noqa: E402
+
+CHECKOUT = harness.CHECKOUT
+NAME = "worlds"
+NAMES = [*oci.WORLDS, *oci.EXEC, *oci.TAMPER]
+
+SYSV = dict.fromkeys(("SHM101", "SHM102", "SHM103", "SHM104", "SHM106", "SHM204"), "FAIL")
+EVERYTHING = "*"
+
+#: What nobody can write to: sharing fails, and absence proves nothing.
+UNUSABLE = {
+    **dict.fromkeys(("SHM201", "SHM205", "SHM206", "SHM207", "SHM301", "SHM313"), "FAIL"),
+    **dict.fromkeys(("SHM204", "SHM209", "SHM210", "SHM310", "SHM311", "SHM502"), "ERROR"),
+}
+
+#: World -> the checks that must not be as in the honest world, and what they must be.
+EXPECTED: dict[str, dict[str, str]] = {
+    # System V is keyed by the IPC namespace, and so are POSIX message queues and the sysctls
+    "own-ipc": {
+        **SYSV,
+        **dict.fromkeys(("SHM105", "SHM107", "SHM108", "SHM203", "SHM207", "SHM208", "SHM602", "SHM603"), "FAIL"),
+    },
+    "own-shm": {
+        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM210"), "FAIL"),
+        # an object that is not shared has no reader to be charged
+        "SHM311": "ERROR",
+    },
+    "small-shm": {"SHM301": "FAIL", "SHM310": "FAIL", "SHM311": "ERROR"},
+    "large-shm": {"SHM301": "FAIL"},
+    "noexec-shm": {"SHM313": "FAIL"},
+    "readonly-shm": UNUSABLE,
+    "closed-shm": UNUSABLE,
+    "host-ipc": dict.fromkeys(("SHM501", "SHM602", "SHM603"), "FAIL"),
+    "host-shm": dict.fromkeys(("SHM301", "SHM502"), "FAIL"),
+    "no-shm": {**UNUSABLE, "SHM202": "FAIL"},
+    "no-mqueue": {},
+    # every volume on /dev/shm, whatever it asked for
+    "volume-ignored": {
+        **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM307", "SHM315", "SHM402"), "FAIL"),
+        **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
+    },
+    "volume-unlimited": {
+        **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM307"), "FAIL"),
+        **dict.fromkeys(("SHM308", "SHM315", "SHM402"), "FAIL"),
+        **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
+    },
+    "short-writes": dict.fromkeys(("SHM301", "SHM302", "SHM303", "SHM310"), "FAIL"),
+    # the pod's own cgroup still holds
+    "no-memory-limit": {},
+    "no-sysctls": {"SHM602": "FAIL", "SHM603": "FAIL"},
+    "rmid-forced": {"SHM107": "FAIL", "SHM207": "FAIL"},
+    "split-volumes": {"SHM101": "FAIL"},
+    # a control does not hold: nothing is decided
+    "no-shmget": {EVERYTHING: "ERROR"},
+    "no-semget": {"SHM103": "FAIL"},
+    "no-msgget": {"SHM104": "FAIL"},
+    "no-mq-open": {"SHM203": "FAIL", "SHM606": "FAIL"},
+    **{world: {EVERYTHING: "ERROR"} for world in oci.TAMPER},
+}
+
+
+def playbook(file: str, **variables: t.Any) -> None:
+    """Run a playbook for the cluster of this test only."""
+    command = [pathlib.Path(sys.executable).with_name("ansible-playbook"), file]
+    extra = json.dumps({"podshm_local_clusters": [NAME], **variables})
+    run = subprocess.run([*command, "--extra-vars", extra], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[harness.Cluster]:
+    """A cluster with a RuntimeClass per world."""
+    folder = tmp_path_factory.mktemp("worlds")
+    handlers = {}
+    for world in NAMES:
+        wrapper = folder / world
+        # Python only where something is edited: a runtime is called a dozen times per container
+        wrapper.write_text(
+            '#!/bin/sh\ncase " $* " in *" create "*|*" exec "*)'
+            f' exec {sys.executable} -S {oci.__file__} {world} "$@";; esac\nexec runc "$@"\n'
+        )
+        wrapper.chmod(0o755)
+        handlers[world] = str(wrapper)
+    kubelet = {
+        "allowedUnsafeSysctls": ["kernel.shm*"],
+        # many pods at once on one small node: requests must fit, and nothing here is about CPU
+        "cpuCFSQuota": False,
+        "maxPods": 250,
+    }
+    playbook("playbooks/clusters.yml", local_cluster_handlers=handlers, local_cluster_kubelet_config=kubelet)
+    try:
+        yield harness.Cluster(NAME)
+    finally:
+        playbook("playbooks/clusters_clean.yml")
+
+
+Verdicts = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def verdicts(cluster: harness.Cluster) -> Verdicts:
+    """World -> check -> verdict; the honest world has no name."""
+    table: Verdicts = collections.defaultdict(dict)
+    checks = {}
+    names = ["", *NAMES]
+    for batch in (names[at : at + 2] for at in range(0, len(names), 2)):
+        answer = harness.call(
+            cluster,
+            checks=[],
+            runtime_classes=batch,
+            resources={"cpu": "10m"},
+            size_limit="80Mi",
+            timeout=240,
+            start_timeout=120,
+        ).answer(seconds=300)
+        for check in answer.result.get("checks", ()):
+            table[check["runtime_class"]][check["id"]] = check["verdict"]
+            checks[check["runtime_class"], check["id"]] = check
+        assert answer.result.get("residue") == [], answer.output
+        print(f"{', '.join(world or 'honest' for world in batch)}: {answer.seconds:.0f} s", flush=True)
+    print(confusion(table))
+    for (world, name), check in checks.items():
+        if check["verdict"] != wanted(table, world)[name]:
+            print(f"{world} {name} {check['verdict']} {check['reason']} {check['observed']}")
+    return table
+
+
+def wanted(table: Verdicts, world: str) -> dict[str, str]:
+    """What every check of a world must say."""
+    expected = EXPECTED.get(world, {})
+    if EVERYTHING in expected:
+        return {check: verdict if verdict == "SKIP" else expected[EVERYTHING] for check, verdict in table[""].items()}
+    return {**table[""], **expected}
+
+
+def confusion(table: Verdicts) -> str:
+    """World by check: one letter each, got; in capitals where it is not as expected."""
+    names = sorted(table[""])
+    lines = ["world".ljust(18) + " ".join(name.removeprefix("SHM") for name in names)]
+    for world, got in table.items():
+        expected = wanted(table, world)
+        cells = []
+        for name in names:
+            verdict = got.get(name, "none")
+            same = verdict == expected[name]
+            cells.append((verdict[0].lower() if same else f"{verdict[0]}!{expected[name][0]}").center(3))
+        lines.append((world or "honest").ljust(18) + " ".join(cells))
+    return "\n".join(lines)
+
+
+def test_the_honest_world_has_nothing_to_hide(verdicts: Verdicts) -> None:
+    assert {check: verdict for check, verdict in verdicts[""].items() if verdict not in ("PASS", "SKIP")} == {}
+
+
+@pytest.mark.parametrize("world", NAMES)
+def test_exactly_the_right_checks_change(verdicts: Verdicts, world: str) -> None:
+    assert world in EXPECTED, "a world must say what it breaks"
+    expected = wanted(verdicts, world)
+    wrong = {
+        name: f"{verdict}, not {expected[name]}"
+        for name, verdict in verdicts[world].items()
+        if verdict != expected[name]
+    }
+    assert wrong == {}
+    assert verdicts[world].keys() == expected.keys()
