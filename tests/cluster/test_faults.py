@@ -699,7 +699,7 @@ def killed(alpha: Cluster) -> t.Iterator[str]:
     name = alpha.make_namespace()
     try:
         # it stays while others test, so it must not take the node's CPU from them
-        options = {"timeout": 5, "cleanup_timeout": 1, "volumes": ["none"], "resources": {"cpu": "10m"}}
+        options = {"timeout": 20, "cleanup_timeout": 1, "volumes": ["none"], "resources": {"cpu": "100m"}}
         running = call(alpha, "shm_size", namespace=name, before=ENDLESS, **options)
         pods_run(alpha, name)
         running.process.kill()
