@@ -22,8 +22,14 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
 _STEP_SLACK: t.Final = 3
 
+#: When (seconds) to look for the first time why a pod has not started.
+_LOOK_SECONDS: t.Final = 5
+
 #: How long (seconds) the node may take to report a container whose probe has just ended.
 _REPORT_SECONDS: t.Final = 2
+
+#: Reasons of an API server that will not have a pod, whoever asks.
+_REFUSED: t.Final = frozenset({"PodSecurity", "AdmissionDenied"})
 
 Answer: t.TypeAlias = "_protocol.Observation | Undecided"
 
@@ -97,11 +103,12 @@ class Scenario:
         asked = Asked()
         pods: list[dict[str, t.Any]] = []
         try:
+            if self._plan.dry:
+                for step in () if self._shared.dry_run else self._plan.steps:
+                    self._timed(asked, step, functools.partial(self._admit, step))
+                return asked
             for plan in self._plan.pods:
-                manifest = _pod.pod(
-                    self._common, plan.part, self._shared.owner, plan.containers, plan.volumes, plan.options
-                )
-                pods.append(self._shared.create(manifest))
+                pods.append(self._shared.create(self._manifest(plan)))
             if self._shared.dry_run:
                 return asked
             for pod in pods:
@@ -123,6 +130,19 @@ class Scenario:
 
     # ---------------------------------------------------------------------- pods
 
+    def _manifest(self, plan: _plan.PodPlan) -> dict[str, t.Any]:
+        return _pod.pod(self._common, plan.part, self._shared.owner, plan.containers, plan.volumes, plan.options)
+
+    def _admit(self, step: _plan.PlannedStep) -> _protocol.Observation:
+        """Whether the API server would admit the pod of a container: a dry run, nothing is made."""
+        try:
+            self._shared.cluster.create(self._manifest(self._plan.pod_of(step.container)), dry_run=True)
+        except Undecided as problem:
+            if problem.reason not in _REFUSED:
+                raise
+            return _done(step, admitted=False, refused_by=problem.reason, detail=problem.detail)
+        return _done(step, admitted=True)
+
     def _wait(self, name: str, test: t.Callable[[dict[str, t.Any]], bool], seconds: float) -> dict[str, t.Any] | None:
         """The pod as soon as the test holds, or nothing after some seconds or at the end of the run."""
         subject = f"pod {self._common.namespace}/{name}"
@@ -138,9 +158,16 @@ class Scenario:
 
     def _wait_started(self, stored: dict[str, t.Any]) -> None:
         name, seconds = stored["metadata"]["name"], self._shared.settings.start_timeout
-        if not self._wait(name, _cluster.started, seconds):
+        first = min(_LOOK_SECONDS, seconds)
+        for patience in (first, seconds - first):
+            if self._wait(name, _cluster.started, patience):
+                return
             pod = self._shared.watch.latest(name) or stored
-            raise _cluster.not_started(pod, self._shared.cluster.events(pod), seconds)
+            problem = _cluster.not_started(pod, self._shared.cluster.events(pod), seconds)
+            # the kubelet tries again and again what the node cannot do
+            if problem.reason == "Unsupported":
+                break
+        raise problem
 
     def _outputs(self, asked: Asked) -> None:
         """Wait until the pods ran to completion and read what they wrote."""
@@ -346,5 +373,5 @@ def _present(pod: dict[str, t.Any], subject: str) -> dict[str, t.Any]:
     return pod
 
 
-def _done(step: _plan.PlannedStep, **facts: int) -> _protocol.Observation:
+def _done(step: _plan.PlannedStep, **facts: int | str) -> _protocol.Observation:
     return _protocol.Observation(step.name, step.nonce, facts, (), None)

@@ -15,6 +15,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._pod import PodOptions
+
 #: What the original podshmtest let its receiver read.
 SENTENCE: t.Final = "This is the way the world ends..."
 
@@ -26,11 +28,15 @@ DEFAULT_SHM_BYTES: t.Final = 64 * MIB
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """An emptyDir: on the node's disk, or a tmpfs (medium V(Memory)), with a sizeLimit or without (empty)."""
+    """An emptyDir: on the node's disk, or a tmpfs (medium V(Memory)), with a sizeLimit or without (empty).
+
+    With C(host_path) it is that folder of the node instead.
+    """
 
     name: str
     medium: str = ""
     size_limit: str = ""
+    host_path: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,14 +61,10 @@ class Container:
 
 @dataclasses.dataclass(frozen=True)
 class Pod:
-    """What a pod of a scenario is beside its containers. The name V() is that of the scenario."""
+    """A pod of a scenario, beside its containers. The name V() is that of the scenario."""
 
     name: str = ""
-    restarts: bool = False
-    share_pids: bool = False
-    own_users: bool = False
-    host_ipc: bool = False
-    sysctls: tuple[tuple[str, str], ...] = ()
+    options: PodOptions = dataclasses.field(default_factory=PodOptions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +74,15 @@ class Scenario:
     Only the containers that a step names are made, and only the pods that have one.
 
     C(completes) means that each step is its container's own command and the pod runs to completion;
-    otherwise the containers hold and the steps are exec'd.
+    otherwise the containers hold and the steps are exec'd. The pods of a scenario that is C(dry) are never made: its
+    steps are V(@admit) alone.
     """
 
     name: str
     containers: tuple[Container, ...]
     pods: tuple[Pod, ...] = (Pod(),)
     completes: bool = False
+    dry: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Step:
     """One run of the probe in one container; C(label) is how the check's rule finds its observation.
 
     A name that begins with V(@) is done by the run itself, not by the probe: V(@restart) ends the container and waits until
-    the kubelet has started it again, V(@ephemeral) adds the container to the running pod, V(@resize) changes its resources.
+    the kubelet has started it again, V(@ephemeral) adds the container to the running pod, V(@resize) changes its resources,
+    V(@admit) asks the API server whether it would admit the container's pod (a dry run).
     C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(waits) means that
     the probe says when it begins to wait; the next step ends the wait, and only then the answer is read.
     """
@@ -124,6 +129,11 @@ _SMALL: t.Final = "{small}"
 
 _SHARED = Volume("shared")
 _KEPT = Volume("kept", "Memory", _SMALL)
+_HOST_SHM = Volume("host-shm", host_path="/dev/shm")
+
+#: A sysctl that any pod may set, and one that the kubelet must allow.
+_SAFE: t.Final = (("kernel.shm_rmid_forced", "1"),)
+_UNSAFE: t.Final = (("kernel.shmmax", "{shmmax}"),)
 
 SCENARIOS: t.Final[dict[str, Scenario]] = {
     scenario.name: scenario
@@ -158,7 +168,7 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
                 Container("kept", (("/dev/shm", _KEPT),), memory=_SMALL),
                 Container("debug", kind="ephemeral"),
             ),
-            pods=(Pod(restarts=True),),
+            pods=(Pod(options=PodOptions(restarts=True)),),
         ),
         Scenario(
             "traps",
@@ -174,13 +184,45 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
             "undeclared",
             (Container("bare", (("/dev/shm", Volume("bare", "Memory")),), limited=False),),
         ),
-        Scenario("tight", (Container("tight"),), pods=(Pod(restarts=True),)),
-        Scenario("users", (Container("one"), Container("two")), pods=(Pod(own_users=True),)),
-        Scenario("pids", (Container("holder"), Container("taker")), pods=(Pod(share_pids=True),)),
-        Scenario("forced", (Container("forced"),), pods=(Pod(sysctls=(("kernel.shm_rmid_forced", "1"),)),)),
-        Scenario("unsafe", (Container("unsafe"),), pods=(Pod(sysctls=(("kernel.shmmax", "{shmmax}"),)),)),
+        Scenario("tight", (Container("tight"),), pods=(Pod(options=PodOptions(restarts=True)),)),
+        Scenario("users", (Container("one"), Container("two")), pods=(Pod(options=PodOptions(own_users=True)),)),
+        Scenario("pids", (Container("holder"), Container("taker")), pods=(Pod(options=PodOptions(share_pids=True)),)),
+        Scenario("forced", (Container("forced"),), pods=(Pod(options=PodOptions(sysctls=_SAFE)),)),
+        Scenario("unsafe", (Container("unsafe"),), pods=(Pod(options=PodOptions(sysctls=_UNSAFE)),)),
+        # each looks at the node, and neither changes anything there
+        Scenario(
+            "host",
+            (
+                Container("ipc", pod="host-ipc"),
+                Container("path", (("/dev/shm", _HOST_SHM),), pod="host-path", read_only=True),
+                Container("plain", pod="host-path"),
+            ),
+            pods=(Pod("host-ipc", PodOptions(host_ipc=True)), Pod("host-path")),
+        ),
+        Scenario(
+            "admission",
+            (
+                Container("volume", (("/dev/shm", _KEPT),), memory=_SMALL, pod="admit-volume"),
+                Container("relaxed", pod="admit-relaxed"),
+                Container("ipc", pod="admit-ipc"),
+                Container("path", (("/dev/shm", _HOST_SHM),), pod="admit-path", read_only=True),
+                Container("sysctl", pod="admit-sysctl"),
+            ),
+            pods=(
+                Pod("admit-volume"),
+                Pod("admit-relaxed", PodOptions(relaxed=True)),
+                Pod("admit-ipc", PodOptions(host_ipc=True)),
+                Pod("admit-path"),
+                Pod("admit-sysctl", PodOptions(sysctls=_UNSAFE)),
+            ),
+            dry=True,
+        ),
     )
 }
+
+
+#: Beyond what the processes of a container have used by then.
+_THREAD: t.Final = "300"
 
 
 def _identities(*containers: str, path: str = "/dev/shm") -> tuple[Step, ...]:
@@ -210,16 +252,41 @@ def _object(creator: str, reader: str, mode: str = "0600", umask: str = "022") -
     )
 
 
+def _queue(creator: str, receiver: str) -> tuple[Step, ...]:
+    """A POSIX message queue, made by one and read by the other."""
+    return (
+        Step("create", creator, "mq_create", {"name": "{name}"}),
+        Step("send", creator, "mq_send", {"name": "{name}", "text": "{text}"}),
+        Step("receive", receiver, "mq_receive", {"name": "{name}"}),
+        Step("remove", creator, "mq_unlink", {"name": "{name}"}),
+    )
+
+
+def _mutex(holder: str, taker: str) -> tuple[Step, ...]:
+    """A recursive mutex that a thread of one container holds and one of the other tries, both of one id if they can."""
+    return (
+        *_identities(holder, taker),
+        Step("hold", holder, "mutex_hold", {"name": "{name}", "type": "recursive", "tid": _THREAD}),
+        Step("try", taker, "mutex_try", {"name": "{name}", "tid": _THREAD}),
+        Step("drop", holder, "mutex_drop", {"name": "{name}"}),
+    )
+
+
 #: The six checks of podshmtest.
 _BASIC: t.Final = frozenset({"basic"})
 
 _ONE_NAMESPACE: t.Final = (
     "use a RuntimeClass that keeps one IPC namespace per pod; hostIPC is not needed for containers of one pod"
 )
+_OWN_USERS: t.Final = "user namespaces need Kubernetes 1.33, a runtime and a kernel (6.3) that support them"
 _ONE_VOLUME: t.Final = "mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and sidecars included"
 _KUBELET: t.Final = (
     "use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size"
 )
+
+#: A node may be without user namespaces, and a namespace may rightly refuse what looks at the node.
+_NO_USERS: t.Final = frozenset({"Unsupported"})
+_NO_HOST: t.Final = frozenset({"PodSecurity", "AdmissionDenied"})
 
 CHECKS: t.Final[tuple[Check, ...]] = (
     Check(
@@ -351,6 +418,17 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         remedy=_ONE_NAMESPACE,
     ),
     Check(
+        id="SHM109",
+        name="sysv_shm_user_namespace",
+        group="sysv",
+        question="In a pod with a user namespace of its own: do two containers share a System V segment?",
+        scenario="users",
+        steps=(*_identities("one", "two"), *_segment("one", "two")),
+        expected="each side reads the other's nonce, and the sentence, in a user namespace that is not the kernel's first",
+        remedy=_OWN_USERS + "; " + _ONE_NAMESPACE,
+        skips=_NO_USERS,
+    ),
+    Check(
         id="SHM201",
         name="posix_shm_sem",
         group="posix",
@@ -381,13 +459,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         group="posix",
         question="Does a POSIX message cross from one container to the other?",
         scenario="pair",
-        steps=(
-            *_identities("first", "second"),
-            Step("create", "first", "mq_create", {"name": "{name}"}),
-            Step("send", "first", "mq_send", {"name": "{name}", "text": "{text}"}),
-            Step("receive", "second", "mq_receive", {"name": "{name}"}),
-            Step("remove", "first", "mq_unlink", {"name": "{name}"}),
-        ),
+        steps=(*_identities("first", "second"), *_queue("first", "second")),
         expected="the peer receives the sender's nonce, and the sentence; the queue is gone afterwards",
         remedy=_ONE_NAMESPACE,
     ),
@@ -514,6 +586,59 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="EACCES if fs.protected_regular is 1 or more, else allowed",
         remedy="open objects of other users without O_CREAT",
+    ),
+    Check(
+        id="SHM211",
+        name="posix_user_namespace",
+        group="posix",
+        question="In a pod with a user namespace of its own: do two containers share a POSIX object?",
+        scenario="users",
+        steps=(*_identities("one", "two"), *_object("one", "two")),
+        expected="each side reads the other's nonce, and the sentence, in a user namespace that is not the kernel's first",
+        remedy=_OWN_USERS + "; " + _ONE_VOLUME,
+        skips=_NO_USERS,
+    ),
+    Check(
+        id="SHM212",
+        name="semaphore_names",
+        group="posix",
+        question="Do glibc's and musl's named semaphores of one name meet?",
+        scenario="pair",
+        steps=(*_identities("first"), Step("names", "first", "sem_names", {"name": "{file}"})),
+        expected="no: glibc's is the file /dev/shm/sem.NAME, musl's is /dev/shm/NAME",
+        remedy="build the programs that share a semaphore against one C library (a Debian and an Alpine image never meet), "
+        "or put the semaphore into shared memory (sem_init with pshared)",
+    ),
+    Check(
+        id="SHM213",
+        name="mutex_pids_apart",
+        group="posix",
+        question="Does a recursive mutex in shared memory let two containers in at once?",
+        scenario="pair",
+        steps=_mutex("first", "second"),
+        expected="yes, if their thread ids are equal, as they are in PID namespaces apart: the mutex knows its owner by that id",
+        remedy="set shareProcessNamespace: true, or use normal, robust or priority-inheriting mutexes, or a semaphore",
+    ),
+    Check(
+        id="SHM214",
+        name="mutex_pids_shared",
+        group="posix",
+        question="With shareProcessNamespace: does a recursive mutex in shared memory keep the second container out?",
+        scenario="pids",
+        steps=_mutex("holder", "taker"),
+        expected="EBUSY: in one PID namespace no two threads have one id",
+        remedy="use a RuntimeClass that honours shareProcessNamespace, or mutexes that do not know their owner",
+    ),
+    Check(
+        id="SHM215",
+        name="posix_mq_user_namespace",
+        group="posix",
+        question="In a pod with a user namespace of its own: does a POSIX message cross to the other container?",
+        scenario="users",
+        steps=(*_identities("one", "two"), *_queue("one", "two")),
+        expected="the peer receives the sender's nonce, and the sentence, in a user namespace that is not the kernel's first",
+        remedy=_OWN_USERS + "; " + _ONE_NAMESPACE,
+        skips=_NO_USERS,
     ),
     Check(
         id="SHM301",
@@ -664,6 +789,29 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         remedy="give the container that writes first the memory for all of it",
     ),
     Check(
+        id="SHM312",
+        name="shm_after_kill",
+        group="resize",
+        question="After an OOM kill and a restart: is what was written into /dev/shm still there, and does it still count?",
+        scenario="tight",
+        steps=(
+            Step("kill", "tight", "fill", {"path": "/dev/shm", "max": "{fill_default}"}),
+            Step(
+                "put",
+                "tight",
+                "object_put",
+                {"name": "{name}", "mode": "0600", "size": "{charge}", "text": "{text}", "fill": "1", "keep": "1"},
+            ),
+            Step("restart", "tight", "@restart"),
+            Step("get", "tight", "object_get", {"name": "{name}"}),
+            Step("again", "tight", "fill", {"path": "/dev/shm", "max": "{fill_default}"}),
+            Step("drop", "tight", "object_drop", {"name": "{name}"}),
+        ),
+        expected="both: the object outlives its container, and the next one may write that much less before it is killed",
+        remedy="let the program remove its old objects when it starts (rm -f /dev/shm/nccl-*): a pod whose /dev/shm is full "
+        "of them is killed again and again until it is made anew",
+    ),
+    Check(
         id="SHM313",
         name="shm_flags",
         group="resize",
@@ -748,6 +896,39 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         remedy="take hostIPC and hostPath /dev/shm out of the pods, or find out why the runtime leaks the host's /dev/shm",
     ),
     Check(
+        id="SHM503",
+        name="host_ipc",
+        group="isolation",
+        question="Is a pod with hostIPC in the node's IPC namespace, with the node's /dev/shm?",
+        scenario="host",
+        steps=_identities("ipc", "path", "plain"),
+        expected="an IPC namespace that is not an ordinary pod's, and the /dev/shm that hostPath shows",
+        remedy="the runtime gives hostIPC another meaning, as sandboxed runtimes do: put the programs into one pod instead",
+        skips=_NO_HOST,
+    ),
+    Check(
+        id="SHM504",
+        name="host_path",
+        group="isolation",
+        question="Does a hostPath volume on /dev/shm share the node's POSIX objects, and nothing of System V?",
+        scenario="host",
+        steps=_identities("ipc", "path", "plain"),
+        expected="the node's /dev/shm, in the pod's own IPC namespace: all that CUDA IPC between pods needs",
+        remedy="the runtime shows the pod another /dev/shm than the node's: put the programs into one pod instead",
+        skips=_NO_HOST,
+    ),
+    Check(
+        id="SHM601",
+        name="sysctl_profile",
+        group="limits",
+        question="Are the IPC sysctls of a pod large enough for {profiles}?",
+        scenario="pair",
+        steps=(Step("sysctls", "first", "sysctls"),),
+        expected="at least what the makers of these programs ask for; a pod has the kernel's defaults, whatever its node has",
+        remedy="set them in the pod: securityContext.sysctls, and allowedUnsafeSysctls of the kubelet (see SHM603)",
+        skips=frozenset({"NotVisible"}),
+    ),
+    Check(
         id="SHM602",
         name="sysctl_safe",
         group="limits",
@@ -800,6 +981,18 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         steps=(Step("budget", "guest", "msgqueue_budget"),),
         expected="at least one; about nine in all, since RLIMIT_MSGQUEUE counts per user and node",
         remedy="use smaller queues (mq_attr), or give workloads users of their own",
+    ),
+    Check(
+        id="SHM607",
+        name="pod_security",
+        group="limits",
+        question="Which ways to share and size memory does the namespace admit?",
+        scenario="admission",
+        steps=tuple(Step(name, name, "@admit") for name in ("volume", "relaxed", "ipc", "path", "sysctl")),
+        expected="a volume of medium Memory always; hostIPC, hostPath and unsafe sysctls all or none, as one level of the "
+        "Pod Security Standards has it",
+        remedy="a volume of medium Memory complies with every level: look for the policy that refuses it; nothing here "
+        "needs hostIPC",
     ),
 )
 

@@ -853,16 +853,25 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
     return ", ".join(f"{name} {state['reason']} (exit {state['exit_code']})" for name, state in terminated.items())
 
 
+#: What events about a pod that does not start must say, the most telling first.
+_TELLING: t.Final = (
+    (("FailedCreatePodSandBox", "does not support user namespaces"), "Unsupported"),
+    (("FailedCreatePodSandBox",), "SandboxCreate"),
+    (("FailedMount",), "ContainerStart"),
+)
+
+
 def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Undecided:
     """Why a pod has not started in time: the scheduler's word, else the last telling event, else only the time."""
     subject = _subject(pod)
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
             return Undecided("Unschedulable", _quote(condition.get("message", "")), subject)
-    for wanted, reason in (("FailedCreatePodSandBox", "SandboxCreate"), ("FailedMount", "ContainerStart")):
+    for words, reason in _TELLING:
         for event in reversed(events):
-            if event.get("reason") == wanted:
-                return Undecided(reason, f"{wanted}: {_quote(event.get('message', ''))}", subject)
+            told = f"{event.get('reason')}: {event.get('message', '')}"
+            if all(word in told for word in words):
+                return Undecided(reason, _quote(told), subject)
     return Undecided("Timeout", f"its containers did not start within {seconds:g} s", subject)
 
 

@@ -330,6 +330,9 @@ class Cluster:
             if host.write(path, content) and path == self.layout.kubeconfig and self._complete():
                 self._act("write kubeconfig")
         os.makedirs(self.layout.path("bin"), mode=0o755, exist_ok=True)
+        # the root of a pod's own user namespace must get through to the root file system of its containers
+        os.makedirs(self.layout.path("run"), exist_ok=True)
+        pathlib.Path(self.layout.path("run")).chmod(0o711)
         for name in config.BINARIES:
             link = pathlib.Path(self.layout.bin(name))
             target = os.path.realpath(self.settings.binaries[name])

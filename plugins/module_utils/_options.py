@@ -12,7 +12,14 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _cluster, _plan, _run, _verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _catalog,
+    _cluster,
+    _plan,
+    _profiles,
+    _run,
+    _verdict,
+)
 
 #: Described in the doc fragment C(_run).
 RUN_SPEC: t.Final[dict[str, t.Any]] = {
@@ -93,7 +100,16 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         default_size_bytes=size("default_size", params["default_size"]),
         fill=params["fill"],
         max_write_bytes=size("max_write", params["max_write"]),
+        profiles=tuple(params.get("profiles") or ()),
+        minimums=_minimums(params.get("minimums") or {}),
     )
+
+
+def _minimums(minimums: t.Mapping[str, t.Any]) -> _profiles.Minimums:
+    try:
+        return {str(sysctl): _profiles.numbers(str(sysctl), text) for sysctl, text in minimums.items()}
+    except ValueError as error:
+        raise ValueError(f"minimums: {error}") from None
 
 
 def _accept(accept: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import re
 import typing as t
 import zlib
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _pod, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _pod, _profiles, _protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
 #: Written beyond what is expected, so that a limit that does not hold is seen.
@@ -53,6 +53,9 @@ class Settings:
     default_size_bytes: int = _catalog.DEFAULT_SHM_BYTES
     fill: bool = True
     max_write_bytes: int = 1024 * _catalog.MIB
+    #: what SHM601 asks of the IPC sysctls: names of profiles, and least values of one's own
+    profiles: tuple[str, ...] = ("postgresql", "oracle")
+    minimums: _profiles.Minimums = dataclasses.field(default_factory=dict)
     #: check id -> why its FAIL is accepted
     accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -137,6 +140,7 @@ class ScenarioPlan:
 
     name: str
     completes: bool
+    dry: bool
     pods: tuple[PodPlan, ...]
     steps: tuple[PlannedStep, ...]
 
@@ -193,6 +197,7 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         # beyond any pod of the catalog
         "too_much": str(1024 * _catalog.MIB),
         "more_memory": str(settings.memory_bytes + _SMALL + 16 * _catalog.MIB),
+        "profiles": ", ".join([*settings.profiles, *settings.minimums]) or "nothing in particular",
         # no default of any kernel
         "shmmax": str(123 * _catalog.MIB),
     }
@@ -202,7 +207,8 @@ def _own(check: str, values: t.Mapping[str, str]) -> dict[str, str]:
     """The placeholders of one check: key and name are its own, since a runtime that leaks may make pods meet."""
     number = int(values["run"], 16) + zlib.crc32(check.encode("ascii"))
     # never 0, which is IPC_PRIVATE
-    return {**values, "key": f"0x{number % 0x7FFFFFFE + 1:x}", "name": f"/podshm-{values['run']}-{check.lower()}"}
+    file = f"podshm-{values['run']}-{check.lower()}"
+    return {**values, "key": f"0x{number % 0x7FFFFFFE + 1:x}", "file": file, "name": f"/{file}"}
 
 
 def plan(
@@ -272,21 +278,18 @@ def _scenario_plan(
         pods.append(
             PodPlan(
                 part=pod.name or scenario.name,
-                options=_pod.PodOptions(
-                    restarts=pod.restarts,
-                    share_pids=pod.share_pids,
-                    own_users=pod.own_users,
-                    host_ipc=pod.host_ipc,
-                    sysctls=tuple((name, value.format_map(values)) for name, value in pod.sysctls),
+                options=dataclasses.replace(
+                    pod.options,
+                    sysctls=tuple((name, value.format_map(values)) for name, value in pod.options.sysctls),
                 ),
                 containers=specs,
                 volumes=tuple(
-                    _pod.VolumeSpec(volume.name, volume.medium, volume.size_limit.format_map(values))
+                    _pod.VolumeSpec(volume.name, volume.medium, volume.size_limit.format_map(values), volume.host_path)
                     for volume in volumes.values()
                 ),
             )
         )
-    return ScenarioPlan(scenario.name, scenario.completes, tuple(pods), planned)
+    return ScenarioPlan(scenario.name, scenario.completes, scenario.dry, tuple(pods), planned)
 
 
 def _container_spec(
@@ -357,8 +360,7 @@ def choose(
         elif problem:
             unasked.append((Unasked(list(names), problem.reason, str(problem)), problem))
     if not usable:
-        # images are looked at when all else fits: who failed there got furthest
-        worst = max((problem for _left, problem in unasked), key=lambda problem: problem.reason != "NoNode")
+        worst = max((problem for _left, problem in unasked), key=_how_far)
         others = f"; the other {len(selected) - 1} cannot be used either" if len(selected) > 1 else ""
         raise Undecided(worst.reason, f"{worst.detail}{others}", worst.subject)
     if settings.nodes == "first":
@@ -388,7 +390,12 @@ def _first_usable(
             return _usable(node, settings, architectures), None
         except Undecided as problem:
             problems.append(problem)
-    return None, max(problems, key=lambda problem: problem.reason != "NoNode")
+    return None, max(problems, key=_how_far)
+
+
+def _how_far(problem: Undecided) -> int:
+    """How much of a node fitted: images are looked at when all else does."""
+    return ("NotLinux", "NoNode").index(problem.reason) if problem.reason in ("NotLinux", "NoNode") else 2
 
 
 def _selected(node: dict[str, t.Any], selector: t.Mapping[str, str]) -> bool:
@@ -402,7 +409,7 @@ def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Contain
     status = node.get("status") or {}
     info = status.get("nodeInfo") or {}
     if info.get("operatingSystem", "linux") != "linux":
-        raise Undecided("NoNode", f"runs {info['operatingSystem']}, not linux", subject)
+        raise Undecided("NotLinux", f"runs {info['operatingSystem']}", subject)
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
         raise Undecided("NoNode", "is not Ready", subject)
     for taint in (node.get("spec") or {}).get("taints") or ():

@@ -51,21 +51,23 @@ class ContainerSpec:
 
 @dataclasses.dataclass(frozen=True)
 class VolumeSpec:
-    """One emptyDir; an empty C(size_limit) means that it has none."""
+    """One emptyDir, where an empty C(size_limit) means that it has none, or a folder of the node."""
 
     name: str
     medium: str
     size_limit: str
+    host_path: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class PodOptions:
-    """What sets a pod apart from others."""
+    """What sets a pod apart from others. C(relaxed) leaves out what the Pod Security Standard V(restricted) demands."""
 
     restarts: bool = False
     share_pids: bool = False
     own_users: bool = False
     host_ipc: bool = False
+    relaxed: bool = False
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
@@ -220,6 +222,8 @@ def ephemeral(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
 
 
 def _volume(spec: VolumeSpec) -> dict[str, t.Any]:
+    if spec.host_path:
+        return {"name": spec.name, "hostPath": {"path": spec.host_path, "type": "Directory"}}
     empty_dir: dict[str, t.Any] = {}
     if spec.medium:
         empty_dir["medium"] = spec.medium
@@ -273,6 +277,10 @@ def pod(
         spec["hostUsers"] = False
     if options.host_ipc:
         spec["hostIPC"] = True
+    if options.relaxed:
+        del spec["securityContext"]
+        for container in spec["containers"]:
+            del container["securityContext"]
     if common.runtime_class:
         spec["runtimeClassName"] = common.runtime_class
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -31,6 +31,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "Invalid": "correct the option that the API server names",
     # where the pod should have started
     "NoNode": "change node_selector or tolerations, or make a node schedulable",
+    "NotLinux": "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
     "NoImage": "name an image that the node can run with the option image",
     "Unschedulable": "free capacity or ask for less with the option resources; change node_selector or tolerations",
     "ImagePull": "name an image that the node has or can pull with the option image",
@@ -52,6 +53,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "SysctlForbidden": "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
     "FeatureGateOff": "upgrade the cluster or turn on the feature gate, if workloads need it",
     "Infeasible": "the node cannot do it: read the message (cgroup v1 cannot resize memory-backed volumes)",
+    "Unsupported": "use a node whose runtime and kernel can do it, if workloads need it",
     "NotVisible": "nothing to do: the runtime does not show containers what the check looks at",
     # rules that take a check out
     "CheckMode": "run without check mode to get a verdict",

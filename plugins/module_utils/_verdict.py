@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _profiles, _protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
@@ -467,6 +467,71 @@ def _posix_users(seen: Observations, context: Context) -> Decision:
     )
 
 
+#: The number of the kernel's first user namespace (PROC_USER_INIT_INO).
+_FIRST_USERS: t.Final = 4026531837
+
+
+def _in_own_users(rule: Rule) -> Rule:
+    """A rule on a pod with hostUsers false: a PASS wants a user namespace other than the kernel's first."""
+
+    def judge(seen: Observations, context: Context) -> Decision:
+        decision = rule(seen, context)
+        number = _told(seen["who_one"], "ns_user")
+        observed = f"{decision.observed}; user namespace {number}"
+        if decision.verdict == PASS and number == _FIRST_USERS:
+            return Decision(WARN, f"{observed}, the kernel's first: hostUsers false has no effect")
+        return dataclasses.replace(decision, observed=observed)
+
+    return judge
+
+
+def _semaphore_names(seen: Observations, context: Context) -> Decision:
+    names = seen["names"]
+    if not _told(names, "glibc_made") or not _told(names, "musl_made"):
+        raise Undecided("ControlFailed", f"the container cannot make a semaphore's file ({_failed(names)})")
+    met = [
+        f"{mine}'s finds {other}'s"
+        for mine, other in (("musl", "glibc"), ("glibc", "musl"))
+        if _told(names, f"{mine}_found")
+    ]
+    return Decision(FAIL, ", ".join(met)) if met else Decision(PASS, "neither finds the other's file of one name")
+
+
+def _tried(seen: Observations) -> tuple[bool, bool, str]:
+    """Of a mutex that is held: whether both are in one PID namespace, whether the second got it too, and how it went."""
+    hold, attempt = seen["hold"], seen["try"]
+    spaces = [_told(observation, "ns_pid") for label, observation in seen.items() if label.startswith("who_")]
+    if not _told(hold, "locked"):
+        raise Undecided("ControlFailed", f"the first container cannot take its own mutex ({_failed(hold)})")
+    if not _told(attempt, "found"):
+        raise Undecided(
+            "ControlFailed", f"the second container does not find the mutex ({_failed(attempt)}): see SHM202"
+        )
+    threads = [_told(observation, "tid") for observation in (hold, attempt)]
+    got = _told(attempt, "result")
+    told = f"held by thread {threads[0]}, tried by thread {threads[1]}: {'granted' if got == '0' else got}"
+    one = spaces[0] == spaces[1]
+    if not one and threads[0] != threads[1]:
+        raise Undecided("ControlFailed", f"{told}: unequal ids try nothing")
+    return one, bool(attempt.facts["granted"]), told
+
+
+def _mutex_apart(seen: Observations, context: Context) -> Decision:
+    one, granted, told = _tried(seen)
+    if one:
+        return Decision(FAIL, f"the containers are in one PID namespace, though nobody asked for it; {told}")
+    return Decision(PASS if granted else FAIL, told)
+
+
+def _mutex_together(seen: Observations, context: Context) -> Decision:
+    one, granted, told = _tried(seen)
+    if not one:
+        return Decision(
+            FAIL, f"the containers are in PID namespaces apart: shareProcessNamespace has no effect; {told}"
+        )
+    return Decision(FAIL if granted else PASS, told)
+
+
 def _protected_regular(seen: Observations, context: Context) -> Decision:
     policy, put, get = seen["policy"], seen["put"], seen["get"]
     if not _told(put, "made"):
@@ -540,6 +605,22 @@ def _memory_first(seen: Observations, context: Context) -> Decision:
     written, stopped = _told(fill, "written_bytes"), _told(fill, "stopped_by")
     told = f"{stopped} after {written} bytes with a memory limit of {limit}"
     return Decision(PASS if stopped == "signal:9" and written <= limit else FAIL, told)
+
+
+def _after_kill(seen: Observations, context: Context) -> Decision:
+    if "kill" not in seen or "again" not in seen:
+        return Decision(WARN, "not tried: fill is off")
+    first, second = seen["kill"], seen["again"]
+    if _told(first, "stopped_by") != "signal:9":
+        raise Undecided("ControlFailed", f"nothing was killed ({_told(first, 'stopped_by')}): see SHM310")
+    lost = _kept_object(seen, "the container before its restart")
+    if lost:
+        return lost
+    size = int(context.variables["charge"])
+    written = [_told(fill, "written_bytes") for fill in (first, second)]
+    told = f"{size} bytes are there after the restart; killed after {written[0]} bytes before, {written[1]} bytes now"
+    # the kernel's own memory of the two containers differs a little
+    return Decision(PASS if written[0] - written[1] >= size * 3 // 4 else FAIL, told)
 
 
 def _charge(seen: Observations, context: Context) -> Decision:
@@ -618,6 +699,78 @@ def _isolation_posix(seen: Observations, context: Context) -> Decision:
     if devices[0] == devices[1]:
         return Decision(WARN, f"the second pod does not find the object, though both show device {devices[0]}")
     return Decision(PASS, f"the second pod does not find the object ({_failed(seen['get'])})")
+
+
+def _node_views(seen: Observations) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """IPC namespace and device of /dev/shm, each by container of the scenario V(host)."""
+    spaces = {name: _told(seen[f"who_{name}"], "ns_ipc") for name in ("ipc", "path", "plain")}
+    return spaces, {name: _told(seen[f"who_{name}"], "path_dev") for name in spaces}
+
+
+#: The number of the kernel's first IPC namespace (PROC_IPC_INIT_INO).
+_FIRST_IPC: t.Final = 4026531839
+
+
+def _host_ipc(seen: Observations, context: Context) -> Decision:
+    spaces, devices = _node_views(seen)
+    if spaces["ipc"] == spaces["plain"]:
+        return Decision(FAIL, f"hostIPC has no effect: IPC namespace {spaces['ipc']} is an ordinary pod's, too")
+    first = ", the kernel's first" if spaces["ipc"] == _FIRST_IPC else ""
+    told = f"IPC namespace {spaces['ipc']}{first}, /dev/shm on device {devices['ipc']}"
+    if devices["ipc"] != devices["path"]:
+        return Decision(FAIL, f"{told}, but the node's is on {devices['path']}")
+    return Decision(PASS, f"{told}, the node's: {_shown(seen['who_ipc'].facts)}")
+
+
+def _host_path(seen: Observations, context: Context) -> Decision:
+    spaces, devices = _node_views(seen)
+    told = f"/dev/shm on device {devices['path']}, IPC namespace {spaces['path']}"
+    if devices["path"] == devices["plain"]:
+        return Decision(FAIL, f"{told}: hostPath has no effect")
+    if devices["path"] != devices["ipc"]:
+        return Decision(FAIL, f"{told}, but a pod with hostIPC has device {devices['ipc']}")
+    if spaces["path"] != spaces["plain"]:
+        return Decision(FAIL, f"{told}, though that of its pod is {spaces['plain']}")
+    return Decision(PASS, f"{told}: the node's objects, the pod's segments")
+
+
+def _sysctl_profile(seen: Observations, context: Context) -> Decision:
+    settings, facts = context.settings, seen["sysctls"].facts
+    asked = {**{name: _profiles.PROFILES[name] for name in settings.profiles}, "minimum": settings.minimums}
+    wrong, unknown = [], set()
+    for profile, minimums in asked.items():
+        for sysctl, least in minimums.items():
+            value = facts.get(sysctl.replace(".", "_"))
+            if value is None:
+                unknown.add(sysctl)
+                continue
+            found = _profiles.numbers(sysctl, value)
+            wrong += [f"{text} ({profile})" for text in _profiles.unmet(sysctl, least, found)]
+    if wrong:
+        return Decision(FAIL, "; ".join(wrong))
+    if unknown:
+        raise Undecided("NotVisible", f"the container does not see {', '.join(sorted(unknown))}")
+    return Decision(PASS, f"enough for {context.variables['profiles']}")
+
+
+#: What each level of the Pod Security Standards refuses of what is tried.
+_LEVELS: t.Final[dict[str, frozenset[str]]] = {
+    "privileged": frozenset(),
+    "baseline": frozenset({"ipc", "path", "sysctl"}),
+    "restricted": frozenset({"ipc", "path", "sysctl", "relaxed"}),
+}
+
+
+def _pod_security(seen: Observations, context: Context) -> Decision:
+    refused = {name: answer for name, answer in seen.items() if not _told(answer, "admitted")}
+    by = ", ".join(f"{name}: {_told(answer, 'refused_by')}" for name, answer in sorted(refused.items()))
+    told = f"refused: {by}" if refused else "nothing is refused"
+    if "volume" in refused:
+        return Decision(FAIL, f"{told} ({_told(refused['volume'], 'detail')})")
+    level = next((level for level, names in _LEVELS.items() if refused.keys() == names), None)
+    if level is None:
+        return Decision(WARN, f"{told}: no level of the Pod Security Standards, but a policy of the cluster's own")
+    return Decision(PASS, f"{told}: as at level {level}")
 
 
 def _sysctl_safe(seen: Observations, context: Context) -> Decision:
@@ -700,6 +853,7 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM106": _sysv_shm_met,
     "SHM107": _sysv_shm_handoff,
     "SHM108": _sysv_shm_met,
+    "SHM109": _in_own_users(_sysv_shm_met),
     "SHM201": _posix_shm_sem,
     "SHM202": _devshm_identity,
     "SHM203": _message,
@@ -710,6 +864,11 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM208": _split,
     "SHM209": _posix_users,
     "SHM210": _protected_regular,
+    "SHM211": _in_own_users(_posix_met),
+    "SHM212": _semaphore_names,
+    "SHM213": _mutex_apart,
+    "SHM214": _mutex_together,
+    "SHM215": _in_own_users(_message),
     "SHM301": _shm_size_default,
     "SHM302": _shm_size_memory,
     "SHM303": _shm_size_limit,
@@ -721,6 +880,7 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM309": _sparse,
     "SHM310": _memory_first,
     "SHM311": _charge,
+    "SHM312": _after_kill,
     "SHM313": _flags,
     "SHM315": _read_only,
     "SHM316": _beyond,
@@ -728,11 +888,15 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM404": _same_size,
     "SHM501": _isolation_sysv,
     "SHM502": _isolation_posix,
+    "SHM503": _host_ipc,
+    "SHM504": _host_path,
+    "SHM601": _sysctl_profile,
     "SHM602": _sysctl_safe,
     "SHM603": _sysctl_unsafe,
     "SHM604": _limits_errno,
     "SHM605": _huge_pages,
     "SHM606": _msgqueue_budget,
+    "SHM607": _pod_security,
     "SHM901": _control_positive,
     "SHM902": _control_negative,
     "SHM903": _control_canary,

@@ -28,6 +28,19 @@ options:
     type: list
     elements: str
     default: []
+  profiles:
+    description:
+      - What SHM601 asks of the IPC sysctls. V(db2) is for 8 GiB of memory, V(postgresql) for 1000 connections.
+    type: list
+    elements: str
+    choices: [db2, oracle, postgresql]
+    default: [postgresql, oracle]
+  minimums:
+    description:
+      - Least values that SHM601 asks for beside the O(profiles), by sysctl, for example V(kernel.shmmax) or
+        V(fs.mqueue.msg_max); V(kernel.sem) is four numbers.
+    type: dict
+    default: {}
 seealso:
   - module: abcdesktopio.podshm.shm_probe
   - module: abcdesktopio.podshm.shm_size
@@ -44,6 +57,14 @@ EXAMPLES = r"""
   abcdesktopio.podshm.shm_check:
     checks: [SHM303]
     size_limit: 1Gi
+
+- name: Ask whether a program's own needs are met
+  abcdesktopio.podshm.shm_check:
+    checks: [SHM601]
+    profiles: [db2]
+    minimums:
+      kernel.sem: 250 32000 100 128
+      fs.mqueue.msg_max: 100
 """
 
 RETURN = r"""
@@ -170,11 +191,18 @@ residue:
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _options
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _options, _profiles
 
 _SPEC: t.Final[dict[str, t.Any]] = {
     **_options.SIZE_SPEC,
     "checks": {"type": "list", "elements": "str", "default": []},
+    "profiles": {
+        "type": "list",
+        "elements": "str",
+        "choices": sorted(_profiles.PROFILES),
+        "default": ["postgresql", "oracle"],
+    },
+    "minimums": {"type": "dict", "default": {}},
 }
 
 

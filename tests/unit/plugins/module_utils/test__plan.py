@@ -239,7 +239,7 @@ def test_every_runtime_class_on_every_kind_of_node() -> None:
 def test_a_kind_that_cannot_be_used_is_left_out_with_its_reason() -> None:
     targets, unasked = _plan.choose([node("a", status__nodeInfo=WINDOWS), node("b")], _plan.Settings(), {"amd64"})
     assert [target.node.name for target in targets] == ["b"]
-    assert [(left.nodes, left.reason) for left in unasked] == [(["a"], "NoNode")]
+    assert [(left.nodes, left.reason) for left in unasked] == [(["a"], "NotLinux")]
     assert "windows" in unasked[0].detail
 
 
@@ -254,7 +254,7 @@ TAINT = [{"key": "gpu", "effect": "NoSchedule", "value": "yes"}]
         ([node()], {"node_selector": {"pool": "b"}}, "NoNode", "none of 1 nodes has the labels pool=b"),
         ([node(status__conditions=NOT_READY)], {}, "NoNode", "is not Ready"),
         ([node(spec__taints=TAINT)], {}, "NoNode", "taint gpu:NoSchedule"),
-        ([node(status__nodeInfo={"operatingSystem": "windows"})], {}, "NoNode", "runs windows"),
+        ([node(status__nodeInfo={"operatingSystem": "windows"})], {}, "NotLinux", "runs windows"),
         ([node(status__nodeInfo={"architecture": "mips"})], {}, "ProbeArch", "architecture mips"),
         ([node(status__images=[])], {}, "NoImage", "option image"),
         (

@@ -231,6 +231,61 @@ def twice() -> Answers:
     return {"before": same, "after": same, "restart": seen("@restart"), "resize": seen("@resize")}
 
 
+def own_users(*parts: Answers) -> t.Callable[[], Answers]:
+    whole = who(one={"ns_user": 9}, two={"ns_user": 9})
+    for part in parts:
+        whole |= {label: answer for label, answer in part.items() if not label.startswith("who_")}
+    return lambda: whole
+
+
+def mutex(apart: bool) -> t.Callable[[], Answers]:
+    """Thread 300 holds; thread 300 of another PID namespace, or 301 of the same, tries."""
+    names = ("first", "second") if apart else ("holder", "taker")
+    result = (
+        {"tid": 300, "result": "0", "granted": True} if apart else {"tid": 301, "result": "EBUSY", "granted": False}
+    )
+    return lambda: {
+        **who(**{names[0]: {"ns_pid": 5}, names[1]: {"ns_pid": 6 if apart else 5}}),
+        "hold": seen("mutex_hold", locked=True, tid=300),
+        "try": seen("mutex_try", found=True, **result),
+        "drop": seen("mutex_drop", gone=True),
+    }
+
+
+def after_kill() -> Answers:
+    return {
+        "kill": seen("fill", stopped_by="signal:9", written_bytes=30 * MIB),
+        **posix_object(),
+        "restart": seen("@restart", restarts=1),
+        "again": seen("fill", stopped_by="signal:9", written_bytes=22 * MIB),
+    }
+
+
+def node_views() -> Answers:
+    return who(ipc={"ns_ipc": 4026531839, "path_dev": "0:1"}, path={"path_dev": "0:1"}, plain={})
+
+
+def sysctls(**changes: t.Any) -> t.Callable[[], Answers]:
+    usual = {
+        "kernel_shmmax": 18446744073692774399,
+        "kernel_shmall": 18446744073692774399,
+        "kernel_shmmni": 4096,
+        "kernel_sem": "32000\t1024000000\t500\t32000",
+        "kernel_msgmax": 8192,
+        "kernel_msgmnb": 16384,
+        "kernel_msgmni": 32000,
+    }
+    return lambda: {"sysctls": seen("sysctls", **{**usual, **changes})}
+
+
+REFUSED = {"admitted": False, "refused_by": "PodSecurity", "detail": "violates"}
+
+
+def admission(*refused: str) -> t.Callable[[], Answers]:
+    names = ("volume", "relaxed", "ipc", "path", "sysctl")
+    return lambda: {name: seen("@admit", **(REFUSED if name in refused else {"admitted": True})) for name in names}
+
+
 GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM101": (shared_path, "Running"),
     "SHM102": (private_path, "Running"),
@@ -282,6 +337,23 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM604": (steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}), "Running"),
     "SHM605": (steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}), "Running"),
     "SHM606": (steps(budget={"queues": 9, "stopped_by": "EMFILE"}), "Running"),
+    "SHM109": (own_users(segment()), "Running"),
+    "SHM211": (own_users(posix_object()), "Running"),
+    "SHM212": (
+        steps(
+            "first",
+            names={"glibc_made": True, "musl_found": False, "musl_made": True, "glibc_found": False},
+        ),
+        "Running",
+    ),
+    "SHM213": (mutex(apart=True), "Running"),
+    "SHM214": (mutex(apart=False), "Running"),
+    "SHM215": (own_users(message()), "Running"),
+    "SHM312": (after_kill, "Running"),
+    "SHM503": (node_views, "Running"),
+    "SHM504": (node_views, "Running"),
+    "SHM601": (sysctls(), "Running"),
+    "SHM607": (admission(), "Running"),
     "SHM301": (default, "Running"),
     "SHM302": (memory, "Running"),
     "SHM303": (limited, "Running"),
@@ -590,6 +662,26 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM604", "limits", {"shmget_zero": "ok"}, "FAIL", "shmget_zero ok"),
         ("SHM605", "huge", {"stopped_by": "signal:7"}, "WARN", "Bus error"),
         ("SHM606", "budget", {"queues": 0}, "WARN", "used up"),
+        ("SHM109", "who_one", {"ns_user": 4026531837}, "WARN", "hostUsers false has no effect"),
+        ("SHM109", "read", NOT_FOUND, "FAIL", "user namespace 9"),
+        ("SHM211", "get", NO_OBJECT, "FAIL", "does not find the object"),
+        ("SHM215", "receive", {"found": False}, "FAIL", "does not find the queue"),
+        ("SHM212", "names", {"musl_found": True}, "FAIL", "musl's finds glibc's"),
+        ("SHM212", "names", {"glibc_found": True}, "FAIL", "glibc's finds musl's"),
+        ("SHM213", "try", {"result": "EBUSY", "granted": False}, "FAIL", "EBUSY"),
+        ("SHM213", "who_second", {"ns_pid": 5}, "FAIL", "though nobody asked"),
+        ("SHM214", "try", {"result": "0", "granted": True}, "FAIL", "granted"),
+        ("SHM312", "get", NO_OBJECT, "FAIL", "is gone"),
+        ("SHM312", "again", {"written_bytes": 30 * MIB}, "FAIL", "31457280 bytes now"),
+        ("SHM503", "who_ipc", {"ns_ipc": 7}, "FAIL", "no effect"),
+        ("SHM503", "who_ipc", {"path_dev": "0:2"}, "FAIL", "but the node's is on 0:1"),
+        ("SHM504", "who_path", {"path_dev": "0:44"}, "FAIL", "hostPath has no effect"),
+        ("SHM504", "who_path", {"path_dev": "0:3"}, "FAIL", "has device 0:1"),
+        ("SHM504", "who_path", {"ns_ipc": 4026531839}, "FAIL", "that of its pod is 7"),
+        ("SHM601", "sysctls", {"kernel_shmmni": 4095}, "FAIL", "kernel.shmmni 4095 < 4096 (oracle)"),
+        ("SHM601", "sysctls", {"kernel_sem": "250 32000 32 128"}, "FAIL", "kernel.sem semopm 32 < 100 (oracle)"),
+        ("SHM607", "volume", REFUSED, "FAIL", "volume: PodSecurity (violates)"),
+        ("SHM607", "ipc", REFUSED, "WARN", "a policy of the cluster's own"),
     ],
 )
 def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
@@ -608,6 +700,58 @@ def test_absence_proves_nothing_if_nothing_was_made(check: str, label: str) -> N
     nothing = {"made": False, "attached": False, "calls": [failed("open", "ENOSPC")]}
     with pytest.raises(Undecided):
         decide(check, changed(good(check), label, **nothing))
+
+
+@pytest.mark.parametrize(
+    ("refused", "level"),
+    [((), "privileged"), (("ipc", "path", "sysctl"), "baseline"), (("relaxed", "ipc", "path", "sysctl"), "restricted")],
+)
+def test_the_level_of_pod_security(refused: tuple[str, ...], level: str) -> None:
+    decision = decide("SHM607", admission(*refused)())
+    assert (decision.verdict, decision.observed.endswith(f"as at level {level}")) == ("PASS", True)
+
+
+@pytest.mark.parametrize(("check", "apart"), [("SHM213", True), ("SHM214", False)])
+@pytest.mark.parametrize(
+    ("label", "change", "words"),
+    [("hold", {"locked": False}, "its own mutex"), ("try", {"found": False}, "does not find the mutex")],
+)
+def test_a_mutex_that_was_not_tried_decides_nothing(
+    check: str, apart: bool, label: str, change: dict[str, t.Any], words: str
+) -> None:
+    with pytest.raises(Undecided, match=words):
+        decide(check, changed(mutex(apart)(), label, **change))
+
+
+def test_threads_of_unequal_ids_try_nothing() -> None:
+    with pytest.raises(Undecided, match="unequal ids"):
+        decide("SHM213", changed(mutex(apart=True)(), "try", tid=301))
+
+
+def test_without_a_kill_nothing_is_told_of_what_stays_after_it() -> None:
+    with pytest.raises(Undecided, match="see SHM310"):
+        decide("SHM312", changed(after_kill(), "kill", stopped_by="ENOSPC"))
+
+
+def test_semaphores_that_nobody_can_make_do_not_miss_each_other() -> None:
+    with pytest.raises(Undecided, match="cannot make"):
+        decide("SHM212", changed(good("SHM212"), "names", glibc_made=False))
+
+
+def test_a_profile_of_ones_own() -> None:
+    settings = {"profiles": ("db2",), "minimums": {"kernel.msgmni": (32001,), "kernel.shmmni": (1,)}}
+    decision = decide("SHM601", sysctls()(), **settings)
+    assert decision.verdict == "FAIL"
+    assert decision.observed == (
+        "kernel.msgmax 8192 < 65536 (db2); kernel.msgmnb 16384 < 65536 (db2); kernel.msgmni 32000 < 32001 (minimum)"
+    )
+    assert decide("SHM601", sysctls()(), profiles=()).verdict == "PASS"
+
+
+def test_a_sysctl_that_is_not_there_is_not_enough() -> None:
+    with pytest.raises(Undecided) as caught:
+        decide("SHM601", changed(sysctls()(), "sysctls", kernel_sem=None))
+    assert caught.value.reason == "NotVisible"
 
 
 CONTROL: Answers = {"same": seen("control_same", positive=True, negative=True)}
