@@ -91,7 +91,7 @@ class Step:
 
     A name that begins with V(@) is done by the run itself, not by the probe: V(@restart) ends the container and waits until
     the kubelet has started it again, V(@ephemeral) adds the container to the running pod, V(@resize) changes its resources,
-    V(@admit) asks the API server whether it would admit the container's pod (a dry run).
+    V(@resize_volume) the sizeLimit of a volume, V(@admit) asks the API server whether it would admit the container's pod (a dry run).
     C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(waits) means that
     the probe says when it begins to wait; the next step ends the wait, and only then the answer is read.
     """
@@ -165,7 +165,7 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
                 Container("earlier", kind="init"),
                 Container("beside", kind="sidecar"),
                 Container("main"),
-                Container("kept", (("/dev/shm", _KEPT),), memory=_SMALL),
+                Container("kept", (("/dev/shm", _KEPT),), memory="{grown}"),
                 Container("debug", kind="ephemeral"),
             ),
             pods=(Pod(options=PodOptions(restarts=True)),),
@@ -222,7 +222,7 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
 
 
 #: Beyond what the processes of a container have used by then.
-_THREAD: t.Final = "300"
+_THREAD: t.Final = "100"
 
 
 def _identities(*containers: str, path: str = "/dev/shm") -> tuple[Step, ...]:
@@ -284,6 +284,12 @@ _KUBELET: t.Final = (
     "use a kubelet of 1.22 or newer (SizeMemoryBackedVolumes) and a runtime that honours the volume's size"
 )
 
+_IN_PLACE: t.Final = (
+    "resize the volume's sizeLimit with Kubernetes 1.37, cgroup v2 and the gate "
+    "InPlacePodVerticalScalingMemoryBackedVolumes on API server and kubelet, or make the pod anew"
+)
+#: What a cluster, a node or a Role may rightly lack to resize a running pod.
+_NO_RESIZE: t.Final = frozenset({"Forbidden", "Infeasible", "FeatureGateOff"})
 #: A node may be without user namespaces, and a namespace may rightly refuse what looks at the node.
 _NO_USERS: t.Final = frozenset({"Unsupported"})
 _NO_HOST: t.Final = frozenset({"PodSecurity", "AdmissionDenied"})
@@ -871,9 +877,56 @@ CHECKS: t.Final[tuple[Check, ...]] = (
             Step("after", "kept", "identity", {"path": "/dev/shm"}),
         ),
         expected="the size of before: it is computed when the volume is mounted (stale until the pod is made anew)",
-        remedy="make the pod anew for another size; with Kubernetes 1.37 and the gate "
-        "InPlacePodVerticalScalingMemoryBackedVolumes, resize the volume's sizeLimit",
-        skips=frozenset({"Forbidden", "Infeasible", "FeatureGateOff"}),
+        remedy="make the pod anew for another size; or else " + _IN_PLACE,
+        skips=_NO_RESIZE,
+    ),
+    Check(
+        id="SHM405",
+        name="resize_volume_grow",
+        group="resize",
+        question="Does /dev/shm of a running container grow when the sizeLimit of its volume does?",
+        scenario="life",
+        steps=(
+            Step("before", "kept", "identity", {"path": "/dev/shm"}),
+            Step("resize", "kept", "@resize_volume", {"volume": "kept", "size": "{grown}"}),
+            Step("after", "kept", "identity", {"path": "/dev/shm"}),
+            Step("fill", "kept", "fill", {"path": "/dev/shm", "max": "{fill_grown}"}, writes="{fill_grown}"),
+        ),
+        expected="{grown} bytes without a restart, ENOSPC after exactly that many (KEP-6030, Kubernetes 1.37)",
+        remedy=_IN_PLACE,
+        skips=_NO_RESIZE,
+    ),
+    Check(
+        id="SHM406",
+        name="resize_volume_shrink",
+        group="resize",
+        question="Does /dev/shm of a running container shrink when the sizeLimit of its volume does?",
+        scenario="life",
+        steps=(
+            Step("before", "kept", "identity", {"path": "/dev/shm"}),
+            Step("resize", "kept", "@resize_volume", {"volume": "kept", "size": "{shrunk}"}),
+            Step("after", "kept", "identity", {"path": "/dev/shm"}),
+        ),
+        expected="{shrunk} bytes without a restart",
+        remedy=_IN_PLACE,
+        skips=_NO_RESIZE,
+    ),
+    Check(
+        id="SHM407",
+        name="resize_volume_used",
+        group="resize",
+        question="Is /dev/shm kept from shrinking below what is used of it?",
+        scenario="life",
+        steps=(
+            Step("before", "kept", "identity", {"path": "/dev/shm"}),
+            Step("fill", "kept", "fill", {"path": "/dev/shm", "max": "{used}", "keep": "1"}, writes="{used}"),
+            Step("resize", "kept", "@resize_volume", {"volume": "kept", "size": "{too_small}"}),
+            Step("after", "kept", "identity", {"path": "/dev/shm"}),
+            Step("drop", "kept", "fill_drop"),
+        ),
+        expected="the size of before, and a pod status that says that the resize failed",
+        remedy="nothing may be cut off that is in use: report it to the maker of the kubelet",
+        skips=_NO_RESIZE,
     ),
     Check(
         id="SHM501",

@@ -369,11 +369,11 @@ class Cluster:
             query=[("dryRun", "All")] if dry_run else [],
         )
 
-    def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> None:
-        """Change a subresource of a pod that this run created (strategic merge)."""
+    def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Change a subresource of a pod that this run created (strategic merge); returns the pod as stored."""
         subject = f"pod {self.namespace}/{pod}"
         try:
-            self._request(
+            return self._json(
                 "patch",
                 f"{self._path('pods', pod)}/{subresource}",
                 subject,
@@ -762,14 +762,41 @@ def running(pod: dict[str, t.Any], container: str, restarts: int = 0) -> bool:
     return "running" in (entry.get("state") or {}) and int(entry.get("restartCount", 0)) >= restarts
 
 
+def _resizing(pod: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The condition that says that a resize is under way or has failed, or nothing (KEP-1287, Kubernetes 1.33).
+
+    :raises Undecided: Infeasible, the kubelet says that it cannot.
+    """
+    found: dict[str, t.Any] = {}
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodResizePending" and condition.get("reason") == "Infeasible":
+            raise Undecided("Infeasible", _quote(condition.get("message", "")), _subject(pod))
+        if condition.get("type") in ("PodResizePending", "PodResizeInProgress"):
+            found = condition
+    return found
+
+
+def volume_resize(pod: dict[str, t.Any], generation: int) -> str | None:
+    """What became of the resize that made this generation of a pod: V() done, the kubelet's words if it failed.
+
+    Nothing as long as it has not said. It tells the size of no volume; that is for the probe to measure.
+
+    :raises Undecided: Infeasible, it says that it cannot.
+    """
+    condition = _resizing(pod)
+    if int((pod.get("status") or {}).get("observedGeneration") or 0) < generation:
+        return None
+    if condition.get("reason") == "Error":
+        return _quote(condition.get("message", "")) or "Error"
+    return None if condition else ""
+
+
 def resized(pod: dict[str, t.Any], container: str, memory_bytes: int) -> bool:
     """Whether the kubelet reports that it gave a container this memory limit (KEP-1287, Kubernetes 1.33).
 
     :raises Undecided: Infeasible, it says that it cannot.
     """
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "PodResizePending" and condition.get("reason") == "Infeasible":
-            raise Undecided("Infeasible", _quote(condition.get("message", "")), _subject(pod))
+    _resizing(pod)
     resources = (states(pod).get(container) or {}).get("resources") or {}
     return str((resources.get("limits") or {}).get("memory", "")) == _pod.memory_text(memory_bytes)
 

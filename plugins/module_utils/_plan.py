@@ -196,7 +196,13 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         "charge": str(_CHARGE),
         # beyond any pod of the catalog
         "too_much": str(1024 * _catalog.MIB),
-        "more_memory": str(settings.memory_bytes + _SMALL + 16 * _catalog.MIB),
+        # a volume of the size small, resized in place: how far, and how much of it is used meanwhile
+        "grown": str(2 * _SMALL),
+        "fill_grown": bound(2 * _SMALL + _BEYOND),
+        "shrunk": str(_SMALL // 2),
+        "used": bound(_SMALL // 2 - _BEYOND),
+        "too_small": str(_SMALL // 4),
+        "more_memory": str(settings.memory_bytes + 3 * _SMALL),
         "profiles": ", ".join([*settings.profiles, *settings.minimums]) or "nothing in particular",
         # no default of any kernel
         "shmmax": str(123 * _catalog.MIB),

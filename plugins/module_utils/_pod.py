@@ -216,6 +216,11 @@ def resize(container: str, cpu: str, memory_bytes: int) -> dict[str, t.Any]:
     return {"spec": {"containers": [{"name": container, "resources": _resources(cpu, memory_bytes)}]}}
 
 
+def resize_volume(volume: str, size_bytes: int) -> dict[str, t.Any]:
+    """The patch that changes the sizeLimit of a volume in place (KEP-6030)."""
+    return {"spec": {"volumes": [{"name": volume, "emptyDir": {"sizeLimit": memory_text(size_bytes)}}]}}
+
+
 def ephemeral(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
     """The patch that adds an ephemeral container to a running pod."""
     return {"spec": {"ephemeralContainers": [_container(spec, common)]}}

@@ -678,6 +678,40 @@ def _same_size(seen: Observations, context: Context) -> Decision:
     return Decision(PASS if same else FAIL, told)
 
 
+def _volume_resized(seen: Observations, wanted: int) -> Decision | None:
+    """Nothing when the volume has the size that was asked for, else the FAIL."""
+    resize, after = seen["resize"], _size(seen["after"])
+    told = f"{_size(seen['before'])} bytes before, {after} after"
+    if not _told(resize, "resized"):
+        return Decision(FAIL, f"{told}: {_told(resize, 'problem')}")
+    return None if after == wanted else Decision(FAIL, f"{told}, not {wanted}, though the kubelet says that it is done")
+
+
+def _volume_grow(seen: Observations, context: Context) -> Decision:
+    wanted = int(context.variables["grown"])
+    shown = f"{_size(seen['before'])} bytes before, {_shown(seen['after'].facts)} after"
+    return _volume_resized(seen, wanted) or _enforced(seen, context, "kept", wanted, shown)
+
+
+def _volume_shrink(seen: Observations, context: Context) -> Decision:
+    told = f"{_size(seen['before'])} bytes before, {_size(seen['after'])} after"
+    return _volume_resized(seen, int(context.variables["shrunk"])) or Decision(PASS, told)
+
+
+def _volume_used(seen: Observations, context: Context) -> Decision:
+    fill = seen.get("fill")
+    if fill is None:
+        return Decision(WARN, "not tried: fill is off")
+    used, wanted = _told(fill, "written_bytes"), int(context.variables["too_small"])
+    if used <= wanted:
+        return Decision(WARN, f"not tried: the option max_write leaves {used} bytes in use")
+    before, after = _size(seen["before"]), _size(seen["after"])
+    told = f"{before} bytes before, {after} after it was to be {wanted} with {used} in use"
+    if after != before or _told(seen["resize"], "resized"):
+        return Decision(FAIL, told)
+    return Decision(PASS, f"{told}: {_told(seen['resize'], 'problem')}")
+
+
 def _isolation_sysv(seen: Observations, context: Context) -> Decision:
     create, read = seen["create"], seen["read"]
     _made(create, "attached", "segment")
@@ -886,6 +920,9 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM316": _beyond,
     "SHM402": _same_size,
     "SHM404": _same_size,
+    "SHM405": _volume_grow,
+    "SHM406": _volume_shrink,
+    "SHM407": _volume_used,
     "SHM501": _isolation_sysv,
     "SHM502": _isolation_posix,
     "SHM503": _host_ipc,

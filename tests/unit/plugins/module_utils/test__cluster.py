@@ -306,3 +306,36 @@ def test_why_a_container_ended(exit_code: int, log: bytes, reason: str | None) -
     ended = pod(RUNNING, {"terminated": {"reason": "Error", "exitCode": exit_code}})
     problem = _cluster.failure(ended, "c1", log)
     assert (problem and problem.reason) == reason
+
+
+def resizing(observed: int, *conditions: dict[str, str]) -> dict[str, t.Any]:
+    return {
+        "metadata": {"namespace": "n", "name": "p"},
+        "status": {"observedGeneration": observed, "conditions": list(conditions)},
+    }
+
+
+IN_PROGRESS = {"type": "PodResizeInProgress", "status": "True"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "wanted"),
+    [
+        (resizing(1), None),
+        (resizing(2), ""),
+        (resizing(3), ""),
+        (resizing(2, IN_PROGRESS), None),
+        (resizing(2, {"type": "PodResizePending", "status": "True", "reason": "Deferred"}), None),
+        (resizing(2, {**IN_PROGRESS, "reason": "Error", "message": "no room"}), "no room"),
+        (resizing(1, {**IN_PROGRESS, "reason": "Error", "message": "of an earlier one"}), None),
+    ],
+)
+def test_what_became_of_a_volume_resize(pod: dict[str, t.Any], wanted: str | None) -> None:
+    assert _cluster.volume_resize(pod, 2) == wanted
+
+
+def test_a_volume_that_the_node_cannot_resize() -> None:
+    told = {"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "cgroups v1"}
+    with pytest.raises(Undecided, match="cgroups v1") as caught:
+        _cluster.volume_resize(resizing(2, told), 2)
+    assert caught.value.reason == "Infeasible"

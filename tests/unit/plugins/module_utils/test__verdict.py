@@ -286,6 +286,18 @@ def admission(*refused: str) -> t.Callable[[], Answers]:
     return lambda: {name: seen("@admit", **(REFUSED if name in refused else {"admitted": True})) for name in names}
 
 
+def volume(after: int, problem: str = "", **fill: dict[str, t.Any]) -> t.Callable[[], Answers]:
+    """A volume of 16 MiB that was resized in place."""
+    before = who(kept={})["who_kept"]
+    return lambda: {
+        "before": before,
+        "resize": seen("@resize_volume", resized=not problem, problem=problem),
+        **{label: seen("fill", verified=True, **facts) for label, facts in fill.items()},
+        "after": Observation("identity", "i", {**before.facts, "size_bytes": after}, (), None),
+        "drop": seen("fill_drop"),
+    }
+
+
 GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM101": (shared_path, "Running"),
     "SHM102": (private_path, "Running"),
@@ -330,6 +342,12 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM316": (steps("lonely", beyond={"sysv_bytes": 17 * MIB, "memfd_bytes": 17 * MIB}), "Running"),
     "SHM402": (twice, "Running"),
     "SHM404": (twice, "Running"),
+    "SHM405": (
+        volume(32 * MIB, fill={"written_bytes": 32 * MIB, "available_bytes": 32 * MIB, "stopped_by": "ENOSPC"}),
+        "Running",
+    ),
+    "SHM406": (volume(8 * MIB), "Running"),
+    "SHM407": (volume(16 * MIB, problem="no room", fill={"written_bytes": 7 * MIB}), "Running"),
     "SHM501": (isolated(segment), "Running"),
     "SHM502": (isolated(posix_object), "Running"),
     "SHM602": (steps(sysctls={"kernel_shm_rmid_forced": 1}, forced={"survived": False}), "Running"),
@@ -673,6 +691,13 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM214", "try", {"result": "0", "granted": True}, "FAIL", "granted"),
         ("SHM312", "get", NO_OBJECT, "FAIL", "is gone"),
         ("SHM312", "again", {"written_bytes": 30 * MIB}, "FAIL", "31457280 bytes now"),
+        ("SHM405", "after", {"size_bytes": 16 * MIB}, "FAIL", "though the kubelet says that it is done"),
+        ("SHM405", "resize", {"resized": False, "problem": "remount"}, "FAIL", "after: remount"),
+        ("SHM405", "fill", {"written_bytes": 16 * MIB}, "FAIL", "ENOSPC after 16777216"),
+        ("SHM406", "after", {"size_bytes": 16 * MIB}, "FAIL", "not 8388608"),
+        ("SHM407", "after", {"size_bytes": 4 * MIB}, "FAIL", "4194304 after"),
+        ("SHM407", "resize", {"resized": True}, "FAIL", "16777216 after"),
+        ("SHM407", "fill", {"written_bytes": MIB}, "WARN", "not tried"),
         ("SHM503", "who_ipc", {"ns_ipc": 7}, "FAIL", "no effect"),
         ("SHM503", "who_ipc", {"path_dev": "0:2"}, "FAIL", "but the node's is on 0:1"),
         ("SHM504", "who_path", {"path_dev": "0:44"}, "FAIL", "hostPath has no effect"),
