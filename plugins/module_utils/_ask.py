@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import subprocess
 import threading
 import time
 import typing as t
@@ -103,7 +104,7 @@ class Scenario:
         asked = Asked()
         pods: list[dict[str, t.Any]] = []
         try:
-            if self._plan.dry:
+            if self._plan.layout.dry:
                 for step in () if self._shared.dry_run else self._plan.steps:
                     self._timed(asked, step, functools.partial(self._admit, step))
                 return asked
@@ -114,7 +115,7 @@ class Scenario:
             for pod in pods:
                 with self._explained(pod["metadata"]["name"]):
                     self._wait_started(pod)
-            if self._plan.completes:
+            if self._plan.layout.completes:
                 self._outputs(asked)
             else:
                 self._steps(asked)
@@ -377,12 +378,51 @@ class Scenario:
         problem = _cluster.volume_resize(pod, generation) or ""
         return _done(step, resized=not problem, problem=problem)
 
+    def _restart_kubelet(self, step: _plan.PlannedStep) -> _protocol.Observation:
+        """Run the user's command. The connection that breaks shows that the kubelet ended, the next one that it is back."""
+        name, node = self._pod(step.container), self._common.node
+        words = [word.replace("{node}", node) for word in self._shared.settings.restart_kubelet]
+        seconds = min(self._shared.settings.start_timeout, self._shared.remaining())
+        _command(words, seconds)
+        if not self._open[step.container].ends(seconds):
+            told = f"it left the kubelet running: a connection through it did not end in {seconds:g} s"
+            raise Undecided("CommandFailed", f"{words[0]}: {told}", f"node {node}")
+        until = time.monotonic() + seconds
+        pause = 0.2
+        self._connect(step.container)
+        while step.container in self._broken and time.monotonic() + pause < until:
+            # nothing tells when a kubelet serves again
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+            self._connect(step.container)
+        pod = self._shared.cluster.pod(name)
+        return _done(step, restarts=int(_cluster.states(pod)[step.container].get("restartCount", 0)))
+
     _ACTIONS: t.ClassVar[dict[str, t.Callable[[Scenario, _plan.PlannedStep], _protocol.Observation]]] = {
         "@restart": _restart,
         "@ephemeral": _ephemeral,
         "@resize": _resize,
         "@resize_volume": _resize_volume,
+        "@restart_kubelet": _restart_kubelet,
     }
+
+
+def _command(words: t.Sequence[str], seconds: float) -> None:
+    """Run a command of the user's. What it prints may hold anything, so only its last line is told.
+
+    :raises Undecided: CommandFailed.
+    """
+    try:
+        ended = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Undecided("CommandFailed", f"{words[0]} did not end within {seconds:g} s") from None
+    except OSError as error:
+        raise Undecided("CommandFailed", f"{words[0]}: {error.strerror}") from None
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["it wrote nothing to stderr"])[-1]
+        raise Undecided("CommandFailed", f"{words[0]} ended with {ended.returncode}: {last[:400]}")
 
 
 def _present(pod: dict[str, t.Any], subject: str) -> dict[str, t.Any]:

@@ -75,7 +75,7 @@ class Scenario:
 
     C(completes) means that each step is its container's own command and the pod runs to completion;
     otherwise the containers hold and the steps are exec'd. The pods of a scenario that is C(dry) are never made: its
-    steps are V(@admit) alone.
+    steps are V(@admit) alone. One that is C(alone) is asked when all others are done, since it disturbs them.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Scenario:
     pods: tuple[Pod, ...] = (Pod(),)
     completes: bool = False
     dry: bool = False
+    alone: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Step:
 
     A name that begins with V(@) is done by the run itself, not by the probe: V(@restart) ends the container and waits until
     the kubelet has started it again, V(@ephemeral) adds the container to the running pod, V(@resize) changes its resources,
+    V(@restart_kubelet) runs the command of that option and waits until the node's kubelet is back,
     V(@resize_volume) the sizeLimit of a volume, V(@admit) asks the API server whether it would admit the container's pod (a dry run).
     C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(waits) means that
     the probe says when it begins to wait; the next step ends the wait, and only then the answer is read.
@@ -109,6 +111,7 @@ class Check:
     """One question with a stable id. The group is the role that bundles it.
 
     C(skips) are reasons that make it SKIP instead of ERROR: what a cluster may rightly refuse.
+    C(option) names the setting without which it is not asked at all (SKIP).
     C(tags) select it beside its id and its group.
     """
 
@@ -122,6 +125,7 @@ class Check:
     remedy: str
     skips: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    option: str = ""
 
 
 #: 64 MiB more than enough for what is written beside the point
@@ -189,6 +193,7 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
         Scenario("pids", (Container("holder"), Container("taker")), pods=(Pod(options=PodOptions(share_pids=True)),)),
         Scenario("forced", (Container("forced"),), pods=(Pod(options=PodOptions(sysctls=_SAFE)),)),
         Scenario("unsafe", (Container("unsafe"),), pods=(Pod(options=PodOptions(sysctls=_UNSAFE)),)),
+        Scenario("kubelet", (Container("kept", (("/dev/shm", _KEPT),), memory=_SMALL),), alone=True),
         # each looks at the node, and neither changes anything there
         Scenario(
             "host",
@@ -864,6 +869,29 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="the same size, and the same mount",
         remedy=_KUBELET,
+    ),
+    Check(
+        id="SHM403",
+        name="resize_kubelet_restart",
+        group="resize",
+        question="Do the size and the content of a volume on /dev/shm outlive a restart of the kubelet?",
+        scenario="kubelet",
+        steps=(
+            Step("before", "kept", "identity", {"path": "/dev/shm"}),
+            Step(
+                "put",
+                "kept",
+                "object_put",
+                {"name": "{name}", "mode": "0600", "size": "512", "text": "{text}", "keep": "1"},
+            ),
+            Step("restart", "kept", "@restart_kubelet"),
+            Step("after", "kept", "identity", {"path": "/dev/shm"}),
+            Step("get", "kept", "object_get", {"name": "{name}"}),
+            Step("drop", "kept", "object_drop", {"name": "{name}"}),
+        ),
+        expected="the same size, the same mount, the object with its nonce, in a container that was not started anew",
+        remedy="look into the kubelet's log: it mounts volumes again that it no longer knows, or kills their containers",
+        option="restart_kubelet",
     ),
     Check(
         id="SHM404",

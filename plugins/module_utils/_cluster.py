@@ -639,6 +639,14 @@ class Session:
         """Wait until the output holds what C(seen) looks for, and leave it there."""
         self._wait(seen, timeout)
 
+    def ends(self, timeout: float) -> bool:
+        """Wait for the end of the connection; whether it came in time."""
+        try:
+            self._wait(lambda data: None, timeout)
+        except Undecided as problem:
+            return problem.reason != "Timeout"
+        return False
+
     def _wait(self, found: t.Callable[[bytes], int | None], timeout: float) -> int:
         until = time.monotonic() + timeout
         with self._broken(timeout):

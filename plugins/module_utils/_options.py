@@ -102,6 +102,7 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         max_write_bytes=size("max_write", params["max_write"]),
         profiles=tuple(params.get("profiles") or ()),
         minimums=_minimums(params.get("minimums") or {}),
+        restart_kubelet=tuple(params.get("restart_kubelet") or ()),
     )
 
 

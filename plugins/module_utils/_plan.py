@@ -56,6 +56,8 @@ class Settings:
     #: what SHM601 asks of the IPC sysctls: names of profiles, and least values of one's own
     profiles: tuple[str, ...] = ("postgresql", "oracle")
     minimums: _profiles.Minimums = dataclasses.field(default_factory=dict)
+    #: the command that restarts the kubelet of C({node}), for SHM403
+    restart_kubelet: tuple[str, ...] = ()
     #: check id -> why its FAIL is accepted
     accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -138,9 +140,7 @@ class PodPlan:
 class ScenarioPlan:
     """The pods of one scenario and the steps that run in them, in order."""
 
-    name: str
-    completes: bool
-    dry: bool
+    layout: _catalog.Scenario
     pods: tuple[PodPlan, ...]
     steps: tuple[PlannedStep, ...]
 
@@ -209,6 +209,11 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
     }
 
 
+def asked_for(check: _catalog.Check, settings: Settings) -> bool:
+    """Whether the option is given that a check needs."""
+    return not check.option or bool(getattr(settings, check.option))
+
+
 def _own(check: str, values: t.Mapping[str, str]) -> dict[str, str]:
     """The placeholders of one check: key and name are its own, since a runtime that leaks may make pods meet."""
     number = int(values["run"], 16) + zlib.crc32(check.encode("ascii"))
@@ -233,7 +238,7 @@ def plan(
         steps = [
             (check, step)
             for check in checks
-            if check.scenario == scenario.name
+            if check.scenario == scenario.name and asked_for(check, settings)
             for step in check.steps
             if settings.fill or step.name != "fill"
         ]
@@ -295,7 +300,7 @@ def _scenario_plan(
                 ),
             )
         )
-    return ScenarioPlan(scenario.name, scenario.completes, scenario.dry, tuple(pods), planned)
+    return ScenarioPlan(scenario, tuple(pods), planned)
 
 
 def _container_spec(

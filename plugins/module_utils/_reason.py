@@ -47,6 +47,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "ExecTransport": "check proxies and load balancers between here and the API server: they must pass WebSocket upgrades",
     "LogsUnavailable": "check that the kubelet answers the API server, and the permission to get pods/log",
     "BadOutput": "look for something that alters the output of containers between the node and here, then run again",
+    "CommandFailed": "run the command by hand on the host that Ansible runs the module on, and mend it",
     "ProbeError": "report this with the evidence: the probe refused its own step",
     "Timeout": "raise the option timeout or start_timeout, or look for what is slow",
     # what a cluster may rightly refuse
@@ -56,6 +57,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "Unsupported": "use a node whose runtime and kernel can do it, if workloads need it",
     "NotVisible": "nothing to do: the runtime does not show containers what the check looks at",
     # rules that take a check out
+    "NotAsked": "give the option that the check names, if you want an answer",
     "CheckMode": "run without check mode to get a verdict",
     "ControlFailed": "look at the control check first; the verdict leans on it",
     "Interrupted": "run again",

@@ -178,14 +178,17 @@ def _ask_all(
 
 def _ask_scenarios(shared: _ask.Shared, targets: t.Sequence[_Target]) -> None:
     jobs = [(target, plan) for target in targets for plan in target.scenarios]
+    together = [(target, plan) for target, plan in jobs if not plan.layout.alone]
     executor = concurrent.futures.ThreadPoolExecutor(min(len(jobs), _AT_ONCE), thread_name_prefix="scenario")
     try:
-        futures = {
-            executor.submit(_ask.Scenario(shared, target.common, plan).ask): (target, plan) for target, plan in jobs
-        }
-        for future in concurrent.futures.as_completed(futures):
-            target, plan = futures[future]
-            target.asked[plan.name] = future.result()
+        for batch in (together, *([job] for job in jobs if job not in together)):
+            futures = {
+                executor.submit(_ask.Scenario(shared, target.common, plan).ask): (target, plan)
+                for target, plan in batch
+            }
+            for future in concurrent.futures.as_completed(futures):
+                target, plan = futures[future]
+                target.asked[plan.layout.name] = future.result()
     finally:
         # an interrupt must not wait for the threads: their waits end here, and none begins
         shared.ending = True
@@ -292,6 +295,8 @@ def _decide(
     settings: _plan.Settings,
 ) -> tuple[str, str, str, str]:
     """Verdict, reason, observed and remedy."""
+    if not _plan.asked_for(check, settings):
+        return _verdict.SKIP, "NotAsked", f"not asked without the option {check.option}", REMEDIES["NotAsked"]
     problem = next((answer for answer in answers.values() if isinstance(answer, Undecided)), None) or result.problem
     if problem is None and target is not None:
         asked = target.asked[check.scenario]
@@ -302,7 +307,7 @@ def _decide(
                 "the API server would admit every object of the run",
                 REMEDIES["CheckMode"],
             )
-        plan = next(plan for plan in target.scenarios if plan.name == check.scenario)
+        plan = next(plan for plan in target.scenarios if plan.layout.name == check.scenario)
         values = _plan.variables(settings, result.run)
         context = _verdict.Context(settings, target.target.node, plan, asked.after, values)
         try:

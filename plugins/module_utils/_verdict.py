@@ -678,6 +678,16 @@ def _same_size(seen: Observations, context: Context) -> Decision:
     return Decision(PASS if same else FAIL, told)
 
 
+def _kubelet_restart(seen: Observations, context: Context) -> Decision:
+    restarts = _told(seen["restart"], "restarts")
+    if restarts:
+        return Decision(FAIL, f"the kubelet started the container anew ({restarts} restarts)")
+    same = _same_size(seen, context)
+    return _kept_object(seen, "the container before") or dataclasses.replace(
+        same, observed=f"{same.observed}; the object is there, the container was not started anew"
+    )
+
+
 def _volume_resized(seen: Observations, wanted: int) -> Decision | None:
     """Nothing when the volume has the size that was asked for, else the FAIL."""
     resize, after = seen["resize"], _size(seen["after"])
@@ -919,6 +929,7 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM315": _read_only,
     "SHM316": _beyond,
     "SHM402": _same_size,
+    "SHM403": _kubelet_restart,
     "SHM404": _same_size,
     "SHM405": _volume_grow,
     "SHM406": _volume_shrink,

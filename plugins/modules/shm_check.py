@@ -41,6 +41,15 @@ options:
         V(fs.mqueue.msg_max); V(kernel.sem) is four numbers.
     type: dict
     default: {}
+  restart_kubelet:
+    description:
+      - The command and its arguments that restart the kubelet of a node, for SHM403, for example
+        V([ssh, "{node}", sudo, systemctl, restart, kubelet]); C({node}) stands for the name of the node. It runs on the
+        host that the module runs on, once per target, when all other checks are done.
+      - By default nothing is restarted, and SHM403 is C(SKIP).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: abcdesktopio.podshm.shm_probe
   - module: abcdesktopio.podshm.shm_size
@@ -203,6 +212,7 @@ _SPEC: t.Final[dict[str, t.Any]] = {
         "default": ["postgresql", "oracle"],
     },
     "minimums": {"type": "dict", "default": {}},
+    "restart_kubelet": {"type": "list", "elements": "str", "default": []},
 }
 
 

@@ -203,6 +203,8 @@ def test_what_reaches_the_objects(alpha: Cluster, namespace: str) -> None:
         ({"resources": {"memory": "1Mi"}}, "resources.memory"),
         ({"timeout": 0}, "timeout"),
         ({"checks": ["SHM000"]}, "SHM000"),
+        ({"minimums": {"kernel.sem": "250 32000"}}, "minimums: kernel.sem is 4 whole numbers"),
+        ({"minimums": {"kernel.shm": 1}}, "minimums: there is no kernel.shm"),
     ],
 )
 def test_wrong_options(alpha: Cluster, args: dict[str, t.Any], words: str) -> None:

@@ -48,7 +48,7 @@ def nonces() -> t.Iterator[str]:
 def planned(*ids: str, **settings: t.Any) -> dict[str, _plan.ScenarioPlan]:
     checks = [check for check in (*_catalog.CHECKS, *_catalog.CONTROLS) if check.id in ids]
     scenarios = _plan.plan(checks, _plan.Settings(**settings), "00000000ff", nonces())
-    return {scenario.name: scenario for scenario in scenarios}
+    return {scenario.layout.name: scenario for scenario in scenarios}
 
 
 def pair(*ids: str, **settings: t.Any) -> _plan.PodPlan:
@@ -84,8 +84,13 @@ def test_isolation_needs_a_second_pod() -> None:
     assert plan.pod_of("stranger").part == "other"
 
 
+def test_a_check_that_needs_an_option_is_not_asked_without_it() -> None:
+    assert planned("SHM403") == {}
+    assert planned("SHM403", restart_kubelet=("true",)).keys() == {"kubelet"}
+
+
 def test_every_step_has_its_own_nonce() -> None:
-    plans = planned(*_catalog.BY_ID)
+    plans = planned(*_catalog.BY_ID, restart_kubelet=("true",))
     seen = [step.nonce for plan in plans.values() for step in plan.steps]
     assert len(seen) == len(set(seen)) == sum(len(check.steps) for check in _catalog.CHECKS)
 
@@ -102,7 +107,7 @@ def test_no_placeholder_is_left() -> None:
 
 def test_writer_and_reader_are_their_containers_own_commands() -> None:
     plan = planned("SHM201")["complete"]
-    assert plan.completes
+    assert plan.layout.completes
     commands = {container.name: container.command for container in plan.pods[0].containers}
     assert commands["writer"][0] == "posix_write"
     assert "name=/podshm-00000000ff-shm201" in commands["writer"]

@@ -29,7 +29,7 @@ def failed(call: str, errno: str) -> dict[str, t.Any]:
 
 
 def context(check: str, phase: str = "Running", **settings: t.Any) -> _verdict.Context:
-    chosen = _plan.Settings(**settings)
+    chosen = _plan.Settings(**{"restart_kubelet": ("true",), **settings})
     wanted = [one for one in (*_catalog.CHECKS, *_catalog.CONTROLS) if one.id == check]
     plans = _plan.plan(wanted, chosen, "ff", (f"{n:032x}" for n in itertools.count()))
     (plan,) = plans
@@ -38,7 +38,7 @@ def context(check: str, phase: str = "Running", **settings: t.Any) -> _verdict.C
         pod.part: {
             "phase": phase,
             "reason": "",
-            "terminated": {container.name: done for container in pod.containers} if plan.completes else {},
+            "terminated": {container.name: done for container in pod.containers} if plan.layout.completes else {},
         }
         for pod in plan.pods
     }
@@ -341,6 +341,7 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     ),
     "SHM316": (steps("lonely", beyond={"sysv_bytes": 17 * MIB, "memfd_bytes": 17 * MIB}), "Running"),
     "SHM402": (twice, "Running"),
+    "SHM403": (lambda: {**twice(), **posix_object(), "restart": seen("@restart_kubelet", restarts=0)}, "Running"),
     "SHM404": (twice, "Running"),
     "SHM405": (
         volume(32 * MIB, fill={"written_bytes": 32 * MIB, "available_bytes": 32 * MIB, "stopped_by": "ENOSPC"}),
@@ -669,6 +670,9 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM316", "beyond", {"memfd_bytes": MIB}, "FAIL", "memfd 1048576"),
         ("SHM402", "after", {"size_bytes": 8 * MIB}, "FAIL", "8388608 after"),
         ("SHM402", "after", {"path_dev": "0:9"}, "FAIL", "after"),
+        ("SHM403", "restart", {"restarts": 1}, "FAIL", "started the container anew"),
+        ("SHM403", "get", NO_OBJECT, "FAIL", "is gone"),
+        ("SHM403", "after", {"path_dev": "0:9"}, "FAIL", "16777216 after"),
         ("SHM404", "after", {"size_bytes": 32 * MIB}, "FAIL", "33554432 after"),
         ("SHM501", "read", {"found": True}, "FAIL", "finds the segment"),
         ("SHM501", "who_stranger", {"ns_ipc": 7}, "WARN", "one number of IPC namespace"),

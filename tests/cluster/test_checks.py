@@ -1,0 +1,93 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole catalog on an honest cluster, and checks that depend on more than the runtime: the kubelet, the namespace.
+
+What a runtime can do to each check is in tests/worlds.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import typing as t
+
+import harness
+import pytest
+from harness import Cluster, ask, fails, passes
+
+RESTART = pathlib.Path(__file__).with_name("restart_kubelet.py")
+
+#: What the local clusters are not made for, and why.
+NOT_HERE = {
+    "SHM403": "NotAsked",
+    "SHM405": "FeatureGateOff",
+    "SHM406": "FeatureGateOff",
+    "SHM407": "FeatureGateOff",
+    "SHM603": "SysctlForbidden",
+}
+
+
+def test_the_whole_catalog(alpha: Cluster, namespace: str) -> None:
+    answer = ask(alpha, namespace=namespace, checks=[])
+    assert answer.code == 0, answer.msg
+    others = {name: check for name, check in answer.checks.items() if check["verdict"] != "PASS"}
+    assert {name: (check["verdict"], check["reason"]) for name, check in others.items()} == {
+        name: ("SKIP", reason) for name, reason in NOT_HERE.items()
+    }
+    assert answer.result["residue"] == []
+
+
+def test_a_kubelet_that_is_restarted(alpha: Cluster, namespace: str) -> None:
+    command = [sys.executable, str(RESTART), "{node}"]
+    answer = ask(alpha, namespace=namespace, checks=["SHM101", "SHM403"], restart_kubelet=command)
+    passes(answer)
+    assert list(answer.checks) == ["SHM101", "SHM403"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["true"], "it left the kubelet running"),
+        (["sh", "-c", "echo no such unit >&2; exit 5"], "sh ended with 5: no such unit"),
+        (["no-such-command"], "no-such-command: No such file"),
+    ],
+)
+def test_a_command_that_restarts_no_kubelet(alpha: Cluster, namespace: str, command: list[str], words: str) -> None:
+    answer = ask(alpha, namespace=namespace, checks=["SHM403"], restart_kubelet=command, start_timeout=5)
+    fails(answer, "CommandFailed", words)
+
+
+LEVELS = {
+    "privileged": ("PASS", "PASS", "nothing is refused"),
+    "baseline": ("PASS", "SKIP", "refused: ipc: PodSecurity, path: PodSecurity, sysctl: PodSecurity"),
+    "restricted": ("PASS", "SKIP", "refused: ipc: PodSecurity, path: PodSecurity, relaxed: PodSecurity"),
+}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_levels_of_pod_security(alpha: Cluster, level: str) -> None:
+    verdict, host, words = LEVELS[level]
+    name = alpha.make_namespace({"pod-security.kubernetes.io/enforce": level})
+    try:
+        answer = ask(alpha, namespace=name, checks=["SHM503", "SHM504", "SHM607"])
+        got = {check: one["verdict"] for check, one in answer.checks.items()}
+        assert got == {"SHM503": host, "SHM504": host, "SHM607": verdict}, answer.msg
+        assert words in answer.checks["SHM607"]["observed"]
+        assert answer.checks["SHM607"]["observed"].endswith(f"as at level {level}")
+        assert alpha.left(name) == []
+    finally:
+        alpha.delete("namespaces", name)
+
+
+@pytest.mark.parametrize(
+    ("args", "verdict", "words"),
+    [
+        ({"profiles": ["db2"]}, "FAIL", "kernel.msgmax 8192 < 65536 (db2)"),
+        ({"profiles": [], "minimums": {"kernel.sem": "250 32000 501 128"}}, "FAIL", "semopm 500 < 501 (minimum)"),
+        ({"minimums": {"fs.mqueue.msg_max": 10}}, "PASS", "postgresql, oracle, fs.mqueue.msg_max"),
+    ],
+)
+def test_sysctl_profiles(alpha: Cluster, namespace: str, args: dict[str, t.Any], verdict: str, words: str) -> None:
+    answer: harness.Answer = ask(alpha, namespace=namespace, checks=["SHM601"], **args)
+    check = answer.checks["SHM601"]
+    assert (check["verdict"], words in check["observed"]) == (verdict, True), check["observed"]
