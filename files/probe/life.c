@@ -46,6 +46,7 @@ void life_begin(uint64_t milliseconds)
 	static const char ends[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM};
 	for (size_t i = 0; i < sizeof ends; i++) on_signal(ends[i], take_note);
 	on_signal(SIGPIPE, SIG_IGN);
+	on_signal(SIGXFSZ, SIG_IGN); // a file size limit is an errno (EFBIG), not an end
 	life_until = now_ns(CLOCK_MONOTONIC) + milliseconds * 1000000;
 	step_end();
 }

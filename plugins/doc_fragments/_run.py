@@ -68,13 +68,14 @@ options:
     default: {}
   resources:
     description:
-      - What each container asks for; requests equal limits, but for the one that is about a missing limit (SHM304).
+      - The limits of each container. Memory is requested in full (only SHM304, which is about it, sets no limit), CPU to a
+        fifth, since the pods of a run use it in turns.
     type: dict
     default: {}
     suboptions:
       cpu:
         description:
-          - CPU of a container that fills C(/dev/shm), a Kubernetes quantity. The others ask for V(100m) at most.
+          - CPU of a container that fills C(/dev/shm), a Kubernetes quantity. The others get V(100m) at most.
         type: str
         default: 250m
       memory:

@@ -357,7 +357,8 @@ class Scenario:
     def _resize(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """Change the container's memory in place."""
         name, memory = self._pod(step.container), int(step.args["memory"])
-        self._shared.cluster.patch(name, "resize", _pod.resize(step.container, self._spec(step.container).cpu, memory))
+        cpu = self._spec(step.container).cpu_millis
+        self._shared.cluster.patch(name, "resize", _pod.resize(step.container, cpu, memory))
         self._wait_for(name, lambda pod: _cluster.resized(pod, step.container, memory), "the resize was not done")
         return _done(step, memory_bytes=memory)
 

@@ -890,7 +890,9 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
 
 #: What events about a pod that does not start must say, the most telling first.
 _TELLING: t.Final = (
+    # the kubelet's words, and gVisor's
     (("FailedCreatePodSandBox", "does not support user namespaces"), "Unsupported"),
+    (("FailedCreatePodSandBox", "setting namespace of type user"), "Unsupported"),
     (("FailedCreatePodSandBox",), "SandboxCreate"),
     (("FailedMount",), "ContainerStart"),
 )

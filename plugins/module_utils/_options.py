@@ -59,14 +59,17 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
     :raises ValueError: an option has no meaning; the message names it.
     """
 
-    def size(name: str, text: t.Any, least: int = 1) -> int:
+    def number(name: str, text: t.Any, read: t.Callable[[t.Any], int], least: int, least_text: str) -> int:
         try:
-            number = _plan.quantity(text)
+            found = read(text)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-        if number < least:
-            raise ValueError(f"{name}: {text} is less than {least} bytes")
-        return number
+        if found < least:
+            raise ValueError(f"{name}: {text} is less than {least_text}")
+        return found
+
+    def size(name: str, text: t.Any, least: int = 1) -> int:
+        return number(name, text, _plan.quantity, least, f"{least} bytes")
 
     for name in ("timeout", "start_timeout", "cleanup_timeout"):
         if params[name] < 1:
@@ -81,7 +84,7 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         runtime_classes=tuple(params["runtime_classes"] or [params["runtime_class"]]),
         nodes=params["nodes"],
         accept=_accept(params["accept"]),
-        cpu=resources.get("cpu") or _plan.Settings.cpu,
+        cpu_millis=number("resources.cpu", resources.get("cpu") or "250m", _plan.millis, 1, "1m"),
         # below this the runtime itself does not fit into the container's cgroup
         memory_bytes=size(
             "resources.memory", resources.get("memory") or _plan.Settings.memory_bytes, 16 * _catalog.MIB

@@ -42,7 +42,7 @@ class Settings:
     tolerations: tuple[dict[str, t.Any], ...] = ()
     runtime_classes: tuple[str, ...] = ("",)
     nodes: str = "representative"
-    cpu: str = "250m"
+    cpu_millis: int = 250
     memory_bytes: int = 32 * _catalog.MIB
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -154,7 +154,19 @@ def quantity(text: t.Any) -> int:
 
     :raises ValueError: it is none.
     """
-    return int(_quantity(text).to_integral_value(rounding=decimal.ROUND_CEILING))
+    return _rounded_up(_quantity(text))
+
+
+def millis(text: t.Any) -> int:
+    """A Kubernetes quantity (V(250m), V(1)) in thousandths, rounded up.
+
+    :raises ValueError: it is none.
+    """
+    return _rounded_up(_quantity(text) * 1000)
+
+
+def _rounded_up(number: decimal.Decimal) -> int:
+    return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
 
 
 def _quantity(text: t.Any) -> decimal.Decimal:
@@ -168,7 +180,7 @@ def _quantity(text: t.Any) -> decimal.Decimal:
 
 
 #: CPU of a container that writes little. Less would throttle the runtime itself while it starts the container.
-_LIGHT_CPU: t.Final = "100m"
+_LIGHT_MILLIS: t.Final = 100
 
 #: A tmpfs that is written to beside the point, and what the charge of a write is measured with.
 _SMALL: t.Final = 16 * _catalog.MIB
@@ -319,7 +331,7 @@ def _container_spec(
     return _pod.ContainerSpec(
         name=container.name,
         command=command,
-        cpu=min(_LIGHT_CPU, settings.cpu, key=_quantity) if light else settings.cpu,
+        cpu_millis=min(_LIGHT_MILLIS, settings.cpu_millis) if light else settings.cpu_millis,
         memory_bytes=settings.memory_bytes + max(writes, int(container.memory.format_map(values))),
         mounts=tuple((path, volume.name) for path, volume in container.mounts),
         kind=container.kind,

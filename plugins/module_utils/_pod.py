@@ -6,7 +6,7 @@
 
 """Manifests of everything that a run creates (pure).
 
-Pods comply with the Pod Security Standard V(restricted), have requests equal to limits, no service account token,
+Pods comply with the Pod Security Standard V(restricted), have limits, no service account token,
 and end by themselves. Everything but the anchor is owned by the anchor: a Job without pods whose deadline makes the
 cluster itself remove the whole run, even if nobody is left to do it.
 """
@@ -46,7 +46,7 @@ class ContainerSpec:
     user: int = 0
     limited: bool = True
     read_only: bool = False
-    cpu: str = "100m"
+    cpu_millis: int = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +147,7 @@ def anchor(common: Common) -> dict[str, t.Any]:
                 "name": "none",
                 "image": common.image,
                 "securityContext": _security(),
-                "resources": _resources("100m", 1024 * 1024),
+                "resources": _resources(100, 1024 * 1024),
             }
         ],
     }
@@ -176,10 +176,16 @@ def probe_config(common: Common, owner_uid: str, binary: bytes) -> dict[str, t.A
     }
 
 
-def _resources(cpu: str, memory_bytes: int, limited: bool = True) -> dict[str, t.Any]:
-    amount = {"cpu": cpu, "memory": str(memory_bytes)}
-    limits = dict(amount) if limited else {"cpu": cpu}
-    return {"requests": amount, "limits": limits}
+#: Pods of a run use CPU in turns: requests equal to limits would keep most of them off a small node.
+_CPU_SHARE: t.Final = 5
+
+
+def _resources(cpu_millis: int, memory_bytes: int, limited: bool = True) -> dict[str, t.Any]:
+    memory = {"memory": str(memory_bytes)}
+    return {
+        "requests": {"cpu": f"{max(1, cpu_millis // _CPU_SHARE)}m", **memory},
+        "limits": {"cpu": f"{cpu_millis}m", **(memory if limited else {})},
+    }
 
 
 def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
@@ -196,7 +202,7 @@ def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
     }
     # the API server refuses resources for ephemeral containers
     if spec.kind != "ephemeral":
-        container["resources"] = _resources(spec.cpu, spec.memory_bytes, spec.limited)
+        container["resources"] = _resources(spec.cpu_millis, spec.memory_bytes, spec.limited)
     if spec.kind == "sidecar":
         container["restartPolicy"] = "Always"
     return container
@@ -211,9 +217,9 @@ def memory_text(memory_bytes: int) -> str:
     return str(memory_bytes)
 
 
-def resize(container: str, cpu: str, memory_bytes: int) -> dict[str, t.Any]:
+def resize(container: str, cpu_millis: int, memory_bytes: int) -> dict[str, t.Any]:
     """The patch that changes the resources of a container in place."""
-    return {"spec": {"containers": [{"name": container, "resources": _resources(cpu, memory_bytes)}]}}
+    return {"spec": {"containers": [{"name": container, "resources": _resources(cpu_millis, memory_bytes)}]}}
 
 
 def resize_volume(volume: str, size_bytes: int) -> dict[str, t.Any]:

@@ -357,23 +357,30 @@ def _message(seen: Observations, context: Context) -> Decision:
     return Decision(PASS, f"nonce and sentence crossed, the queue is gone ({who})")
 
 
-def _identical(seen: Observations, facts: t.Sequence[str], what: str) -> Decision:
-    values = {label.removeprefix("who_"): tuple(_told(seen[label], fact) for fact in facts) for label in seen}
-    shown = {name: ":".join(str(part) for part in value) for name, value in values.items()}
-    if len(set(values.values())) == 1:
-        return Decision(PASS, f"{what} {next(iter(shown.values()))} in {', '.join(shown)}")
-    return Decision(FAIL, f"{what} differ: " + ", ".join(f"{name} {value}" for name, value in shown.items()))
-
-
 def _ipc_namespace(seen: Observations, context: Context) -> Decision:
-    return _identical(seen, ("ns_ipc",), "IPC namespace")
+    numbers = {label.removeprefix("who_"): _told(who, "ns_ipc") for label, who in seen.items()}
+    if len(set(numbers.values())) == 1:
+        return Decision(PASS, f"IPC namespace {next(iter(numbers.values()))} in {', '.join(numbers)}")
+    told = ", ".join(f"{name} {number}" for name, number in numbers.items())
+    return Decision(FAIL, f"the IPC namespaces differ: {told}")
 
 
 def _devshm_identity(seen: Observations, context: Context) -> Decision:
-    missing = [label.removeprefix("who_") for label, who in seen.items() if who.facts.get("exists") is False]
+    names = {label.removeprefix("who_"): who for label, who in seen.items() if label.startswith("who_")}
+    missing = [name for name, who in names.items() if who.facts.get("exists") is False]
     if missing:
         return Decision(FAIL, f"there is no /dev/shm in {', '.join(missing)}")
-    return _identical(seen, ("path_dev", "path_ino"), "/dev/shm")
+    put = seen["put"]
+    _made(put, "made", "object")
+    if not put.facts["made"]:
+        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+    # the content decides: sandboxed runtimes number their devices per container (gVisor)
+    devices = ", ".join(f"{name} {_told(who, 'path_dev')}:{_told(who, 'path_ino')}" for name, who in names.items())
+    gets = {name: seen[f"get_{name}"] for name in names if name != "first"}
+    apart = [name for name, get in gets.items() if not _told(get, "found") or get.facts.get("peer_nonce") != put.nonce]
+    if apart:
+        return Decision(FAIL, f"the first container's object is not in {', '.join(apart)}: /dev/shm is {devices}")
+    return Decision(PASS, f"the first container's object is in {', '.join(gets)}: /dev/shm is {devices}")
 
 
 def _sysv_shm_met(seen: Observations, context: Context) -> Decision:
@@ -569,6 +576,8 @@ def _wrong_medium(seen: Observations, context: Context) -> Decision:
     fs = _told(seen["who_disk"], "mount_fs")
     if fs == "tmpfs":
         return Decision(FAIL, "an emptyDir without medium Memory is tmpfs")
+    if fs in _MEMORY_FS:
+        raise Undecided("NotVisible", f"/dev/shm is {fs}, which hides whether disk or memory is behind it")
     return Decision(PASS, f"/dev/shm is {fs}, the node's disk")
 
 
@@ -672,20 +681,23 @@ def _beyond(seen: Observations, context: Context) -> Decision:
 
 
 def _same_size(seen: Observations, context: Context) -> Decision:
-    before, after = seen["before"], seen["after"]
-    told = f"{_size(before)} bytes before, {_size(after)} after"
-    same = _size(before) == _size(after) and _told(before, "path_dev") == _told(after, "path_dev")
-    return Decision(PASS if same else FAIL, told)
+    sizes = [_size(seen[label]) for label in ("before", "after")]
+    return Decision(PASS if sizes[0] == sizes[1] else FAIL, f"{sizes[0]} bytes before, {sizes[1]} after")
+
+
+def _same_volume(seen: Observations, context: Context) -> Decision:
+    """Size and content: sandboxed runtimes number the devices of each start of a container anew (gVisor)."""
+    same = _same_size(seen, context)
+    return _kept_object(seen, "the container before") or dataclasses.replace(
+        same, observed=f"{same.observed}; the object is there"
+    )
 
 
 def _kubelet_restart(seen: Observations, context: Context) -> Decision:
     restarts = _told(seen["restart"], "restarts")
     if restarts:
         return Decision(FAIL, f"the kubelet started the container anew ({restarts} restarts)")
-    same = _same_size(seen, context)
-    return _kept_object(seen, "the container before") or dataclasses.replace(
-        same, observed=f"{same.observed}; the object is there, the container was not started anew"
-    )
+    return _same_volume(seen, context)
 
 
 def _volume_resized(seen: Observations, wanted: int) -> Decision | None:
@@ -745,10 +757,16 @@ def _isolation_posix(seen: Observations, context: Context) -> Decision:
     return Decision(PASS, f"the second pod does not find the object ({_failed(seen['get'])})")
 
 
-def _node_views(seen: Observations) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    """IPC namespace and device of /dev/shm, each by container of the scenario V(host)."""
+def _node_views(seen: Observations) -> tuple[dict[str, t.Any], dict[str, bool]]:
+    """The IPC namespaces of the containers of V(host), and which find the object of the pod with hostIPC."""
+    put = seen["put"]
     spaces = {name: _told(seen[f"who_{name}"], "ns_ipc") for name in ("ipc", "path", "plain")}
-    return spaces, {name: _told(seen[f"who_{name}"], "path_dev") for name in spaces}
+    _made(put, "made", "object")
+    if not put.facts["made"]:
+        raise Undecided("ControlFailed", f"the pod with hostIPC cannot make an object ({_failed(put)})")
+    gets = {name: seen[f"get_{name}"] for name in ("path", "plain")}
+    found = {name: bool(_told(get, "found")) and get.facts.get("peer_nonce") == put.nonce for name, get in gets.items()}
+    return spaces, found
 
 
 #: The number of the kernel's first IPC namespace (PROC_IPC_INIT_INO).
@@ -756,26 +774,34 @@ _FIRST_IPC: t.Final = 4026531839
 
 
 def _host_ipc(seen: Observations, context: Context) -> Decision:
-    spaces, devices = _node_views(seen)
+    spaces, found = _node_views(seen)
+    first = spaces["ipc"] == _FIRST_IPC
+    number = f"{spaces['ipc']}, the kernel's first" if first else str(spaces["ipc"])
+    told = f"IPC namespace {number}; /dev/shm {_shown(seen['who_ipc'].facts)}"
+    if not found["path"]:
+        return Decision(FAIL, f"{told} is not what hostPath shows of the node")
     if spaces["ipc"] == spaces["plain"]:
-        return Decision(FAIL, f"hostIPC has no effect: IPC namespace {spaces['ipc']} is an ordinary pod's, too")
-    first = ", the kernel's first" if spaces["ipc"] == _FIRST_IPC else ""
-    told = f"IPC namespace {spaces['ipc']}{first}, /dev/shm on device {devices['ipc']}"
-    if devices["ipc"] != devices["path"]:
-        return Decision(FAIL, f"{told}, but the node's is on {devices['path']}")
-    return Decision(PASS, f"{told}, the node's: {_shown(seen['who_ipc'].facts)}")
+        return Decision(WARN, f"{told} is the node's, but an ordinary pod is in the same namespace: see SHM501")
+    if not first:
+        return Decision(
+            WARN, f"{told} is the node's; whether the namespace is, too, only a node that is no container shows"
+        )
+    return Decision(PASS, f"{told} is the node's")
 
 
 def _host_path(seen: Observations, context: Context) -> Decision:
-    spaces, devices = _node_views(seen)
-    told = f"/dev/shm on device {devices['path']}, IPC namespace {spaces['path']}"
-    if devices["path"] == devices["plain"]:
-        return Decision(FAIL, f"{told}: hostPath has no effect")
-    if devices["path"] != devices["ipc"]:
-        return Decision(FAIL, f"{told}, but a pod with hostIPC has device {devices['ipc']}")
+    spaces, found = _node_views(seen)
+    if found["plain"]:
+        return Decision(FAIL, "an ordinary container has the node's /dev/shm, too")
     if spaces["path"] != spaces["plain"]:
-        return Decision(FAIL, f"{told}, though that of its pod is {spaces['plain']}")
-    return Decision(PASS, f"{told}: the node's objects, the pod's segments")
+        return Decision(FAIL, f"the IPC namespace is {spaces['path']}, though that of its pod is {spaces['plain']}")
+    if found["path"] and spaces["path"] == spaces["ipc"]:
+        return Decision(FAIL, f"the IPC namespace {spaces['path']} is that of hostIPC, too")
+    if found["path"]:
+        return Decision(PASS, f"the node's objects, the pod's IPC namespace {spaces['path']}")
+    if spaces["ipc"] == spaces["plain"]:
+        raise Undecided("NotVisible", "hostIPC has no effect (SHM503), so nothing shows what the node's /dev/shm is")
+    return Decision(FAIL, f"/dev/shm {_shown(seen['who_path'].facts)} is not the node's")
 
 
 def _sysctl_profile(seen: Observations, context: Context) -> Decision:
@@ -832,6 +858,8 @@ def _sysctl_unsafe(seen: Observations, context: Context) -> Decision:
 
 def _limits_errno(seen: Observations, context: Context) -> Decision:
     limits = seen["limits"].facts
+    if "shmget_over_shmmax" not in limits and "shmget_zero" in limits:
+        raise Undecided("NotVisible", "the container does not see kernel.shmmax")
     over, zero = _told(seen["limits"], "shmget_over_shmmax"), _told(seen["limits"], "shmget_zero")
     told = ", ".join(f"{name} {value}" for name, value in sorted(limits.items()))
     return Decision(PASS if over in ("EINVAL", "unlimited") and zero == "EINVAL" else FAIL, told)
@@ -928,7 +956,7 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM313": _flags,
     "SHM315": _read_only,
     "SHM316": _beyond,
-    "SHM402": _same_size,
+    "SHM402": _same_volume,
     "SHM403": _kubelet_restart,
     "SHM404": _same_size,
     "SHM405": _volume_grow,

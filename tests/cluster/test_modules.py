@@ -191,8 +191,9 @@ def test_what_reaches_the_objects(alpha: Cluster, namespace: str) -> None:
     limits = {volume["name"]: volume["emptyDir"].get("sizeLimit") for volume in spec["volumes"] if "emptyDir" in volume}
     assert limits["limited"] == str(100 * MIB)
     for container in spec["containers"]:
-        assert container["resources"]["requests"] == container["resources"]["limits"]
-        assert container["resources"]["requests"]["cpu"] == "100m"
+        resources = container["resources"]
+        assert resources["requests"] == {**resources["limits"], "cpu": "20m"}
+        assert resources["limits"]["cpu"] == "100m"
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,26 @@ def _own_tmpfs(mount: dict[str, t.Any], *options: str) -> None:
     mount.update(type="tmpfs", source="shm", options=["nosuid", "nodev", "mode=1777", *options])
 
 
+def _sandbox_shm(config: Config) -> list[str]:
+    """Where the sandbox's own /dev/shm is on the node. The node's own, which hostIPC binds, is nobody's to change."""
+    bound = [mount for mount in _shm(config) if mount.get("type") == "bind" and not _from_kubelet(mount)]
+    return [mount["source"] for mount in bound if mount["source"] != "/dev/shm"]
+
+
 def _remount(config: Config, options: str) -> None:
     """Change the sandbox's own /dev/shm on the node, so that it stays shared."""
-    for mount in _shm(config):
-        if not _from_kubelet(mount) and mount.get("type") == "bind":
-            subprocess.run(["mount", "-o", f"remount,{options}", mount["source"]], check=True)
+    for source in _sandbox_shm(config):
+        subprocess.run(["mount", "-o", f"remount,{options}", source], check=True)
 
 
 def _namespace(config: Config, kind: str) -> dict[str, t.Any]:
     return next(namespace for namespace in config["linux"]["namespaces"] if namespace["type"] == kind)
+
+
+def _sandbox_sysctl(config: Config, name: str, value: str) -> None:
+    """Set an IPC sysctl of the pod, unless its IPC namespace is the node's or it asks for another value."""
+    if _is_sandbox(config) and any(namespace["type"] == "ipc" for namespace in config["linux"]["namespaces"]):
+        config["linux"].setdefault("sysctl", {}).setdefault(name, value)
 
 
 def own_ipc(config: Config) -> None:
@@ -64,6 +75,11 @@ def own_shm(config: Config) -> None:
 def small_shm(config: Config) -> None:
     """The default is 1 MiB."""
     _remount(config, "size=1m")
+
+
+def odd_shm(config: Config) -> None:
+    """The default is a page larger than it should be."""
+    _remount(config, "size=65540k")
 
 
 def large_shm(config: Config) -> None:
@@ -86,9 +102,8 @@ def readonly_shm(config: Config) -> None:
 
 def closed_shm(config: Config) -> None:
     """Only root may write to the default /dev/shm."""
-    for mount in _shm(config):
-        if not _from_kubelet(mount) and mount.get("type") == "bind":
-            os.chmod(mount["source"], 0o755)
+    for source in _sandbox_shm(config):
+        os.chmod(source, 0o755)
 
 
 def host_ipc(config: Config) -> None:
@@ -109,6 +124,45 @@ def no_shm(config: Config) -> None:
     """There is no /dev/shm but a directory of the image, or none at all."""
     if not _is_sandbox(config):
         config["mounts"] = [mount for mount in config["mounts"] if mount not in _shm(config) or _from_kubelet(mount)]
+
+
+def host_path_ignored(config: Config) -> None:
+    """A hostPath volume on /dev/shm is a tmpfs of the container's own, as gVisor makes of it."""
+    for mount in _shm(config):
+        if mount["source"] == "/dev/shm" and any(n["type"] == "ipc" for n in config["linux"]["namespaces"]):
+            _own_tmpfs(mount, "size=65536k")
+
+
+def host_ipc_ignored(config: Config) -> None:
+    """hostIPC gives a new IPC namespace, and a /dev/shm of its own with it."""
+    if not any(namespace["type"] == "ipc" for namespace in config["linux"]["namespaces"]):
+        config["linux"]["namespaces"].append({"type": "ipc"})
+        for mount in _shm(config):
+            _own_tmpfs(mount, "size=65536k")
+
+
+def shared_pids(config: Config) -> None:
+    """All containers of a pod are in the sandbox's PID namespace, though the pod does not ask for it."""
+    path = str(_namespace(config, "ipc").get("path", ""))
+    if not _is_sandbox(config) and path:
+        _namespace(config, "pid")["path"] = path.removesuffix("ipc") + "pid"
+
+
+def apart_pids(config: Config) -> None:
+    """Each container has a PID namespace of its own, whatever the pod asks for."""
+    if not _is_sandbox(config):
+        _namespace(config, "pid").pop("path", None)
+
+
+def no_users(config: Config) -> None:
+    """hostUsers false is silently ignored."""
+    linux = config["linux"]
+    linux["namespaces"] = [namespace for namespace in linux["namespaces"] if namespace["type"] != "user"]
+    for part in ("uidMappings", "gidMappings"):
+        linux.pop(part, None)
+    for mount in config["mounts"]:
+        for part in ("uidMappings", "gidMappings"):
+            mount.pop(part, None)
 
 
 def no_mqueue(config: Config) -> None:
@@ -148,8 +202,12 @@ def no_sysctls(config: Config) -> None:
 
 def rmid_forced(config: Config) -> None:
     """Segments are removed at their last detach, though nobody asked for it."""
-    if _is_sandbox(config):
-        config["linux"].setdefault("sysctl", {})["kernel.shm_rmid_forced"] = "1"
+    _sandbox_sysctl(config, "kernel.shm_rmid_forced", "1")
+
+
+def small_sysctls(config: Config) -> None:
+    """A System V segment may have a mebibyte."""
+    _sandbox_sysctl(config, "kernel.shmmax", str(1 << 20))
 
 
 def split_volumes(config: Config) -> None:
@@ -176,6 +234,7 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "own-ipc": own_ipc,
     "own-shm": own_shm,
     "small-shm": small_shm,
+    "odd-shm": odd_shm,
     "large-shm": large_shm,
     "noexec-shm": noexec_shm,
     "readonly-shm": readonly_shm,
@@ -189,6 +248,12 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "no-memory-limit": no_memory_limit,
     "no-sysctls": no_sysctls,
     "rmid-forced": rmid_forced,
+    "small-sysctls": small_sysctls,
+    "host-path-ignored": host_path_ignored,
+    "host-ipc-ignored": host_ipc_ignored,
+    "shared-pids": shared_pids,
+    "apart-pids": apart_pids,
+    "no-users": no_users,
     "split-volumes": split_volumes,
     "no-shmget": _deny("shmget"),
     "no-semget": _deny("semget"),
@@ -232,6 +297,8 @@ TAMPER: dict[str, t.Callable[[bytes], bytes]] = {
     "wrong-nonce": _wrong_nonce,
     "flipped-output": _flip,
     "stale-output": _stale,
+    "doubled-output": lambda data: data * 2,
+    "nul-output": lambda data: data[:40] + b"\0" + data[40:],
     "garbage-output": lambda data: os.urandom(len(data)),
     "endless-output": lambda data: b"x" * (4 << 20),
     "escapes-output": lambda data: b"\x1b]0;pwned\x07\x1b[2J" + data,

@@ -32,8 +32,9 @@ EVERYTHING = "*"
 
 #: What nobody can write to: sharing fails, and absence proves nothing.
 UNUSABLE = {
-    **dict.fromkeys(("SHM201", "SHM205", "SHM206", "SHM207", "SHM301", "SHM313"), "FAIL"),
-    **dict.fromkeys(("SHM204", "SHM209", "SHM210", "SHM310", "SHM311", "SHM502"), "ERROR"),
+    **dict.fromkeys(("SHM201", "SHM205", "SHM206", "SHM207", "SHM211", "SHM301", "SHM313"), "FAIL"),
+    **dict.fromkeys(("SHM202", "SHM204", "SHM209", "SHM210", "SHM212", "SHM213", "SHM214"), "ERROR"),
+    **dict.fromkeys(("SHM310", "SHM311", "SHM312", "SHM502"), "ERROR"),
 }
 
 #: World -> the checks that must not be as in the honest world, and what they must be.
@@ -41,21 +42,33 @@ EXPECTED: dict[str, dict[str, str]] = {
     # System V is keyed by the IPC namespace, and so are POSIX message queues and the sysctls
     "own-ipc": {
         **SYSV,
-        **dict.fromkeys(("SHM105", "SHM107", "SHM108", "SHM203", "SHM207", "SHM208", "SHM602", "SHM603"), "FAIL"),
+        **dict.fromkeys(("SHM105", "SHM107", "SHM108", "SHM109", "SHM203", "SHM207", "SHM208", "SHM215"), "FAIL"),
+        **dict.fromkeys(("SHM504", "SHM602", "SHM603"), "FAIL"),
     },
     "own-shm": {
-        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM210"), "FAIL"),
-        # an object that is not shared has no reader to be charged
-        "SHM311": "ERROR",
+        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM210", "SHM211"), "FAIL"),
+        # a new one at each start of a container, and also instead of the node's
+        **dict.fromkeys(("SHM312", "SHM503", "SHM504"), "FAIL"),
+        # an object that is not shared has no reader to be charged, and a mutex in it nobody else to try it
+        **dict.fromkeys(("SHM213", "SHM214", "SHM311"), "ERROR"),
     },
-    "small-shm": {"SHM301": "FAIL", "SHM310": "FAIL", "SHM311": "ERROR"},
+    "small-shm": {"SHM301": "FAIL", "SHM310": "FAIL", "SHM311": "ERROR", "SHM312": "ERROR"},
+    "odd-shm": {"SHM301": "FAIL"},
     "large-shm": {"SHM301": "FAIL"},
     "noexec-shm": {"SHM313": "FAIL"},
-    "readonly-shm": UNUSABLE,
+    "readonly-shm": {**UNUSABLE, "SHM503": "ERROR", "SHM504": "ERROR"},
     "closed-shm": UNUSABLE,
-    "host-ipc": dict.fromkeys(("SHM501", "SHM602", "SHM603"), "FAIL"),
-    "host-shm": dict.fromkeys(("SHM301", "SHM502"), "FAIL"),
-    "no-shm": {**UNUSABLE, "SHM202": "FAIL"},
+    "host-ipc": {
+        **dict.fromkeys(("SHM501", "SHM504", "SHM602", "SHM603"), "FAIL"),
+        # an ordinary pod is where hostIPC leads to
+        "SHM503": "WARN",
+        # the kernel itself refuses: a user namespace may not have the node's IPC namespace
+        **dict.fromkeys(("SHM109", "SHM211", "SHM215"), "ERROR"),
+    },
+    "host-shm": {
+        **dict.fromkeys(("SHM301", "SHM502", "SHM504"), "FAIL"),
+    },
+    "no-shm": {**UNUSABLE, "SHM202": "FAIL", "SHM503": "ERROR", "SHM504": "ERROR"},
     "no-mqueue": {},
     # every volume on /dev/shm, whatever it asked for
     "volume-ignored": {
@@ -67,17 +80,27 @@ EXPECTED: dict[str, dict[str, str]] = {
         **dict.fromkeys(("SHM308", "SHM315", "SHM402"), "FAIL"),
         **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
     },
-    "short-writes": dict.fromkeys(("SHM301", "SHM302", "SHM303", "SHM310"), "FAIL"),
+    "short-writes": {
+        **dict.fromkeys(("SHM301", "SHM302", "SHM303", "SHM308", "SHM309", "SHM310", "SHM316"), "FAIL"),
+        **dict.fromkeys(("SHM311", "SHM312"), "ERROR"),
+    },
     # the pod's own cgroup still holds
     "no-memory-limit": {},
     "no-sysctls": {"SHM602": "FAIL", "SHM603": "FAIL"},
     "rmid-forced": {"SHM107": "FAIL", "SHM207": "FAIL"},
+    "small-sysctls": {"SHM316": "FAIL", "SHM601": "FAIL"},
+    # which of both lies cannot be told, but that they do not agree
+    "host-path-ignored": dict.fromkeys(("SHM503", "SHM504"), "FAIL"),
+    "host-ipc-ignored": dict.fromkeys(("SHM503", "SHM504"), "FAIL"),
+    "shared-pids": {"SHM213": "FAIL"},
+    "apart-pids": {"SHM214": "FAIL"},
+    "no-users": dict.fromkeys(("SHM109", "SHM211", "SHM215"), "WARN"),
     "split-volumes": {"SHM101": "FAIL"},
     # a control does not hold: nothing is decided
     "no-shmget": {EVERYTHING: "ERROR"},
     "no-semget": {"SHM103": "FAIL"},
     "no-msgget": {"SHM104": "FAIL"},
-    "no-mq-open": {"SHM203": "FAIL", "SHM606": "FAIL"},
+    "no-mq-open": dict.fromkeys(("SHM203", "SHM215", "SHM606"), "FAIL"),
     **{world: {EVERYTHING: "ERROR"} for world in oci.TAMPER},
 }
 

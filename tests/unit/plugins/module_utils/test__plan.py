@@ -89,6 +89,11 @@ def test_a_check_that_needs_an_option_is_not_asked_without_it() -> None:
     assert planned("SHM403", restart_kubelet=("true",)).keys() == {"kubelet"}
 
 
+@pytest.mark.parametrize(("text", "wanted"), [("250m", 250), ("1", 1000), ("0.05", 50), ("1.0001", 1001)])
+def test_cpu_in_thousandths(text: str, wanted: int) -> None:
+    assert _plan.millis(text) == wanted
+
+
 def test_every_step_has_its_own_nonce() -> None:
     plans = planned(*_catalog.BY_ID, restart_kubelet=("true",))
     seen = [step.nonce for plan in plans.values() for step in plan.steps]
@@ -336,9 +341,7 @@ def test_image_option_may_be_pulled() -> None:
     assert (chosen.image, chosen.pull_policy) == ("corp.example/any:1", "IfNotPresent")
 
 
-@pytest.mark.parametrize(
-    ("cpu", "light", "heavy"), [("250m", "100m", "250m"), ("1", "100m", "1"), ("0.05", "0.05", "0.05")]
-)
-def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: str, light: str, heavy: str) -> None:
-    containers = {container.name: container.cpu for container in pair(*BASIC, cpu=cpu).containers}
+@pytest.mark.parametrize(("cpu", "light", "heavy"), [(250, 100, 250), (1000, 100, 1000), (50, 50, 50)])
+def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: int, light: int, heavy: int) -> None:
+    containers = {container.name: container.cpu_millis for container in pair(*BASIC, cpu_millis=cpu).containers}
     assert containers == {"first": heavy, "second": light, "memory": heavy, "limited": heavy}

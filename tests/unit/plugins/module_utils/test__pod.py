@@ -73,10 +73,10 @@ def test_the_anchor_runs_nothing_and_ends() -> None:
     assert (spec["parallelism"], spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (0, 120, 0)
 
 
-def test_requests_equal_limits(pod: dict[str, t.Any]) -> None:
+def test_memory_is_requested_in_full_and_cpu_to_a_fifth(pod: dict[str, t.Any]) -> None:
     for container, memory in zip(pod["spec"]["containers"], ("1000", "2000"), strict=True):
         assert container["resources"]["limits"] == {"cpu": "100m", "memory": memory}
-        assert container["resources"]["requests"] == container["resources"]["limits"]
+        assert container["resources"]["requests"] == {"cpu": "20m", "memory": memory}
 
 
 def test_restricted(pod: dict[str, t.Any]) -> None:
@@ -149,7 +149,7 @@ def test_an_ephemeral_container_asks_for_nothing() -> None:
 
 def test_a_container_without_a_memory_limit_still_requests() -> None:
     (container,) = made(_pod.ContainerSpec("a", ("hold",), 5, (), limited=False))["containers"]
-    assert container["resources"] == {"requests": {"cpu": "100m", "memory": "5"}, "limits": {"cpu": "100m"}}
+    assert container["resources"] == {"requests": {"cpu": "20m", "memory": "5"}, "limits": {"cpu": "100m"}}
 
 
 @pytest.mark.parametrize(

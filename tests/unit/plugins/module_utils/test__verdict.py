@@ -154,6 +154,17 @@ def posix_object(found: bool = True) -> Answers:
     }
 
 
+def one_file_system() -> Answers:
+    found = posix_object()
+    return {
+        **who(first={}, second={}, guest={}),
+        "put": found["put"],
+        "get_second": found["get"],
+        "get_guest": found["get"],
+        "drop": found["drop"],
+    }
+
+
 def message() -> Answers:
     return {
         **who(first={}, second={}),
@@ -262,7 +273,14 @@ def after_kill() -> Answers:
 
 
 def node_views() -> Answers:
-    return who(ipc={"ns_ipc": 4026531839, "path_dev": "0:1"}, path={"path_dev": "0:1"}, plain={})
+    found = posix_object()
+    return {
+        **who(ipc={"ns_ipc": 4026531839}, path={}, plain={}),
+        "put": found["put"],
+        "get_path": found["get"],
+        "get_plain": posix_object(found=False)["get"],
+        "drop": found["drop"],
+    }
 
 
 def sysctls(**changes: t.Any) -> t.Callable[[], Answers]:
@@ -308,7 +326,7 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM106": (lambda: {**who(first={}, guest={}), **segment()}, "Running"),
     "SHM107": (segment, "Running"),
     "SHM108": (lambda: {**who(beside={}, main={}), **segment()}, "Running"),
-    "SHM202": (lambda: who(first={}, second={}, guest={}), "Running"),
+    "SHM202": (one_file_system, "Running"),
     "SHM203": (message, "Running"),
     "SHM204": (one_sided("lonely"), "Running"),
     "SHM205": (posix_object, "Running"),
@@ -340,7 +358,7 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
         "Running",
     ),
     "SHM316": (steps("lonely", beyond={"sysv_bytes": 17 * MIB, "memfd_bytes": 17 * MIB}), "Running"),
-    "SHM402": (twice, "Running"),
+    "SHM402": (lambda: {**twice(), **posix_object()}, "Running"),
     "SHM403": (lambda: {**twice(), **posix_object(), "restart": seen("@restart_kubelet", restarts=0)}, "Running"),
     "SHM404": (twice, "Running"),
     "SHM405": (
@@ -628,7 +646,9 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM203", "create", {"made": False, "calls": [failed("mq_open", "ENOSYS")]}, "FAIL", "ENOSYS"),
         ("SHM203", "remove", {"gone": False}, "FAIL", "stays"),
         ("SHM105", "who_lonely", {"ns_ipc": 8}, "FAIL", "lonely 8"),
-        ("SHM202", "who_guest", {"path_dev": "0:9"}, "FAIL", "guest 0:9:1"),
+        ("SHM202", "get_guest", NO_OBJECT, "FAIL", "is not in guest"),
+        ("SHM202", "get_second", {"peer_nonce": "of an earlier run"}, "FAIL", "is not in second"),
+        ("SHM202", "who_guest", {"path_dev": "0:9"}, "PASS", "guest 0:9:1"),
         ("SHM106", "read", NOT_FOUND, "FAIL", "does not find"),
         ("SHM107", "read", NOT_FOUND, "FAIL", "the init container is gone"),
         ("SHM107", "read", {"peer_nonce": "x"}, "FAIL", "something else"),
@@ -669,10 +689,11 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM315", "flags", {"writable": True}, "FAIL", "can be written"),
         ("SHM316", "beyond", {"memfd_bytes": MIB}, "FAIL", "memfd 1048576"),
         ("SHM402", "after", {"size_bytes": 8 * MIB}, "FAIL", "8388608 after"),
-        ("SHM402", "after", {"path_dev": "0:9"}, "FAIL", "after"),
+        ("SHM402", "after", {"path_dev": "0:9"}, "PASS", "the object is there"),
+        ("SHM402", "get", NO_OBJECT, "FAIL", "is gone"),
         ("SHM403", "restart", {"restarts": 1}, "FAIL", "started the container anew"),
         ("SHM403", "get", NO_OBJECT, "FAIL", "is gone"),
-        ("SHM403", "after", {"path_dev": "0:9"}, "FAIL", "16777216 after"),
+        ("SHM403", "after", {"size_bytes": MIB}, "FAIL", "1048576 after"),
         ("SHM404", "after", {"size_bytes": 32 * MIB}, "FAIL", "33554432 after"),
         ("SHM501", "read", {"found": True}, "FAIL", "finds the segment"),
         ("SHM501", "who_stranger", {"ns_ipc": 7}, "WARN", "one number of IPC namespace"),
@@ -702,10 +723,12 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM407", "after", {"size_bytes": 4 * MIB}, "FAIL", "4194304 after"),
         ("SHM407", "resize", {"resized": True}, "FAIL", "16777216 after"),
         ("SHM407", "fill", {"written_bytes": MIB}, "WARN", "not tried"),
-        ("SHM503", "who_ipc", {"ns_ipc": 7}, "FAIL", "no effect"),
-        ("SHM503", "who_ipc", {"path_dev": "0:2"}, "FAIL", "but the node's is on 0:1"),
-        ("SHM504", "who_path", {"path_dev": "0:44"}, "FAIL", "hostPath has no effect"),
-        ("SHM504", "who_path", {"path_dev": "0:3"}, "FAIL", "has device 0:1"),
+        ("SHM503", "who_ipc", {"ns_ipc": 7}, "WARN", "an ordinary pod is in the same namespace"),
+        ("SHM503", "who_ipc", {"ns_ipc": 8}, "WARN", "only a node that is no container"),
+        ("SHM504", "who_ipc", {"ns_ipc": 7}, "FAIL", "is that of hostIPC, too"),
+        ("SHM503", "get_path", NO_OBJECT, "FAIL", "is not what hostPath shows"),
+        ("SHM504", "get_path", NO_OBJECT, "FAIL", "is not the node's"),
+        ("SHM504", "get_plain", FOUND_OBJECT, "FAIL", "an ordinary container has"),
         ("SHM504", "who_path", {"ns_ipc": 4026531839}, "FAIL", "that of its pod is 7"),
         ("SHM601", "sysctls", {"kernel_shmmni": 4095}, "FAIL", "kernel.shmmni 4095 < 4096 (oracle)"),
         ("SHM601", "sysctls", {"kernel_sem": "250 32000 32 128"}, "FAIL", "kernel.sem semopm 32 < 100 (oracle)"),
@@ -724,7 +747,17 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
         decide("SHM103", changed(semaphore(), "wait", wait_began_ns=6000))
 
 
-@pytest.mark.parametrize(("check", "label"), [("SHM204", "put"), ("SHM502", "put"), ("SHM501", "create")])
+@pytest.mark.parametrize(
+    ("check", "label"),
+    [
+        ("SHM202", "put"),
+        ("SHM503", "put"),
+        ("SHM504", "put"),
+        ("SHM204", "put"),
+        ("SHM502", "put"),
+        ("SHM501", "create"),
+    ],
+)
 def test_absence_proves_nothing_if_nothing_was_made(check: str, label: str) -> None:
     nothing = {"made": False, "attached": False, "calls": [failed("open", "ENOSPC")]}
     with pytest.raises(Undecided):
@@ -760,6 +793,23 @@ def test_threads_of_unequal_ids_try_nothing() -> None:
 def test_without_a_kill_nothing_is_told_of_what_stays_after_it() -> None:
     with pytest.raises(Undecided, match="see SHM310"):
         decide("SHM312", changed(after_kill(), "kill", stopped_by="ENOSPC"))
+
+
+@pytest.mark.parametrize(
+    ("check", "label", "change"),
+    [("SHM307", "who_disk", {"mount_fs": "9p"}), ("SHM604", "limits", {"shmget_over_shmmax": None})],
+)
+def test_what_a_sandbox_hides(check: str, label: str, change: dict[str, t.Any]) -> None:
+    with pytest.raises(Undecided) as caught:
+        decide(check, changed(good(check), label, **change))
+    assert caught.value.reason in _catalog.BY_ID[check].skips
+
+
+def test_without_a_host_to_compare_with_nothing_is_told_of_its_path() -> None:
+    answers = changed(changed_who(node_views(), "ipc", ns_ipc=7), "get_path", **NO_OBJECT)
+    with pytest.raises(Undecided) as caught:
+        decide("SHM504", answers)
+    assert caught.value.reason in _catalog.BY_ID["SHM504"].skips
 
 
 def test_semaphores_that_nobody_can_make_do_not_miss_each_other() -> None:
