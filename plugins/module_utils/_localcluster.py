@@ -333,7 +333,8 @@ class Cluster:
         # the root of a pod's own user namespace must get through to the root file system of its containers
         os.makedirs(self.layout.path("run"), exist_ok=True)
         pathlib.Path(self.layout.path("run")).chmod(0o711)
-        for name in config.BINARIES:
+        # further ones are for the handlers, which find them in PATH
+        for name in self.settings.binaries.keys() - {"pause", "busybox"}:
             link = pathlib.Path(self.layout.bin(name))
             target = os.path.realpath(self.settings.binaries[name])
             if not link.is_symlink() or os.readlink(link) != target:

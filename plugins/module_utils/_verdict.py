@@ -781,7 +781,9 @@ def _host_ipc(seen: Observations, context: Context) -> Decision:
     if not found["path"]:
         return Decision(FAIL, f"{told} is not what hostPath shows of the node")
     if spaces["ipc"] == spaces["plain"]:
-        return Decision(WARN, f"{told} is the node's, but an ordinary pod is in the same namespace: see SHM501")
+        if first:
+            return Decision(WARN, f"{told} is the node's, but an ordinary pod is in the same namespace: see SHM501")
+        return Decision(FAIL, f"{told} is the node's, but the namespace is an ordinary pod's")
     if not first:
         return Decision(
             WARN, f"{told} is the node's; whether the namespace is, too, only a node that is no container shows"
@@ -796,7 +798,9 @@ def _host_path(seen: Observations, context: Context) -> Decision:
     if spaces["path"] != spaces["plain"]:
         return Decision(FAIL, f"the IPC namespace is {spaces['path']}, though that of its pod is {spaces['plain']}")
     if found["path"] and spaces["path"] == spaces["ipc"]:
-        return Decision(FAIL, f"the IPC namespace {spaces['path']} is that of hostIPC, too")
+        if spaces["ipc"] == _FIRST_IPC:
+            return Decision(FAIL, f"the IPC namespace {spaces['path']} is the node's, too")
+        raise Undecided("NotVisible", f"the node's objects, but every IPC namespace shows the number {spaces['path']}")
     if found["path"]:
         return Decision(PASS, f"the node's objects, the pod's IPC namespace {spaces['path']}")
     if spaces["ipc"] == spaces["plain"]:

@@ -56,6 +56,7 @@ options:
       - Paths of the programs C(etcd), C(kube-apiserver), C(kube-controller-manager), C(kube-scheduler), C(kubelet),
         C(kubectl), C(containerd), C(containerd-shim-runc-v2), C(ctr), C(runc), and of the static programs C(pause) and
         C(busybox), of which images are made.
+      - Further ones are for the O(handlers), which find them in their C(PATH).
       - Required when O(state=started).
     type: dict
     default: {}

@@ -175,7 +175,12 @@ def test_clusters() -> list[Command]:
 
 def worlds() -> list[Command]:
     """Return the confusion table of all checks in all false worlds, on a cluster of its own."""
-    return [pytest("worlds", "tests/worlds")]
+    return [pytest("worlds", "--capture=no", "tests/worlds/test_worlds.py")]
+
+
+def gvisor() -> list[Command]:
+    """Return all checks under gVisor, on a cluster of its own."""
+    return [pytest("gvisor", "--capture=no", "tests/worlds/test_gvisor.py")]
 
 
 STAGES: dict[str, t.Callable[[], list[Command]]] = {
@@ -187,10 +192,11 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "molecule": molecule,
     "test-clusters": test_clusters,
     "worlds": worlds,
+    "gvisor": gvisor,
 }
-#: Only on demand: it takes ten minutes.
-SLOW = ("worlds",)
-NEED_CLUSTERS = ("package", "molecule", "test-clusters", "worlds")
+#: Only on demand: minutes each, on clusters of their own.
+SLOW = ("worlds", "gvisor")
+NEED_CLUSTERS = ("package", "molecule", "test-clusters")
 
 
 def count_junit(folder: Path, succeeded: bool) -> Count:

@@ -10,9 +10,7 @@ come as in the honest world.
 from __future__ import annotations
 
 import collections
-import json
 import pathlib
-import subprocess
 import sys
 import typing as t
 
@@ -21,9 +19,9 @@ import pytest
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
 import harness  # noqa: E402
+import local  # noqa: E402
 import oci  # noqa: E402
 
-CHECKOUT = harness.CHECKOUT
 NAME = "worlds"
 NAMES = [*oci.WORLDS, *oci.EXEC, *oci.TAMPER]
 
@@ -105,14 +103,6 @@ EXPECTED: dict[str, dict[str, str]] = {
 }
 
 
-def playbook(file: str, **variables: t.Any) -> None:
-    """Run a playbook for the cluster of this test only."""
-    command = [pathlib.Path(sys.executable).with_name("ansible-playbook"), file]
-    extra = json.dumps({"podshm_local_clusters": [NAME], **variables})
-    run = subprocess.run([*command, "--extra-vars", extra], cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[harness.Cluster]:
     """A cluster with a RuntimeClass per world."""
@@ -133,11 +123,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[harness.Clus
         "cpuCFSQuota": False,
         "maxPods": 250,
     }
-    playbook("playbooks/clusters.yml", local_cluster_handlers=handlers, local_cluster_kubelet_config=kubelet)
-    try:
-        yield harness.Cluster(NAME)
-    finally:
-        playbook("playbooks/clusters_clean.yml")
+    with local.cluster(NAME, local_cluster_handlers=handlers, local_cluster_kubelet_config=kubelet) as started:
+        yield started
 
 
 Verdicts = dict[str, dict[str, str]]

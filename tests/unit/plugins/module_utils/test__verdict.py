@@ -723,9 +723,9 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM407", "after", {"size_bytes": 4 * MIB}, "FAIL", "4194304 after"),
         ("SHM407", "resize", {"resized": True}, "FAIL", "16777216 after"),
         ("SHM407", "fill", {"written_bytes": MIB}, "WARN", "not tried"),
-        ("SHM503", "who_ipc", {"ns_ipc": 7}, "WARN", "an ordinary pod is in the same namespace"),
+        ("SHM503", "who_ipc", {"ns_ipc": 7}, "FAIL", "the namespace is an ordinary pod's"),
+        ("SHM503", "who_plain", {"ns_ipc": 4026531839}, "WARN", "an ordinary pod is in the same namespace"),
         ("SHM503", "who_ipc", {"ns_ipc": 8}, "WARN", "only a node that is no container"),
-        ("SHM504", "who_ipc", {"ns_ipc": 7}, "FAIL", "is that of hostIPC, too"),
         ("SHM503", "get_path", NO_OBJECT, "FAIL", "is not what hostPath shows"),
         ("SHM504", "get_path", NO_OBJECT, "FAIL", "is not the node's"),
         ("SHM504", "get_plain", FOUND_OBJECT, "FAIL", "an ordinary container has"),
@@ -803,6 +803,17 @@ def test_what_a_sandbox_hides(check: str, label: str, change: dict[str, t.Any]) 
     with pytest.raises(Undecided) as caught:
         decide(check, changed(good(check), label, **change))
     assert caught.value.reason in _catalog.BY_ID[check].skips
+
+
+def test_the_nodes_namespace_is_not_a_pods() -> None:
+    leaked = {"ns_ipc": 4026531839}
+    answers = changed_who(changed_who(node_views(), "plain", **leaked), "path", **leaked)
+    assert decide("SHM504", answers).verdict == "FAIL"
+
+
+def test_equal_numbers_of_every_sandbox_tell_nothing() -> None:
+    with pytest.raises(Undecided, match="shows the number 7"):
+        decide("SHM504", changed_who(node_views(), "ipc", ns_ipc=7))
 
 
 def test_without_a_host_to_compare_with_nothing_is_told_of_its_path() -> None:

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A second real runtime: every check under gVisor, whose known differences are expected verdicts (docs/runtimes.md).
+
+What the table does not name must come as under runc.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import typing as t
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
+
+import harness  # noqa: E402
+import local  # noqa: E402
+
+NAME = "gvisor"
+
+EXPECTED = {
+    # a file on a shared volume has another device in each container, and so another key
+    "SHM101": "FAIL",
+    # the kernel of the sandbox has mq_open, but not mq_timedsend
+    "SHM203": "FAIL",
+    # no user namespace of its own with this shim
+    **dict.fromkeys(("SHM109", "SHM211", "SHM215"), "SKIP"),
+    # disk and memory are 9p alike
+    "SHM307": "SKIP",
+    # it runs without cgroups here: nothing is charged, nothing is killed
+    "SHM310": "FAIL",
+    "SHM311": "FAIL",
+    "SHM312": "ERROR",
+    # two sandboxes with kernels of their own, which number alike
+    "SHM501": "WARN",
+    # hostIPC leads to the sandbox, though to the node's /dev/shm
+    "SHM503": "FAIL",
+    "SHM504": "SKIP",
+    # IPC sysctls are neither there nor heeded
+    "SHM601": "SKIP",
+    "SHM602": "FAIL",
+    "SHM603": "FAIL",
+    "SHM604": "SKIP",
+}
+
+
+@pytest.fixture(scope="module")
+def answer() -> t.Iterator[harness.Answer]:
+    """The whole catalog under runc and under gVisor, on a cluster of its own."""
+    kubelet = {"allowedUnsafeSysctls": ["kernel.shm*"]}
+    with local.cluster(NAME, local_cluster_gvisor=True, local_cluster_kubelet_config=kubelet) as cluster:
+        yield harness.call(
+            cluster,
+            checks=[],
+            runtime_classes=["", "gvisor"],
+            size_limit="80Mi",
+            timeout=240,
+            start_timeout=120,
+        ).answer(seconds=300)
+
+
+def test_gvisor_differs_where_it_is_known_to(answer: harness.Answer) -> None:
+    verdicts: dict[str, dict[str, str]] = {"": {}, "gvisor": {}}
+    for check in answer.result["checks"]:
+        verdicts[check["runtime_class"]][check["id"]] = check["verdict"]
+        if check["runtime_class"] and check["verdict"] != "PASS":
+            print(f"{check['id']} {check['verdict']} {check['reason']} {check['observed']}")
+    assert verdicts["gvisor"] == {**verdicts[""], **EXPECTED}
+    assert set(verdicts[""].values()) == {"PASS", "SKIP"}
+
+
+def test_nothing_stays(answer: harness.Answer) -> None:
+    assert answer.result["residue"] == []
