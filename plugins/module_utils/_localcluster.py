@@ -38,6 +38,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _localcluster_pki as pki,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _localcluster_v2 as v2,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._localcluster_config import Component, Layout
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._localcluster_host import ClusterError, Deadline
 
@@ -56,6 +59,7 @@ class Settings:
     feature_gates: t.Mapping[str, bool]
     handlers: t.Mapping[str, str]
     images: t.Sequence[str]
+    v2_node: bool
     timeout: float
 
 
@@ -214,7 +218,7 @@ class Cluster:
                 raise self._fail("the handler name runc is taken by the default runtime", "choose another name")
             if not config.HANDLER.fullmatch(name):
                 raise self._fail(f"the handler name {name} is not valid", "use lower-case letters, digits and hyphens")
-        for name in (*config.BINARIES, "pause", "busybox"):
+        for name in (*config.BINARIES, "pause", "busybox", *(v2.BINARIES if self.settings.v2_node else ())):
             if name not in self.settings.binaries:
                 raise self._fail(f"no path is given for the binary {name}", "add it to binaries")
         for name, path in (*self.settings.binaries.items(), *self.settings.handlers.items()):
@@ -240,9 +244,15 @@ class Cluster:
             self._issue_certificates()
 
         self._write_files()
-        todo = [each for each in config.components(self.layout, self.settings.feature_gates) if self._stale(each)]
+        wanted = config.components(self.layout, self.settings.feature_gates)
+        if self.settings.v2_node:
+            wanted += v2.components(self.layout)
+        todo = [each for each in wanted if self._stale(each)]
+        unwanted = [] if self.settings.v2_node else [name for name in v2.COMPONENTS if self._process(name)]
         for component in todo:
             self._act(f"{'restart' if self._process(component.name) else 'start'} {component.name}")
+        for name in unwanted:
+            self._act(f"end {name}")
         if host.bridge_missing(self.layout):
             self._act("make interface")
         if host.cgroups_missing(self.layout.cgroup):
@@ -250,6 +260,7 @@ class Cluster:
         archives = self._archives_to_import()
         self._actions_for_images(archives)
         if not self.check_mode:
+            self._end_components(unwanted)
             self._run(todo, archives, deadline)
             self._save(complete=True, boot_id=host.boot_id())
         elif not todo:
@@ -281,6 +292,9 @@ class Cluster:
         self._issue_certificates()
 
     def _expiring(self) -> bool:
+        if not os.path.exists(self.layout.pki("v2-kubelet.crt")):
+            # made by an older version of this
+            return True
         expires = datetime.datetime.fromisoformat(self._record["expires"])
         return expires - datetime.datetime.now(datetime.UTC) < pki.RENEW_BEFORE
 
@@ -289,7 +303,8 @@ class Cluster:
             raise self._fail("the Python library cryptography is missing", "install it for Ansible's interpreter")
         now = datetime.datetime.now(datetime.UTC)
         layout = self.layout
-        files = pki.certificates(layout.name, layout.node_address, layout.service_address, now)
+        second = (v2.node(layout.name), v2.address(layout))
+        files = pki.certificates(layout.name, layout.node_address, layout.service_address, second, now)
         if not os.path.exists(layout.pki("service-accounts.pub")):
             files |= pki.service_account_keys()
         for name, content in files.items():
@@ -303,9 +318,11 @@ class Cluster:
         def pem(name: str) -> bytes:
             return pathlib.Path(layout.pki(name)).read_bytes()
 
+        def document(user: str, files: str) -> dict[str, t.Any]:
+            return config.kubeconfig(layout, user, pem("ca.crt"), pem(f"{files}.crt"), pem(f"{files}.key"))
+
         def credentials(user: str, files: str) -> str:
-            document = config.kubeconfig(layout, user, pem("ca.crt"), pem(f"{files}.crt"), pem(f"{files}.key"))
-            return config.text(document)
+            return config.text(document(user, files))
 
         resolv_conf = "/etc/resolv.conf" if os.path.exists("/etc/resolv.conf") else ""
         kubelet = config.kubelet_config(layout, settings.feature_gates, settings.kubelet_config, resolv_conf)
@@ -320,6 +337,9 @@ class Cluster:
         }
         for binary in ("kube-controller-manager", "kube-scheduler"):
             texts[layout.path("etc", f"{binary}.kubeconfig")] = credentials(f"system:{binary}", binary)
+        if settings.v2_node:
+            own = document(f"system:node:{v2.node(layout.name)}", "v2-kubelet-client")
+            texts |= v2.texts(layout, settings.feature_gates, settings.kubelet_config, own)
         return texts
 
     def _write_files(self) -> None:
@@ -407,6 +427,9 @@ class Cluster:
             importing.result()
         kubelet_since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         start("kubelet")
+        if self.settings.v2_node:
+            host.make_tap(v2.tap(self.layout), v2.gateway(self.layout), self.layout.cni_network)
+            start(*v2.COMPONENTS)
         self._reconcile(api)
         self._await_ready(api, kubelet_since if "kubelet" in by_name else "", deadline)
 
@@ -484,6 +507,12 @@ class Cluster:
         selector = f"?labelSelector=app.kubernetes.io%2Fmanaged-by%3D{config.MANAGED_BY}"
         bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
         classes = "/apis/node.k8s.io/v1/runtimeclasses"
+        nodes = {item["metadata"]["name"] for item in api.request("GET", "/api/v1/nodes")["items"]}
+        second = v2.node(self.settings.name)
+        if second in nodes and not self.settings.v2_node:
+            self._act(f"delete node {second}")
+            if not self.check_mode:
+                api.request("DELETE", f"/api/v1/nodes/{second}")
         wanted = {
             bindings: [config.kubelet_api_binding()],
             classes: [config.runtime_class(handler) for handler in sorted(self.settings.handlers)],
@@ -530,6 +559,17 @@ class Cluster:
                 lambda node: config.node_ready(node, kubelet_since, handlers),
             ),
         ]
+        if self.settings.v2_node:
+            second = v2.node(name)
+            awaited.append(
+                (
+                    f"the node {second} is not Ready",
+                    "v2-node",
+                    "/api/v1/nodes",
+                    second,
+                    lambda node: config.node_ready(node, kubelet_since if "v2-node" in self._children else "", ()),
+                )
+            )
         for what, component, path, item, condition in awaited:
             if not api.watch(path, item, condition):
                 raise self._late(what, component)

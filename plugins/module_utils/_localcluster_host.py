@@ -366,6 +366,15 @@ def make_bridge(layout: Layout) -> None:
     ip("link", "set", layout.bridge, "up")
 
 
+def make_tap(name: str, address: str, alias: str) -> None:
+    """An interface for a guest. By its alias it goes with the bridge of its cluster."""
+    if not os.path.exists(f"/sys/class/net/{name}"):
+        ip("tuntap", "add", "dev", name, "mode", "tap")
+    ip("link", "set", name, "alias", alias)
+    ip("address", "replace", f"{address}/24", "dev", name)
+    ip("link", "set", name, "up")
+
+
 def bridges(cni_network: str) -> list[str]:
     """The bridge of the cluster, found by its alias: also when the record of its slot is lost."""
     aliases = pathlib.Path("/sys/class/net").glob("*/ifalias")

@@ -115,8 +115,13 @@ def service_account_keys() -> dict[str, bytes]:
     return {"service-accounts.key": _private(key), "service-accounts.pub": public}
 
 
-def certificates(cluster: str, node_address: str, service_address: str, now: datetime.datetime) -> dict[str, bytes]:
-    """All certificates and keys by file name. The keys of the authorities are not kept: renewing makes new ones."""
+def certificates(
+    cluster: str, node_address: str, service_address: str, second: tuple[str, str], now: datetime.datetime
+) -> dict[str, bytes]:
+    """All certificates and keys by file name. The keys of the authorities are not kept: renewing makes new ones.
+
+    :param second: name and address of a second node, which may be there or not.
+    """
     ca = _authority(f"podshm {cluster}", now)
     etcd_ca = _authority(f"podshm {cluster} etcd", now)
     local = ("127.0.0.1",)
@@ -130,6 +135,8 @@ def certificates(cluster: str, node_address: str, service_address: str, now: dat
         "apiserver-kubelet": _leaf(ca, now, "kube-apiserver-kubelet-client", client=True),
         "kubelet": _leaf(ca, now, f"system:node:{cluster}", addresses=(node_address,), names=(cluster,)),
         "kubelet-client": _leaf(ca, now, f"system:node:{cluster}", "system:nodes", client=True),
+        "v2-kubelet": _leaf(ca, now, f"system:node:{second[0]}", addresses=(second[1],), names=(second[0],)),
+        "v2-kubelet-client": _leaf(ca, now, f"system:node:{second[0]}", "system:nodes", client=True),
         "kube-controller-manager-serving": _leaf(ca, now, "kube-controller-manager", addresses=local),
         "kube-controller-manager": _leaf(ca, now, "system:kube-controller-manager", client=True),
         "kube-scheduler-serving": _leaf(ca, now, "kube-scheduler", addresses=local),

@@ -83,6 +83,13 @@ options:
     type: list
     elements: path
     default: []
+  v2_node:
+    description:
+      - Whether the cluster has a second node, O(name) with C(-v2), with a kernel of its own and cgroup v2 alone. It is a
+        User Mode Linux, an ordinary process that needs no virtualization and is slow.
+      - Needs the Debian packages user-mode-linux and socat, and the binaries C(linux.uml) and C(socat).
+    type: bool
+    default: false
   timeout:
     description:
       - How many seconds the cluster may take to become ready.
@@ -143,6 +150,7 @@ def main() -> None:
             "feature_gates": {"type": "dict", "default": {}},
             "handlers": {"type": "dict", "default": {}},
             "images": {"type": "list", "elements": "path", "default": []},
+            "v2_node": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,

@@ -134,11 +134,9 @@ def host_path_ignored(config: Config) -> None:
 
 
 def host_ipc_ignored(config: Config) -> None:
-    """hostIPC gives a new IPC namespace, and a /dev/shm of its own with it."""
+    """hostIPC gives a new IPC namespace, though the node's /dev/shm."""
     if not any(namespace["type"] == "ipc" for namespace in config["linux"]["namespaces"]):
         config["linux"]["namespaces"].append({"type": "ipc"})
-        for mount in _shm(config):
-            _own_tmpfs(mount, "size=65536k")
 
 
 def shared_pids(config: Config) -> None:
