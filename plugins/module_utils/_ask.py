@@ -96,6 +96,8 @@ class Scenario:
         self._names = {pod.part: _pod.name(common, pod.part) for pod in plan.pods}
         self._open: dict[str, _cluster.Session] = {}
         self._broken: dict[str, Undecided] = {}
+        #: containers that were killed, and how often they have been started when they are back
+        self._killed: dict[str, int] = {}
         #: by pod, until when (monotonic) to wait for the node's word about its first trouble
         self._troubled: dict[str, float] = {}
 
@@ -253,9 +255,33 @@ class Scenario:
 
     def _finish(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """Read the answer of a step that was sent."""
-        with self._in_step(step) as session:
-            answer = session.take(lambda data: _protocol.complete(data, step.nonce), self._seconds())
-            return self._read(answer, step)
+        entry = _cluster.states(self._shared.watch.latest(self._pod(step.container))).get(step.container) or {}
+        try:
+            with self._in_step(step) as session:
+                answer = session.take(lambda data: _protocol.complete(data, step.nonce), self._seconds())
+                return self._read(answer, step)
+        except Undecided as problem:
+            if step.fatal and problem.reason in ("ExecTransport", "PodFailed"):
+                return self._out_of_memory(step, entry, problem)
+            raise
+
+    def _out_of_memory(
+        self, step: _plan.PlannedStep, entry: dict[str, t.Any], problem: Undecided
+    ) -> _protocol.Observation:
+        """The answer of a step whose container ended with it, if the kubelet says that the kernel killed it for memory.
+
+        :param entry: the status of the container while it ran.
+        """
+        name, container = self._pod(step.container), step.container
+        run = str(entry.get("containerID", ""))
+        pod = self._wait(
+            name, lambda pod: _cluster.finished(pod, container, run) is not None, self._shared.settings.start_timeout
+        )
+        if not pod or _cluster.finished(pod, container, run) != "OOMKilled":
+            raise problem
+        self._killed[container] = int(entry.get("restartCount", 0)) + 1
+        self._open[container].close()
+        return _done(step, stopped_by="OOMKilled")
 
     @contextlib.contextmanager
     def _in_step(self, step: _plan.PlannedStep) -> t.Iterator[_cluster.Session]:
@@ -332,6 +358,8 @@ class Scenario:
 
     def _restart(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """End the container's own process and wait until the kubelet has started the container again."""
+        if step.container in self._killed:
+            return self._up(step)
         name = self._pod(step.container)
         before = _cluster.states(self._shared.watch.latest(name)).get(step.container) or {}
         restarts = int(before.get("restartCount", 0)) + 1
@@ -343,6 +371,18 @@ class Scenario:
             )
         session.close()
         self._connect(step.container)
+        return _done(step, restarts=restarts)
+
+    def _up(self, step: _plan.PlannedStep) -> _protocol.Observation:
+        """Wait until a container that was killed is started again; one that was not is up."""
+        restarts = self._killed.pop(step.container, 0)
+        if restarts:
+            self._wait_for(
+                self._pod(step.container),
+                lambda pod: _cluster.running(pod, step.container, restarts),
+                f"{step.container} did not restart",
+            )
+            self._connect(step.container)
         return _done(step, restarts=restarts)
 
     def _ephemeral(self, step: _plan.PlannedStep) -> _protocol.Observation:
@@ -401,6 +441,7 @@ class Scenario:
 
     _ACTIONS: t.ClassVar[dict[str, t.Callable[[Scenario, _plan.PlannedStep], _protocol.Observation]]] = {
         "@restart": _restart,
+        "@up": _up,
         "@ephemeral": _ephemeral,
         "@resize": _resize,
         "@resize_volume": _resize_volume,

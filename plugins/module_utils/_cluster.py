@@ -770,6 +770,16 @@ def running(pod: dict[str, t.Any], container: str, restarts: int = 0) -> bool:
     return "running" in (entry.get("state") or {}) and int(entry.get("restartCount", 0)) >= restarts
 
 
+def finished(pod: dict[str, t.Any], container: str, container_id: str) -> str | None:
+    """Why a run of a container ended (C(OOMKilled)), by the runtime's id of it; nothing as long as it has not."""
+    entry = states(pod).get(container) or {}
+    for state in (entry.get("state") or {}, entry.get("lastState") or {}):
+        ended = state.get("terminated") or {}
+        if ended.get("containerID") == container_id:
+            return str(ended.get("reason", ""))
+    return None
+
+
 def _resizing(pod: dict[str, t.Any]) -> dict[str, t.Any]:
     """The condition that says that a resize is under way or has failed, or nothing (KEP-1287, Kubernetes 1.33).
 

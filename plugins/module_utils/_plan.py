@@ -112,6 +112,7 @@ class PlannedStep:
     name: str
     nonce: str
     args: dict[str, str]
+    fatal: bool = False
     waits: bool = False
 
 
@@ -206,6 +207,8 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         "small": str(_SMALL),
         "beyond_small": str(_SMALL + _BEYOND),
         "charge": str(_CHARGE),
+        # with what was charged before, too much for a container of this memory; without it, not
+        "nearly_all": str(settings.memory_bytes - _CHARGE * 3 // 4),
         # beyond any pod of the catalog
         "too_much": str(1024 * _catalog.MIB),
         # a volume of the size small, resized in place: how far, and how much of it is used meanwhile
@@ -274,6 +277,7 @@ def _scenario_plan(
             name=step.name,
             nonce=next(nonces),
             args={key: value.format_map(_own(check.id, values)) for key, value in step.args.items()},
+            fatal=step.fatal,
             waits=step.waits,
         )
         for check, step in steps

@@ -215,9 +215,16 @@ def _waited_beside(posted_at: t.Any, reader: t.Mapping[str, t.Any]) -> bool:
 
 def _survived(fill: Observation, after: t.Mapping[str, t.Any]) -> str:
     """What became of pod and writer, if not all went well."""
-    if after["phase"] != "Running":
+    if after["phase"] != "Running" and not _killed(fill):
         return f"the pod is {after['phase']} {after['reason']}".rstrip()
+    return _killed(fill)
+
+
+def _killed(fill: Observation) -> str:
+    """How the writer was killed, or nothing. On cgroup v2 the whole container is, and nobody can say after how much."""
     stopped = str(_told(fill, "stopped_by"))
+    if stopped == "OOMKilled":
+        return "the container was killed (OOMKilled)"
     if stopped.startswith("signal:"):
         return f"the writer was killed by {stopped} after {_told(fill, 'written_bytes')} bytes"
     return ""
@@ -611,25 +618,30 @@ def _memory_first(seen: Observations, context: Context) -> Decision:
     limit = context.scenario.pod_of("tight").memory_limit_bytes or 0
     if limit >= min(context.settings.default_size_bytes, context.settings.max_write_bytes):
         return Decision(WARN, f"not tried: the options leave the container {limit} bytes, more than may be written")
+    if _told(fill, "stopped_by") == "OOMKilled":
+        return Decision(PASS, f"{_killed(fill)} with a memory limit of {limit}")
     written, stopped = _told(fill, "written_bytes"), _told(fill, "stopped_by")
     told = f"{stopped} after {written} bytes with a memory limit of {limit}"
     return Decision(PASS if stopped == "signal:9" and written <= limit else FAIL, told)
 
 
 def _after_kill(seen: Observations, context: Context) -> Decision:
-    if "kill" not in seen or "again" not in seen:
+    if not {"fits", "kill", "again"} <= seen.keys():
         return Decision(WARN, "not tried: fill is off")
-    first, second = seen["kill"], seen["again"]
-    if _told(first, "stopped_by") != "signal:9":
-        raise Undecided("ControlFailed", f"nothing was killed ({_told(first, 'stopped_by')}): see SHM310")
+    size, most = (int(context.variables[name]) for name in ("charge", "nearly_all"))
+    if _told(seen["fits"], "stopped_by") != "max":
+        stopped = _told(seen["fits"], "stopped_by")
+        raise Undecided("ControlFailed", f"{most} bytes do not fit before anything is left ({stopped})")
+    if not _killed(seen["kill"]):
+        raise Undecided("ControlFailed", f"nothing was killed ({_told(seen['kill'], 'stopped_by')}): see SHM310")
     lost = _kept_object(seen, "the container before its restart")
     if lost:
         return lost
-    size = int(context.variables["charge"])
-    written = [_told(fill, "written_bytes") for fill in (first, second)]
-    told = f"{size} bytes are there after the restart; killed after {written[0]} bytes before, {written[1]} bytes now"
-    # the kernel's own memory of the two containers differs a little
-    return Decision(PASS if written[0] - written[1] >= size * 3 // 4 else FAIL, told)
+    killed = _killed(seen["again"])
+    told = f"{size} bytes are there after kill and restart"
+    if not killed:
+        return Decision(FAIL, f"{told}, but no longer count: {most} more could be written")
+    return Decision(PASS, f"{told}, and count: {killed} when {most} were to be written, which fitted before")
 
 
 def _charge(seen: Observations, context: Context) -> Decision:

@@ -339,3 +339,14 @@ def test_a_volume_that_the_node_cannot_resize() -> None:
     with pytest.raises(Undecided, match="cgroups v1") as caught:
         _cluster.volume_resize(resizing(2, told), 2)
     assert caught.value.reason == "Infeasible"
+
+
+def test_why_a_run_of_a_container_ended() -> None:
+    def pod(**entry: t.Any) -> dict[str, t.Any]:
+        return {"status": {"containerStatuses": [{"name": "c", **entry}]}}
+
+    ended = {"terminated": {"containerID": "one", "reason": "OOMKilled"}}
+    assert _cluster.finished(pod(containerID="one", state={"running": {}}), "c", "one") is None
+    assert _cluster.finished(pod(containerID="one", state=ended), "c", "one") == "OOMKilled"
+    assert _cluster.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "one") == "OOMKilled"
+    assert _cluster.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "two") is None

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _localcluster_pki as pki
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-FILES = pki.certificates("alpha", "10.183.0.1", "10.184.0.1", NOW)
+FILES = pki.certificates("alpha", "10.183.0.1", "10.184.0.1", ("alpha-v2", "10.185.0.2"), NOW)
 LEAVES = sorted(name.removesuffix(".key") for name in FILES if name.endswith(".key"))
 OF_ETCD = {"etcd", "apiserver-etcd"}
 

@@ -265,8 +265,10 @@ def mutex(apart: bool) -> t.Callable[[], Answers]:
 
 def after_kill() -> Answers:
     return {
-        "kill": seen("fill", stopped_by="signal:9", written_bytes=30 * MIB),
+        "up": seen("@up", restarts=0),
+        "fits": seen("fill", stopped_by="max", written_bytes=26 * MIB),
         **posix_object(),
+        "kill": seen("fill", stopped_by="signal:9", written_bytes=22 * MIB),
         "restart": seen("@restart", restarts=1),
         "again": seen("fill", stopped_by="signal:9", written_bytes=22 * MIB),
     }
@@ -715,7 +717,11 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM213", "who_second", {"ns_pid": 5}, "FAIL", "though nobody asked"),
         ("SHM214", "try", {"result": "0", "granted": True}, "FAIL", "granted"),
         ("SHM312", "get", NO_OBJECT, "FAIL", "is gone"),
-        ("SHM312", "again", {"written_bytes": 30 * MIB}, "FAIL", "31457280 bytes now"),
+        ("SHM312", "again", {"stopped_by": "max"}, "FAIL", "no longer count"),
+        ("SHM312", "again", {"stopped_by": "OOMKilled", "written_bytes": None}, "PASS", "OOMKilled"),
+        ("SHM312", "kill", {"stopped_by": "OOMKilled", "written_bytes": None}, "PASS", "and count"),
+        ("SHM310", "fill", {"stopped_by": "OOMKilled", "written_bytes": None}, "PASS", "the container was killed"),
+        ("SHM303", "fill", {"stopped_by": "OOMKilled", "written_bytes": None}, "FAIL", "the container was killed"),
         ("SHM405", "after", {"size_bytes": 16 * MIB}, "FAIL", "though the kubelet says that it is done"),
         ("SHM405", "resize", {"resized": False, "problem": "remount"}, "FAIL", "after: remount"),
         ("SHM405", "fill", {"written_bytes": 16 * MIB}, "FAIL", "ENOSPC after 16777216"),
@@ -821,6 +827,11 @@ def test_without_a_host_to_compare_with_nothing_is_told_of_its_path() -> None:
     with pytest.raises(Undecided) as caught:
         decide("SHM504", answers)
     assert caught.value.reason in _catalog.BY_ID["SHM504"].skips
+
+
+def test_what_does_not_even_fit_before_tells_nothing_of_what_stays() -> None:
+    with pytest.raises(Undecided, match="do not fit"):
+        decide("SHM312", changed(after_kill(), "fits", stopped_by="signal:9"))
 
 
 def test_semaphores_that_nobody_can_make_do_not_miss_each_other() -> None:
