@@ -28,7 +28,7 @@ else
 inventory := inventories/local.yml
 endif
 
-.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor bench clusters clusters-clean clean setup need-root
+.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -37,6 +37,7 @@ help:
 	@echo '                     lint types sanity units (no cluster), package molecule test-clusters'
 	@echo 'make worlds          ask every check in every false world (ten minutes), print the confusion table'
 	@echo 'make gvisor          ask every check under gVisor, which is built first (two minutes)'
+	@echo 'make v2              ask every check on a node with another kernel and cgroup v2 alone (ten minutes)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
 	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
 	@echo 'make setup           only make .venv, with everything for the tests'
@@ -68,7 +69,7 @@ need-root:
 test: .venv/.test need-root
 	@.venv/bin/python tests/tools/run.py
 
-lint types sanity units package molecule test-clusters worlds gvisor: .venv/.test
+lint types sanity units package molecule test-clusters worlds gvisor v2: .venv/.test
 	@.venv/bin/python tests/tools/run.py $@
 
 bench: .venv/.test clusters

@@ -183,6 +183,11 @@ def gvisor() -> list[Command]:
     return [pytest("gvisor", "--capture=no", "tests/worlds/test_gvisor.py")]
 
 
+def v2() -> list[Command]:
+    """Return all checks on a node with cgroup v2, on a cluster of its own."""
+    return [pytest("v2", "--capture=no", "tests/worlds/test_v2.py")]
+
+
 STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "lint": lint,
     "types": types,
@@ -193,9 +198,10 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "test-clusters": test_clusters,
     "worlds": worlds,
     "gvisor": gvisor,
+    "v2": v2,
 }
 #: Only on demand: minutes each, on clusters of their own.
-SLOW = ("worlds", "gvisor")
+SLOW = ("worlds", "gvisor", "v2")
 NEED_CLUSTERS = ("package", "molecule", "test-clusters")
 
 
