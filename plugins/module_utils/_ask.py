@@ -17,7 +17,14 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _cluster, _plan, _pod, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _catalog,
+    _cluster,
+    _plan,
+    _pod,
+    _protocol,
+    _stored,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
@@ -82,6 +89,8 @@ class Asked:
     """What a scenario answered: per step, how its pods were afterwards, and how long each check took (seconds)."""
 
     answers: Answers = dataclasses.field(default_factory=dict)
+    #: by pod: as it was asked for, and as the API server stored it
+    pods: dict[str, tuple[_stored.Pod, _stored.Pod]] = dataclasses.field(default_factory=dict)
     after: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
@@ -109,7 +118,9 @@ class Scenario:
                     self._timed(asked, step, functools.partial(self._admit, step))
                 return asked
             for plan in self._plan.pods:
-                pods.append(self._shared.create(self._manifest(plan)))
+                manifest = self._manifest(plan)
+                pods.append(self._shared.create(manifest))
+                asked.pods[plan.part] = (manifest, pods[-1])
             if self._shared.dry_run:
                 return asked
             for pod in pods:
