@@ -39,6 +39,8 @@ _REPORT_SECONDS: t.Final = 2
 #: Reasons of an API server that will not have a pod, whoever asks.
 _REFUSED: t.Final = frozenset({"PodSecurity", "AdmissionDenied"})
 
+_CONTROLS: t.Final = frozenset(check.id for check in _catalog.CONTROLS)
+
 Answer: t.TypeAlias = "_protocol.Observation | Undecided"
 
 #: by check id and label of the step
@@ -58,6 +60,8 @@ class Shared:
     owner: str = ""
     #: nothing more is asked
     ending: bool = False
+    #: by target: why a control has no answer there
+    lost: dict[str, Undecided] = dataclasses.field(default_factory=dict)
     #: everything that was created, for the clean-up
     created: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     #: every session that was opened, to wake who waits in it
@@ -221,11 +225,24 @@ class Scenario:
                     self._connect(container)
             for _check, group in itertools.groupby(self._plan.steps, key=lambda step: step.check):
                 self._check(asked, list(group))
+                self._stop_if_lost(asked)
             for part, name in self._names.items():
                 asked.after[part] = _cluster.aftermath(self._shared.cluster.pod(name))
         finally:
             for session in self._open.values():
                 session.close()
+
+    def _stop_if_lost(self, asked: Asked) -> None:
+        """Once a control has no answer nothing can be decided on the target, and what is asked in vain takes long.
+
+        :raises Undecided: that of the control.
+        """
+        target = self._common.target
+        for (check, _label), answer in asked.answers.items():
+            if check in _CONTROLS and isinstance(answer, Undecided):
+                self._shared.lost.setdefault(target, answer)
+        if target in self._shared.lost:
+            raise self._shared.lost[target]
 
     def _check(self, asked: Asked, steps: list[_plan.PlannedStep]) -> None:
         """The steps of one check, one after the other; one that waits is read when the step after it has ended its wait.
