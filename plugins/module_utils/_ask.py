@@ -361,14 +361,17 @@ class Scenario:
     def _restart(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """End the container's own process and wait until the kubelet has started the container again."""
         name = self._pod(step.container)
-        before = _cluster.states(self._shared.watch.latest(name)).get(step.container) or {}
-        restarts = int(before.get("restartCount", 0)) + 1
+        before = self._shared.watch.latest(name)
+        restarts = _cluster.restarts(before, step.container) + 1
         with self._in_step(step) as session:
             # the answer may be lost with the container: only the kubelet's word counts
             session.send(_protocol.command("end", step.nonce, {}), self._seconds())
-            self._wait_for(
+            after = self._wait_for(
                 name, lambda pod: _cluster.running(pod, step.container, restarts), f"{step.container} did not restart"
             )
+            if _cluster.made_anew(before, after, step.container):
+                told = "the whole pod was started anew, not the container alone"
+                raise Undecided("ControlFailed", told, f"pod {self._common.namespace}/{name}")
         session.close()
         self._connect(step.container)
         return _done(step, restarts=restarts)
@@ -425,7 +428,7 @@ class Scenario:
             pause = min(pause * 1.5, 2.0)
             self._connect(step.container)
         pod = self._shared.cluster.pod(name)
-        return _done(step, restarts=int(_cluster.states(pod)[step.container].get("restartCount", 0)))
+        return _done(step, restarts=_cluster.restarts(pod, step.container))
 
     _ACTIONS: t.ClassVar[dict[str, t.Callable[[Scenario, _plan.PlannedStep], _protocol.Observation]]] = {
         "@restart": _restart,
