@@ -17,7 +17,14 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _cluster, _plan, _pod, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _catalog,
+    _cluster,
+    _plan,
+    _pod,
+    _protocol,
+    _stored,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
@@ -31,6 +38,8 @@ _REPORT_SECONDS: t.Final = 2
 
 #: Reasons of an API server that will not have a pod, whoever asks.
 _REFUSED: t.Final = frozenset({"PodSecurity", "AdmissionDenied"})
+
+_CONTROLS: t.Final = frozenset(check.id for check in _catalog.CONTROLS)
 
 Answer: t.TypeAlias = "_protocol.Observation | Undecided"
 
@@ -51,6 +60,8 @@ class Shared:
     owner: str = ""
     #: nothing more is asked
     ending: bool = False
+    #: by target: why a control has no answer there
+    lost: dict[str, Undecided] = dataclasses.field(default_factory=dict)
     #: everything that was created, for the clean-up
     created: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     #: every session that was opened, to wake who waits in it
@@ -82,6 +93,8 @@ class Asked:
     """What a scenario answered: per step, how its pods were afterwards, and how long each check took (seconds)."""
 
     answers: Answers = dataclasses.field(default_factory=dict)
+    #: by pod: as it was asked for, and as the API server stored it
+    pods: dict[str, tuple[_stored.Pod, _stored.Pod]] = dataclasses.field(default_factory=dict)
     after: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
@@ -111,7 +124,9 @@ class Scenario:
                     self._timed(asked, step, functools.partial(self._admit, step))
                 return asked
             for plan in self._plan.pods:
-                pods.append(self._shared.create(self._manifest(plan)))
+                manifest = self._manifest(plan)
+                pods.append(self._shared.create(manifest))
+                asked.pods[plan.part] = (manifest, pods[-1])
             if self._shared.dry_run:
                 return asked
             for pod in pods:
@@ -212,11 +227,24 @@ class Scenario:
                     self._connect(container)
             for _check, group in itertools.groupby(self._plan.steps, key=lambda step: step.check):
                 self._check(asked, list(group))
+                self._stop_if_lost(asked)
             for part, name in self._names.items():
                 asked.after[part] = _cluster.aftermath(self._shared.cluster.pod(name))
         finally:
             for session in self._open.values():
                 session.close()
+
+    def _stop_if_lost(self, asked: Asked) -> None:
+        """Once a control has no answer nothing can be decided on the target, and what is asked in vain takes long.
+
+        :raises Undecided: that of the control.
+        """
+        target = self._common.target
+        for (check, _label), answer in asked.answers.items():
+            if check in _CONTROLS and isinstance(answer, Undecided):
+                self._shared.lost.setdefault(target, answer)
+        if target in self._shared.lost:
+            raise self._shared.lost[target]
 
     def _check(self, asked: Asked, steps: list[_plan.PlannedStep]) -> None:
         """The steps of one check, one after the other; one that waits is read when the step after it has ended its wait.
@@ -361,14 +389,17 @@ class Scenario:
         if step.container in self._killed:
             return self._up(step)
         name = self._pod(step.container)
-        before = _cluster.states(self._shared.watch.latest(name)).get(step.container) or {}
-        restarts = int(before.get("restartCount", 0)) + 1
+        before = self._shared.watch.latest(name)
+        restarts = _cluster.restarts(before, step.container) + 1
         with self._in_step(step) as session:
             # the answer may be lost with the container: only the kubelet's word counts
             session.send(_protocol.command("end", step.nonce, {}), self._seconds())
-            self._wait_for(
+            after = self._wait_for(
                 name, lambda pod: _cluster.running(pod, step.container, restarts), f"{step.container} did not restart"
             )
+            if _cluster.made_anew(before, after, step.container):
+                told = "the whole pod was started anew, not the container alone"
+                raise Undecided("ControlFailed", told, f"pod {self._common.namespace}/{name}")
         session.close()
         self._connect(step.container)
         return _done(step, restarts=restarts)
@@ -437,7 +468,7 @@ class Scenario:
             pause = min(pause * 1.5, 2.0)
             self._connect(step.container)
         pod = self._shared.cluster.pod(name)
-        return _done(step, restarts=int(_cluster.states(pod)[step.container].get("restartCount", 0)))
+        return _done(step, restarts=_cluster.restarts(pod, step.container))
 
     _ACTIONS: t.ClassVar[dict[str, t.Callable[[Scenario, _plan.PlannedStep], _protocol.Observation]]] = {
         "@restart": _restart,

@@ -760,14 +760,28 @@ def states(pod: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     return {entry["name"]: entry for kind in kinds for entry in status.get(kind) or ()}
 
 
-def running(pod: dict[str, t.Any], container: str, restarts: int = 0) -> bool:
+def restarts(pod: dict[str, t.Any], container: str) -> int:
+    """How often the kubelet has restarted a container."""
+    return int((states(pod).get(container) or {}).get("restartCount", 0))
+
+
+def made_anew(before: dict[str, t.Any], after: dict[str, t.Any], container: str) -> bool:
+    """Whether the pod's sandbox was made anew between the two, and not the container alone restarted."""
+    address, now = ((pod.get("status") or {}).get("podIP") for pod in (before, after))
+    others = [name for name in _ours(before) if name != container]
+    return bool(address and now and address != now) or any(
+        restarts(before, name) != restarts(after, name) for name in others
+    )
+
+
+def running(pod: dict[str, t.Any], container: str, least: int = 0) -> bool:
     """Whether a container runs, after at least so many restarts.
 
     :raises Undecided: it never will.
     """
     entry = states(pod).get(container) or {}
     _raise_for(entry.get("state") or {}, f"container {container} of {_subject(pod)}")
-    return "running" in (entry.get("state") or {}) and int(entry.get("restartCount", 0)) >= restarts
+    return "running" in (entry.get("state") or {}) and restarts(pod, container) >= least
 
 
 def finished(pod: dict[str, t.Any], container: str, container_id: str) -> str | None:

@@ -125,17 +125,6 @@ class PodPlan:
     containers: tuple[_pod.ContainerSpec, ...]
     volumes: tuple[_pod.VolumeSpec, ...]
 
-    @property
-    def memory_limit_bytes(self) -> int | None:
-        """The pod's memory limit as Kubernetes computes it: the sum, if every container declares one, else none.
-
-        Sidecars run beside the others and count; init containers that end before do not, since theirs are smaller.
-        """
-        running = [container for container in self.containers if container.kind in ("main", "sidecar")]
-        if not all(container.limited for container in running):
-            return None
-        return sum(container.memory_bytes for container in running)
-
 
 @dataclasses.dataclass(frozen=True)
 class ScenarioPlan:

@@ -25,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _payload,
     _plan,
     _pod,
+    _stored,
     _verdict,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, UNREACHABLE, Undecided
@@ -270,6 +271,8 @@ def _judge(check: _catalog.Check, result: Result, target: _Target | None, settin
     asked = (target.asked.get(check.scenario) if target else None) or _ask.Asked()
     answers = {label: answer for (name, label), answer in asked.answers.items() if name == check.id}
     verdict, reason, observed, remedy = _decide(check, result, target, answers, settings)
+    if verdict in (_verdict.FAIL, _verdict.WARN, _verdict.ERROR):
+        observed += _changed(check, asked)
     return {
         "id": check.id,
         "name": check.name,
@@ -285,6 +288,13 @@ def _judge(check: _catalog.Check, result: Result, target: _Target | None, settin
         "evidence": {label: _evidence(answer) for label, answer in answers.items()},
         "duration": round(asked.seconds.get(check.id, 0.0), 3),
     }
+
+
+def _changed(check: _catalog.Check, asked: _ask.Asked) -> str:
+    """What the cluster changed of the check's pods, which may be the cause of its verdict."""
+    containers = tuple(dict.fromkeys(step.container for step in check.steps))
+    changes = [text for pod in asked.pods.values() for text in _stored.changes(*pod, containers)]
+    return f"; the cluster changed the pod: {', '.join(dict.fromkeys(changes))}" if changes else ""
 
 
 def _decide(
@@ -309,7 +319,8 @@ def _decide(
             )
         plan = next(plan for plan in target.scenarios if plan.layout.name == check.scenario)
         values = _plan.variables(settings, result.run)
-        context = _verdict.Context(settings, target.target.node, plan, asked.after, values)
+        stored = {part: pod for part, (_before, pod) in asked.pods.items()}
+        context = _verdict.Context(settings, target.target.node, plan, asked.after, values, stored)
         try:
             decision = _verdict.RULES[check.id](t.cast(_verdict.Observations, answers), context)
             return _verdict.accepted(decision, check, settings)

@@ -15,7 +15,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _profiles, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
+    _catalog,
+    _plan,
+    _profiles,
+    _protocol,
+    _stored,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
@@ -53,14 +59,20 @@ class Context:
     after: t.Mapping[str, t.Mapping[str, t.Any]]
     #: what the catalog's placeholders stand for
     variables: t.Mapping[str, str]
+    #: by pod: the pod as the API server stored it, which may not be as it was asked for
+    stored: t.Mapping[str, _stored.Pod]
 
     def pod_after(self, container: str) -> t.Mapping[str, t.Any]:
         """How the pod of a container was after the last step."""
         return self.after[self.scenario.pod_of(container).part]
 
+    def memory_limit(self, container: str) -> int | None:
+        """The memory limit of a container's pod in bytes, or None where the stored pod has none."""
+        return _stored.memory_limit(self.stored[self.scenario.pod_of(container).part])
+
     def memory(self, container: str) -> tuple[int, str]:
         """What bounds a volume of medium Memory without a sizeLimit, in bytes, and its name (KEP-1967)."""
-        limit = self.scenario.pod_of(container).memory_limit_bytes
+        limit = self.memory_limit(container)
         allocatable = self.node.allocatable_memory_bytes
         if limit is None or allocatable <= limit:
             return allocatable, "node allocatable"
@@ -562,11 +574,13 @@ def _protected_regular(seen: Observations, context: Context) -> Decision:
 def _undeclared(seen: Observations, context: Context) -> Decision:
     wanted, source = context.memory("bare")
     who = seen["who_bare"]
-    return (
-        _not_memory(who)
-        or _is_size(who, wanted, source)
-        or Decision(PASS, f"{_shown(who.facts)} = {source}: one undeclared limit opens the whole node")
-    )
+    wrong = _not_memory(who) or _is_size(who, wanted, source)
+    if wrong:
+        return wrong
+    shown = f"{_shown(who.facts)} = {source}"
+    if context.memory_limit("bare") is not None:
+        return Decision(SKIP, f"not applicable: {shown}: the cluster gives the container a limit", "LimitRange")
+    return Decision(PASS, f"{shown}: one undeclared limit opens the whole node")
 
 
 def _bounded(container: str) -> Rule:
@@ -615,9 +629,11 @@ def _memory_first(seen: Observations, context: Context) -> Decision:
     fill = seen.get("fill")
     if fill is None:
         return Decision(WARN, "not tried: fill is off")
-    limit = context.scenario.pod_of("tight").memory_limit_bytes or 0
+    limit = context.memory_limit("tight")
+    if limit is None:
+        raise Undecided("ControlFailed", "the cluster left the container without a memory limit")
     if limit >= min(context.settings.default_size_bytes, context.settings.max_write_bytes):
-        return Decision(WARN, f"not tried: the options leave the container {limit} bytes, more than may be written")
+        return Decision(WARN, f"not tried: the container may have {limit} bytes, more than may be written")
     if _told(fill, "stopped_by") == "OOMKilled":
         return Decision(PASS, f"{_killed(fill)} with a memory limit of {limit}")
     written, stopped = _told(fill, "written_bytes"), _told(fill, "stopped_by")

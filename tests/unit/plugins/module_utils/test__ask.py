@@ -9,7 +9,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _ask, _catalog, _plan
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _ask, _catalog, _plan, _pod, _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
 
 def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +25,52 @@ def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytes
     scenario = t.cast("t.Any", object.__new__(_ask.Scenario))
     scenario._check(_ask.Asked(), list(plan.steps))
     assert done[-5:] == ["_step create", "_begin wait", "_step post", "_finish wait", "_step remove"]
+
+
+def scenarios(shared: t.Any) -> dict[str, t.Any]:
+    """The scenarios of two checks and the controls, on one target, without a cluster."""
+    nonces = (f"{number:032x}" for number in itertools.count())
+    checks = [*_catalog.CONTROLS, _catalog.BY_ID["SHM106"], _catalog.BY_ID["SHM108"]]
+    common = _pod.Common("ff", "0", "default", "n", "amd64", "pause", "Never", "", (), {}, {}, 120)
+    plans = _plan.plan(checks, _plan.Settings(), "ff", nonces)
+    return {plan.layout.name: _ask.Scenario(shared, common, plan) for plan in plans}
+
+
+def test_without_a_control_nothing_more_is_asked_on_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be decided is not waited for, in no container of any pod."""
+    asked: list[str] = []
+
+    def answer(self: t.Any, step: _plan.PlannedStep) -> _protocol.Observation:
+        asked.append(step.check)
+        raise Undecided("Timeout", "no answer of the probe within 13 s")
+
+    monkeypatch.setattr(_ask.Scenario, "_connect", lambda self, container: None)
+    monkeypatch.setattr(_ask.Scenario, "_step", answer)
+    shared = _ask.Shared(*t.cast("t.Any", (None, None, None, 0.0, False)))
+    on_target = scenarios(shared)
+    with pytest.raises(Undecided, match="no answer"):
+        on_target["pair"]._steps(_ask.Asked())
+    assert asked == ["SHM901"]
+    with pytest.raises(Undecided, match="no answer"):
+        on_target["life"]._steps(_ask.Asked())
+    # what was under way when the control was lost
+    assert set(asked) == {"SHM901", "SHM108"}
+
+
+def test_a_check_without_an_answer_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(self: t.Any, step: _plan.PlannedStep) -> _protocol.Observation:
+        asked.append(step.check)
+        if step.check == "SHM106":
+            raise Undecided("Timeout", "no answer of the probe within 13 s")
+        return _protocol.Observation(step.name, step.nonce, {}, (), None)
+
+    monkeypatch.setattr(_ask.Scenario, "_connect", lambda self, container: None)
+    monkeypatch.setattr(_ask.Scenario, "_step", answer)
+    cluster = type("Fake", (), {"pod": lambda self, name: {}})()
+    shared = _ask.Shared(*t.cast("t.Any", (cluster, None, None, 0.0, False)))
+    on_target = scenarios(shared)
+    for scenario in on_target.values():
+        scenario._steps(_ask.Asked())
+    assert set(asked) == {"SHM901", "SHM902", "SHM106", "SHM108"}

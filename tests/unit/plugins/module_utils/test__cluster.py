@@ -350,3 +350,24 @@ def test_why_a_run_of_a_container_ended() -> None:
     assert _cluster.finished(pod(containerID="one", state=ended), "c", "one") == "OOMKilled"
     assert _cluster.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "one") == "OOMKilled"
     assert _cluster.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "two") is None
+
+
+def restarted(*counts: int, address: str = "10.0.0.1") -> dict[str, t.Any]:
+    found = pod(RUNNING, RUNNING, podIP=address)
+    for status, count in zip(found["status"]["containerStatuses"], counts, strict=True):
+        status["restartCount"] = count
+    return found
+
+
+@pytest.mark.parametrize(
+    ("after", "anew"),
+    [
+        (restarted(1, 0), False),
+        (restarted(1, 0, address=""), False),
+        (restarted(1, 1), True),
+        # a pod of one container
+        (restarted(1, 0, address="10.0.0.2"), True),
+    ],
+)
+def test_a_pod_that_is_made_anew_is_no_restart_of_a_container(after: dict[str, t.Any], anew: bool) -> None:
+    assert _cluster.made_anew(restarted(0, 0), after, "c0") is anew

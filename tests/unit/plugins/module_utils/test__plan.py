@@ -134,30 +134,19 @@ def test_a_container_has_memory_for_what_it_writes() -> None:
     pod = pair(*BASIC, memory_bytes=32 * MIB)
     memory = {container.name: container.memory_bytes for container in pod.containers}
     assert memory == {"first": 97 * MIB, "second": 32 * MIB, "memory": 104 * MIB, "limited": 545 * MIB}
-    assert pod.memory_limit_bytes == sum(memory.values())
-
-
-def test_an_undeclared_limit_leaves_the_pod_without_one() -> None:
-    assert planned("SHM304")["undeclared"].pods[0].memory_limit_bytes is None
-
-
-def test_init_containers_do_not_count_for_the_memory_limit() -> None:
-    pod = planned("SHM107", "SHM108")["life"].pods[0]
-    assert pod.memory_limit_bytes == 64 * MIB
 
 
 def test_max_write_bounds_what_is_written_and_asked_for() -> None:
     plan = planned("SHM302", max_write_bytes=10 * MIB)["pair"]
     (fill,) = (step for step in plan.steps if step.name == "fill")
     assert fill.args["max"] == str(10 * MIB)
-    assert plan.pods[0].memory_limit_bytes == 42 * MIB
+    assert plan.pods[0].containers[0].memory_bytes == 42 * MIB
 
 
 @pytest.mark.parametrize("settings", [{"fill": False}, {"max_write_bytes": MIB}])
 def test_a_size_limit_is_never_clipped_by_our_own_memory_limit(settings: dict[str, t.Any]) -> None:
-    limit = pair("SHM303", size_limit_bytes=300 * MIB, **settings).memory_limit_bytes
-    assert limit is not None
-    assert limit > 300 * MIB
+    (limited,) = pair("SHM303", size_limit_bytes=300 * MIB, **settings).containers
+    assert limited.memory_bytes > 300 * MIB
 
 
 def test_without_fill_nothing_is_written() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import collections.abc
+import copy
 import typing as t
 
 import pytest
@@ -121,6 +122,21 @@ def test_a_clean_up_is_tried_again_while_the_api_server_restarts(fake: FakeClust
     fake.trouble = {"create": [RuntimeError()], "delete": [down], "left": [down]}
     assert ran().residue == []
     assert fake.objects == {}
+
+
+def test_what_the_cluster_changed_is_told_with_the_verdict(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = fake.create
+
+    def mutating(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        stored = create(copy.deepcopy(manifest), dry_run)
+        if stored["kind"] == "Pod":
+            stored["spec"]["hostIPC"] = True
+        return stored
+
+    monkeypatch.setattr(fake, "create", mutating)
+    (check,) = ran().checks
+    assert check["verdict"] == "ERROR"
+    assert check["observed"].endswith("; the cluster changed the pod: hostIPC false -> true")
 
 
 def test_what_may_not_be_deleted_is_told_with_its_cause_and_not_tried_again(fake: FakeCluster) -> None:

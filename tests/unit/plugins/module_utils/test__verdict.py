@@ -9,13 +9,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _pod, _verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 NODE = _plan.Node("n", "amd64", 24 * GIB, "pause", "Never", "containerd://2.4.2", "6.18", "v1.37.2")
+COMMON = _pod.Common("ff", "", "default", "n", "amd64", "pause", "Never", "", (), {}, {}, 120)
 
 Answers = dict[str, Observation]
 
@@ -42,7 +43,8 @@ def context(check: str, phase: str = "Running", **settings: t.Any) -> _verdict.C
         }
         for pod in plan.pods
     }
-    return _verdict.Context(chosen, NODE, plan, after, _plan.variables(chosen, "ff"))
+    stored = {pod.part: _pod.pod(COMMON, pod.part, "", pod.containers, pod.volumes, pod.options) for pod in plan.pods}
+    return _verdict.Context(chosen, NODE, plan, after, _plan.variables(chosen, "ff"), stored)
 
 
 def decide(check: str, answers: Answers, **rest: t.Any) -> _verdict.Decision:
@@ -896,6 +898,33 @@ def test_a_writer_with_memory_enough_is_not_killed() -> None:
     decision = decide("SHM310", good("SHM310"), memory_bytes=128 * MIB)
     assert decision.verdict == "WARN"
     assert "not tried" in decision.observed
+
+
+def with_limit(check: str, part: str, memory: str) -> _verdict.Context:
+    """The context of a check whose pod of one container the cluster gave another memory limit."""
+    asked = context(check)
+    (container,) = asked.stored[part]["spec"]["containers"]
+    container["resources"]["limits"]["memory"] = memory
+    return asked
+
+
+def test_sizes_are_those_of_the_pod_that_was_stored() -> None:
+    stored = with_limit("SHM302", "pair", "1Gi")
+    assert _verdict.RULES["SHM302"](good("SHM302"), stored).verdict == "FAIL"
+    assert _verdict.RULES["SHM302"](changed(good("SHM302"), "who_memory", size_bytes=GIB), stored).verdict == "PASS"
+
+
+def test_a_limit_that_the_cluster_gives_closes_the_trap() -> None:
+    stored = with_limit("SHM304", "undeclared", "64Mi")
+    assert _verdict.RULES["SHM304"](good("SHM304"), stored).verdict == "FAIL"
+    decision = _verdict.RULES["SHM304"](changed(good("SHM304"), "who_bare", size_bytes=64 * MIB), stored)
+    assert (decision.verdict, decision.reason) == ("SKIP", "LimitRange")
+    assert "64" in decision.observed
+
+
+def test_without_the_limit_that_was_asked_for_nothing_is_told_of_who_is_killed() -> None:
+    with pytest.raises(Undecided, match="without a memory limit"):
+        _verdict.RULES["SHM310"](good("SHM310"), with_limit("SHM310", "tight", "0"))
 
 
 @pytest.mark.parametrize("check", ["SHM309", "SHM316"])

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The pod that the API server stored, beside the one that was asked for (pure).
+
+Admission may change a pod before it is stored: a LimitRange gives limits, a policy or a webhook anything. Sizes are then
+those of the stored pod, and an unexpected verdict has its cause there.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _plan, _pod
+
+#: A Pod object.
+Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
+
+#: What of a pod's spec decides who shares memory with whom, and its value where it is left out.
+_FIELDS: t.Final[dict[str, t.Any]] = {
+    "hostIPC": False,
+    "hostPID": False,
+    "hostUsers": True,
+    "shareProcessNamespace": False,
+    "runtimeClassName": None,
+}
+
+
+def memory_limit(pod: Pod) -> int | None:
+    """The memory limit of a pod in bytes as the kubelet computes it, or None where it has none.
+
+    The limits of all that run at once, plus the overhead of the RuntimeClass; one container without a limit, and the
+    pod has none. A limit of the pod itself (Kubernetes 1.34) stands above them (PodLimits in component-helpers, and
+    ResourceConfigForPod in the kubelet).
+    """
+    spec = pod["spec"]
+    total = _memory(spec)
+    if total is None:
+        inits = [(_memory(one), one.get("restartPolicy") == "Always") for one in spec.get("initContainers") or ()]
+        mains = [_memory(one) for one in spec["containers"]]
+        if None in mains or any(limit is None for limit, _stays in inits):
+            return None
+        beside = most = 0
+        for limit, stays in inits:
+            # one that ends runs beside the sidecars that were started before it
+            most = max(most, beside + (limit or 0))
+            beside += (limit or 0) if stays else 0
+        total = max(most, beside + sum(limit or 0 for limit in mains))
+    return total + _plan.quantity((spec.get("overhead") or {}).get("memory", 0))
+
+
+def _memory(part: t.Mapping[str, t.Any]) -> int | None:
+    """The memory limit of a container, or of a pod's spec itself; 0 is none."""
+    limits = (part.get("resources") or {}).get("limits") or {}
+    return _plan.quantity(limits.get("memory", 0)) or None
+
+
+def changes(asked: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]:
+    """What the cluster changed of what the checks in these containers are about, each for people.
+
+    V(volume limited: medium Memory -> none). What the API server fills in, and containers, tolerations or mounts that
+    somebody adds elsewhere, are no changes.
+    """
+    one, other = asked["spec"], stored["spec"]
+    here, there = _containers(one), _containers(other)
+    if not here.keys() & set(containers):
+        return []
+    found = [_change(name, *(spec.get(name, usual) for spec in (one, other))) for name, usual in _FIELDS.items()]
+    before, after = _sysctls(one), _sysctls(other)
+    found += [_change(f"sysctl {name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
+    volumes: dict[str, None] = {}
+    for name in containers:
+        # an ephemeral container is in neither
+        if name not in here:
+            continue
+        if name not in there:
+            found.append(f"container {name} is not there")
+            continue
+        found += [f"container {name}: {text}" for text in _container(here[name], there[name]) if text]
+        volumes |= dict.fromkeys(mount["name"] for mount in here[name].get("volumeMounts") or ())
+    kept = {volume["name"]: volume for volume in other.get("volumes") or ()}
+    for volume in one.get("volumes") or ():
+        if volume["name"] in volumes:
+            found += [f"volume {volume['name']}: {text}" for text in _volume(volume, kept.get(volume["name"])) if text]
+    return [text for text in found if text]
+
+
+def _change(name: str, before: t.Any, after: t.Any) -> str:
+    """A difference for people, or nothing."""
+    if before == after:
+        return ""
+    return f"{name} {' -> '.join('none' if value is None else _text(value) for value in (before, after))}"
+
+
+def _text(value: t.Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _amount(number: int | None) -> str | None:
+    return None if number is None else _pod.memory_text(number)
+
+
+def _sysctls(spec: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in (spec.get("securityContext") or {}).get("sysctls") or ()}
+
+
+def _containers(spec: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    return {one["name"]: one for kind in ("initContainers", "containers") for one in spec.get(kind) or ()}
+
+
+def _container(asked: dict[str, t.Any], stored: dict[str, t.Any]) -> list[str]:
+    user, now = ((one.get("securityContext") or {}).get("runAsUser") for one in (asked, stored))
+    before, after = _mounts(asked), _mounts(stored)
+    return [
+        _change("memory limit", _amount(_memory(asked)), _amount(_memory(stored))),
+        _change("runAsUser", user, now),
+        *(_change(f"mount on {path}", before.get(path), after.get(path)) for path in (*before, *_added(before, after))),
+    ]
+
+
+def _mounts(container: dict[str, t.Any]) -> dict[str, str]:
+    """Volume by path."""
+    return {
+        mount["mountPath"]: mount["name"] + (" (read-only)" if mount.get("readOnly") else "")
+        for mount in container.get("volumeMounts") or ()
+    }
+
+
+def _added(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """What is mounted where nothing was asked for, and hides what the runtime puts there."""
+    return [path for path in after if path not in before and path in ("/dev", "/dev/shm", "/dev/mqueue")]
+
+
+def _volume(asked: dict[str, t.Any], stored: dict[str, t.Any] | None) -> list[str]:
+    if stored is None:
+        return ["it is not there"]
+    kind, now = _kind(asked), _kind(stored)
+    if kind != now:
+        return [_change("kind", kind, now)]
+    before, after = asked[kind], stored[kind]
+    return [
+        _change("path", before.get("path"), after.get("path")),
+        _change("medium", before.get("medium") or None, after.get("medium") or None),
+        _change("sizeLimit", _size_limit(before), _size_limit(after)),
+    ]
+
+
+def _kind(volume: dict[str, t.Any]) -> str:
+    """C(emptyDir), C(hostPath) or another: the one field of a volume beside its name."""
+    return next(field for field in volume if field != "name")
+
+
+def _size_limit(source: dict[str, t.Any]) -> str | None:
+    limit = source.get("sizeLimit")
+    return None if limit is None else _pod.memory_text(_plan.quantity(limit))
