@@ -89,6 +89,11 @@ class Layout:
         return ipaddress.IPv4Network(f"10.184.{self.slot}.0/24")
 
     @property
+    def v2_subnet(self) -> ipaddress.IPv4Network:
+        """Between the machine and the second node."""
+        return ipaddress.IPv4Network(f"10.185.{self.slot}.0/24")
+
+    @property
     def node_address(self) -> str:
         return str(self.pod_subnet[1])
 

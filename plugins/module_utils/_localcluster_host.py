@@ -422,7 +422,7 @@ def free_slot(name: str, taken: t.Collection[int]) -> int:
         if slot in taken or os.path.exists(f"/sys/class/net/{layout.bridge}"):
             continue
         # The addresses of services are never on a wire.
-        if any(each.overlaps(layout.pod_subnet) for each in in_use):
+        if any(each.overlaps(own) for each in in_use for own in (layout.pod_subnet, layout.v2_subnet)):
             continue
         if all(port_free("0.0.0.0", port) for port in layout.ports.values()):
             return slot

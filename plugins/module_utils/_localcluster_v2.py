@@ -37,12 +37,12 @@ def tap(layout: Layout) -> str:
 
 def gateway(layout: Layout) -> str:
     """The machine's address on the tap."""
-    return f"10.185.{layout.slot}.1"
+    return str(layout.v2_subnet[1])
 
 
 def address(layout: Layout) -> str:
     """The node's address on the tap."""
-    return f"10.185.{layout.slot}.2"
+    return str(layout.v2_subnet[2])
 
 
 def _guest(layout: Layout) -> Layout:

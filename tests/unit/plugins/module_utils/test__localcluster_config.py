@@ -24,7 +24,16 @@ def test_clusters_share_no_port_address_interface_or_cgroup() -> None:
     assert len(ports) == len(set(ports))
     # Below the range from which the kernel takes ports for outgoing connections.
     assert max(ports) < 32768
-    for what in ("bridge", "cgroup", "node_address", "pod_subnet", "service_subnet", "root", "cni_network"):
+    for what in (
+        "bridge",
+        "cgroup",
+        "node_address",
+        "pod_subnet",
+        "service_subnet",
+        "v2_subnet",
+        "root",
+        "cni_network",
+    ):
         assert len({getattr(layout, what) for layout in layouts}) == config.SLOTS, what
     assert not {str(layout.pod_subnet) for layout in layouts} & {str(layout.service_subnet) for layout in layouts}
 

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written for the node with cgroup v2, without one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _localcluster_config as config
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _localcluster_v2 as v2
+
+ALPHA = config.Layout("alpha", 3)
+LONGEST = config.Layout("a" * 15, config.SLOTS - 1)
+KUBECONFIG = config.kubeconfig(ALPHA, "system:node:alpha-v2", b"ca", b"cert", b"key")
+TEXTS = v2.texts(ALPHA, {"Gate": True}, {"maxPods": 7}, KUBECONFIG)
+
+
+def test_names_fit_the_limits_of_the_kernel() -> None:
+    assert len(v2.tap(LONGEST)) <= 15
+    assert len(v2._guest(LONGEST).path("run", "s", "0" * 64)) <= 107
+
+
+def test_the_guest_cannot_write_to_the_machine() -> None:
+    _forward, kernel = v2.components(ALPHA)
+    assert "ro" in kernel.argv
+    assert "rw" not in kernel.argv
+    assert f"mem={v2.MEMORY}" in kernel.argv
+
+
+def test_the_api_server_is_reached_on_the_tap_only() -> None:
+    forward, _kernel = v2.components(ALPHA)
+    assert forward.argv[1] == "TCP-LISTEN:23460,bind=10.185.3.1,fork,reuseaddr"
+    assert forward.argv[2] == "TCP:127.0.0.1:23460"
+    cluster = json.loads(TEXTS[ALPHA.path("v2", "etc", "kubelet.kubeconfig")])["clusters"][0]["cluster"]
+    # the name that the server's certificate has
+    assert (cluster["server"], cluster["tls-server-name"]) == ("https://10.185.3.1:23460", "localhost")
+    assert "certificate-authority-data" in cluster
+
+
+def test_the_kubelet_has_the_clusters_settings_and_its_own_places() -> None:
+    kubelet = json.loads(TEXTS[ALPHA.path("v2", "etc", "kubelet.json")])
+    assert (kubelet["featureGates"], kubelet["maxPods"]) == ({"Gate": True}, 7)
+    assert (kubelet["address"], kubelet["cgroupRoot"]) == ("10.185.3.2", "/")
+    assert kubelet["containerRuntimeEndpoint"] == "unix:///var/lib/podshm/alpha-v2/run/containerd.sock"
+    assert kubelet["authentication"]["anonymous"] == {"enabled": False}
+    init = TEXTS[ALPHA.path("v2", "init")]
+    assert "--node-ip=10.185.3.2 " in init
+    assert "--hostname-override=alpha-v2 " in init
+
+
+def test_a_change_of_any_file_restarts_the_node() -> None:
+    _forward, kernel = v2.components(ALPHA)
+    assert TEXTS.keys() <= set(kernel.reads)
+
+
+def test_init_is_a_script_that_parses() -> None:
+    subprocess.run(["sh", "-n"], input=TEXTS[ALPHA.path("v2", "init")], text=True, check=True)
