@@ -210,3 +210,32 @@ def test_exactly_the_right_checks_change(verdicts: Verdicts, world: str) -> None
     }
     assert wrong == {}
     assert verdicts[world].keys() == expected.keys()
+
+
+#: Check -> the world that notices a rule of it that is broken, and how it is broken.
+BROKEN = {
+    "SHM105": ("own-ipc", "lambda seen, context: v.Decision('PASS', 'never compares the numbers')"),
+    "SHM213": ("shared-pids", "lambda seen, context: v.Decision('PASS', 'never looks at the PID namespaces')"),
+    "SHM301": (
+        "small-shm",
+        "lambda seen, context: v._enforced(seen, context, 'first', v._size(seen['who_first']), 'any')",
+    ),
+}
+
+
+@pytest.mark.parametrize("check", BROKEN)
+def test_a_rule_that_is_broken_turns_a_world_red(cluster: harness.Cluster, verdicts: Verdicts, check: str) -> None:
+    world, rule = BROKEN[check]
+    module = "ansible_collections.abcdesktopio.podshm.plugins.module_utils"
+    answer = harness.call(
+        cluster,
+        before=f"from {module} import _verdict as v; v.RULES['{check}'] = {rule}",
+        checks=[check],
+        runtime_classes=[world],
+        timeout=120,
+        start_timeout=60,
+    ).answer(seconds=180)
+    got = answer.checks[check]["verdict"]
+    print(f"{check} with a broken rule is {got} in the world {world}, not {wanted(verdicts, world)[check]}", flush=True)
+    assert (verdicts[world][check], got) == (wanted(verdicts, world)[check], "PASS")
+    assert got != wanted(verdicts, world)[check]
