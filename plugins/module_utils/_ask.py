@@ -23,6 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _plan,
     _pod,
     _protocol,
+    _status,
     _stored,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
@@ -178,10 +179,10 @@ class Scenario:
         name, seconds = stored["metadata"]["name"], self._shared.settings.start_timeout
         first = min(_LOOK_SECONDS, seconds)
         for patience in (first, seconds - first):
-            if self._wait(name, _cluster.started, patience):
+            if self._wait(name, _status.started, patience):
                 return
             pod = self._shared.watch.latest(name) or stored
-            problem = _cluster.not_started(pod, self._shared.cluster.events(pod), seconds)
+            problem = _status.not_started(pod, self._shared.cluster.events(pod), seconds)
             # the kubelet tries again and again what the node cannot do
             if problem.reason == "Unsupported":
                 break
@@ -190,8 +191,8 @@ class Scenario:
     def _outputs(self, asked: Asked) -> None:
         """Wait until the pods ran to completion and read what they wrote."""
         for part, name in self._names.items():
-            pod = self._wait_for(name, _cluster.completed, "it did not run to completion")
-            asked.after[part] = _cluster.aftermath(pod)
+            pod = self._wait_for(name, _status.completed, "it did not run to completion")
+            asked.after[part] = _status.aftermath(pod)
         for step in self._plan.steps:
             self._timed(asked, step, functools.partial(self._logged, step))
 
@@ -229,7 +230,7 @@ class Scenario:
                 self._check(asked, list(group))
                 self._stop_if_lost(asked)
             for part, name in self._names.items():
-                asked.after[part] = _cluster.aftermath(self._shared.cluster.pod(name))
+                asked.after[part] = _status.aftermath(self._shared.cluster.pod(name))
         finally:
             for session in self._open.values():
                 session.close()
@@ -283,7 +284,7 @@ class Scenario:
 
     def _finish(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """Read the answer of a step that was sent."""
-        entry = _cluster.states(self._shared.watch.latest(self._pod(step.container))).get(step.container) or {}
+        entry = _status.states(self._shared.watch.latest(self._pod(step.container))).get(step.container) or {}
         try:
             with self._in_step(step) as session:
                 answer = session.take(lambda data: _protocol.complete(data, step.nonce), self._seconds())
@@ -303,9 +304,9 @@ class Scenario:
         name, container = self._pod(step.container), step.container
         run = str(entry.get("containerID", ""))
         pod = self._wait(
-            name, lambda pod: _cluster.finished(pod, container, run) is not None, self._shared.settings.start_timeout
+            name, lambda pod: _status.finished(pod, container, run) is not None, self._shared.settings.start_timeout
         )
-        if not pod or _cluster.finished(pod, container, run) != "OOMKilled":
+        if not pod or _status.finished(pod, container, run) != "OOMKilled":
             raise problem
         self._killed[container] = int(entry.get("restartCount", 0)) + 1
         self._open[container].close()
@@ -338,7 +339,7 @@ class Scenario:
 
     def _cause(self, name: str, container: str) -> Undecided | None:
         def ended(pod: dict[str, t.Any]) -> list[str]:
-            return [each for each in _cluster.aftermath(pod)["terminated"] if container in ("", each)]
+            return [each for each in _status.aftermath(pod)["terminated"] if container in ("", each)]
 
         def told(pod: dict[str, t.Any]) -> bool:
             return not pod or "deletionTimestamp" in pod["metadata"] or bool(ended(pod))
@@ -350,7 +351,7 @@ class Scenario:
                 return None
             if not pod or "deletionTimestamp" in pod["metadata"]:
                 return Undecided("PodGone", "somebody deleted it", f"pod {self._common.namespace}/{name}")
-            return _cluster.failure(pod, ended(pod)[0], self._shared.cluster.log(name, ended(pod)[0]))
+            return _status.failure(pod, ended(pod)[0], self._shared.cluster.log(name, ended(pod)[0]))
         except Undecided:
             return None
 
@@ -390,14 +391,14 @@ class Scenario:
             return self._up(step)
         name = self._pod(step.container)
         before = self._shared.watch.latest(name)
-        restarts = _cluster.restarts(before, step.container) + 1
+        restarts = _status.restarts(before, step.container) + 1
         with self._in_step(step) as session:
             # the answer may be lost with the container: only the kubelet's word counts
             session.send(_protocol.command("end", step.nonce, {}), self._seconds())
             after = self._wait_for(
-                name, lambda pod: _cluster.running(pod, step.container, restarts), f"{step.container} did not restart"
+                name, lambda pod: _status.running(pod, step.container, restarts), f"{step.container} did not restart"
             )
-            if _cluster.made_anew(before, after, step.container):
+            if _status.made_anew(before, after, step.container):
                 told = "the whole pod was started anew, not the container alone"
                 raise Undecided("ControlFailed", told, f"pod {self._common.namespace}/{name}")
         session.close()
@@ -410,7 +411,7 @@ class Scenario:
         if restarts:
             self._wait_for(
                 self._pod(step.container),
-                lambda pod: _cluster.running(pod, step.container, restarts),
+                lambda pod: _status.running(pod, step.container, restarts),
                 f"{step.container} did not restart",
             )
             self._connect(step.container)
@@ -421,7 +422,7 @@ class Scenario:
         name, spec = self._pod(step.container), self._spec(step.container)
         self._broken[spec.name] = Undecided("ContainerStart", f"the ephemeral container {spec.name} was not added")
         self._shared.cluster.patch(name, "ephemeralcontainers", _pod.ephemeral(spec, self._common))
-        self._wait_for(name, lambda pod: _cluster.running(pod, spec.name), f"{spec.name} did not start")
+        self._wait_for(name, lambda pod: _status.running(pod, spec.name), f"{spec.name} did not start")
         self._connect(spec.name)
         return _done(step)
 
@@ -430,7 +431,7 @@ class Scenario:
         name, memory = self._pod(step.container), int(step.args["memory"])
         cpu = self._spec(step.container).cpu_millis
         self._shared.cluster.patch(name, "resize", _pod.resize(step.container, cpu, memory))
-        self._wait_for(name, lambda pod: _cluster.resized(pod, step.container, memory), "the resize was not done")
+        self._wait_for(name, lambda pod: _status.resized(pod, step.container, memory), "the resize was not done")
         return _done(step, memory_bytes=memory)
 
     def _resize_volume(self, step: _plan.PlannedStep) -> _protocol.Observation:
@@ -444,10 +445,10 @@ class Scenario:
         generation = int(stored["metadata"]["generation"])
         pod = self._wait_for(
             name,
-            lambda pod: _cluster.volume_resize(pod, generation) is not None,
+            lambda pod: _status.volume_resize(pod, generation) is not None,
             "the kubelet did not answer the resize",
         )
-        problem = _cluster.volume_resize(pod, generation) or ""
+        problem = _status.volume_resize(pod, generation) or ""
         return _done(step, resized=not problem, problem=problem)
 
     def _restart_kubelet(self, step: _plan.PlannedStep) -> _protocol.Observation:
@@ -468,7 +469,7 @@ class Scenario:
             pause = min(pause * 1.5, 2.0)
             self._connect(step.container)
         pod = self._shared.cluster.pod(name)
-        return _done(step, restarts=_cluster.restarts(pod, step.container))
+        return _done(step, restarts=_status.restarts(pod, step.container))
 
     _ACTIONS: t.ClassVar[dict[str, t.Callable[[Scenario, _plan.PlannedStep], _protocol.Observation]]] = {
         "@restart": _restart,

@@ -65,6 +65,16 @@ REMEDIES: t.Final[dict[str, str]] = {
 }
 
 
+#: How much is kept of anything that is quoted, in characters.
+_QUOTE: t.Final = 400
+
+
+def quote(text: object) -> str:
+    """Somebody else's words for one line of ours: printable, bounded."""
+    words = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)[:_QUOTE]
+
+
 class Undecided(Exception):
     """A question that could not be answered: never a PASS, never a FAIL.
 

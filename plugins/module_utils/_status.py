@@ -1,0 +1,238 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""What the status of a pod says: whether it runs, what became of a resize, why it does not start or has ended (pure)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided, quote
+
+
+def start_failure(message: str, subject: str) -> Undecided | None:
+    """What a runtime's message about a program that did not start means, if it is one of the two known causes."""
+    if "exec format error" in message:
+        return Undecided("ProbeArch", f"the probe does not run on this architecture: {quote(message)}", subject)
+    if "permission denied" in message and _pod.PROBE in message:
+        return Undecided("ProbeNoExec", f"the probe may not be executed: {quote(message)}", subject)
+    return None
+
+
+def failure(pod: dict[str, t.Any], container: str, log: bytes) -> Undecided | None:
+    """Why a container ended that should have gone on, by its state and what it wrote; nothing if it ended well."""
+    state = aftermath(pod)["terminated"][container]
+    if not state["exit_code"]:
+        return None
+    subject = f"container {container} of pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    words = log.decode("utf-8", "replace")
+    return start_failure(words, subject) or Undecided(
+        "PodFailed", f"it ended: {state['reason']} (exit {state['exit_code']}): {quote(words)}", subject
+    )
+
+
+_PULL: t.Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+_START: t.Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"}
+)
+
+
+def _ours(pod: dict[str, t.Any]) -> list[str]:
+    """The containers that run the probe and keep running; an admission webhook may have added others."""
+    sidecars = [c for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    containers = [*sidecars, *pod["spec"]["containers"]]
+    return [container["name"] for container in containers if (container.get("command") or [""])[0] == _pod.PROBE]
+
+
+def states(pod: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """The status of every container of a pod, of whatever kind, by name."""
+    status = pod.get("status") or {}
+    kinds = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    return {entry["name"]: entry for kind in kinds for entry in status.get(kind) or ()}
+
+
+def restarts(pod: dict[str, t.Any], container: str) -> int:
+    """How often the kubelet has restarted a container."""
+    return int((states(pod).get(container) or {}).get("restartCount", 0))
+
+
+def made_anew(before: dict[str, t.Any], after: dict[str, t.Any], container: str) -> bool:
+    """Whether the pod's sandbox was made anew between the two, and not the container alone restarted."""
+    address, now = ((pod.get("status") or {}).get("podIP") for pod in (before, after))
+    others = [name for name in _ours(before) if name != container]
+    return bool(address and now and address != now) or any(
+        restarts(before, name) != restarts(after, name) for name in others
+    )
+
+
+def running(pod: dict[str, t.Any], container: str, least: int = 0) -> bool:
+    """Whether a container runs, after at least so many restarts.
+
+    :raises Undecided: it never will.
+    """
+    entry = states(pod).get(container) or {}
+    _raise_for(entry.get("state") or {}, f"container {container} of {_subject(pod)}")
+    return "running" in (entry.get("state") or {}) and restarts(pod, container) >= least
+
+
+def finished(pod: dict[str, t.Any], container: str, container_id: str) -> str | None:
+    """Why a run of a container ended (C(OOMKilled)), by the runtime's id of it; nothing as long as it has not."""
+    entry = states(pod).get(container) or {}
+    for state in (entry.get("state") or {}, entry.get("lastState") or {}):
+        ended = state.get("terminated") or {}
+        if ended.get("containerID") == container_id:
+            return str(ended.get("reason", ""))
+    return None
+
+
+def _resizing(pod: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The condition that says that a resize is under way or has failed, or nothing (KEP-1287, Kubernetes 1.33).
+
+    :raises Undecided: Infeasible, the kubelet says that it cannot.
+    """
+    found: dict[str, t.Any] = {}
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodResizePending" and condition.get("reason") == "Infeasible":
+            raise Undecided("Infeasible", quote(condition.get("message", "")), _subject(pod))
+        if condition.get("type") in ("PodResizePending", "PodResizeInProgress"):
+            found = condition
+    return found
+
+
+def volume_resize(pod: dict[str, t.Any], generation: int) -> str | None:
+    """What became of the resize that made this generation of a pod: V() done, the kubelet's words if it failed.
+
+    Nothing as long as it has not said. It tells the size of no volume; that is for the probe to measure.
+
+    :raises Undecided: Infeasible, it says that it cannot.
+    """
+    condition = _resizing(pod)
+    if int((pod.get("status") or {}).get("observedGeneration") or 0) < generation:
+        return None
+    if condition.get("reason") == "Error":
+        return quote(condition.get("message", "")) or "Error"
+    return None if condition else ""
+
+
+def resized(pod: dict[str, t.Any], container: str, memory_bytes: int) -> bool:
+    """Whether the kubelet reports that it gave a container this memory limit (KEP-1287, Kubernetes 1.33).
+
+    :raises Undecided: Infeasible, it says that it cannot.
+    """
+    _resizing(pod)
+    resources = (states(pod).get(container) or {}).get("resources") or {}
+    return str((resources.get("limits") or {}).get("memory", "")) == _pod.memory_text(memory_bytes)
+
+
+def _subject(pod: dict[str, t.Any]) -> str:
+    return f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def completed(pod: dict[str, t.Any]) -> bool:
+    """Whether a pod ran to completion. A container that somebody injected does not keep it from that."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
+    ours = _ours(pod)
+    return len(ours) < len(pod["spec"]["containers"]) and set(ours) <= aftermath(pod)["terminated"].keys()
+
+
+def started(pod: dict[str, t.Any]) -> bool:
+    """Whether every container of ours runs or has run; what will never start is an Undecided.
+
+    :raises Undecided: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
+    """
+    subject = _subject(pod)
+    if pod["metadata"].get("deletionTimestamp"):
+        raise Undecided("PodGone", "somebody deletes it", subject)
+    ours = _ours(pod)
+    now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
+    for name, state in now.items():
+        if name in ours or state.get("terminated", {}).get("reason") in _START or "waiting" in state:
+            _raise_for(state, f"container {name} of {subject}")
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed":
+        raise _failure(status, subject)
+    return all("running" in now.get(name, {}) or "terminated" in now.get(name, {}) for name in ours)
+
+
+def _raise_for(state: dict[str, t.Any], subject: str) -> None:
+    for detail in (state.get("waiting") or {}, state.get("terminated") or {}):
+        reason, message = str(detail.get("reason", "")), str(detail.get("message", ""))
+        if reason in _PULL:
+            raise Undecided("ImagePull", f"{reason}: {quote(message)}", subject)
+        if reason in _START:
+            raise start_failure(message, subject) or Undecided("ContainerStart", f"{reason}: {quote(message)}", subject)
+
+
+def _failure(status: dict[str, t.Any], subject: str) -> Undecided:
+    reason, message = str(status.get("reason", "")), quote(status.get("message", ""))
+    known = {
+        "Evicted": "Evicted",
+        "DeadlineExceeded": "Timeout",
+        "OutOfmemory": "Unschedulable",
+        "OutOfcpu": "Unschedulable",
+        "SysctlForbidden": "SysctlForbidden",
+    }
+    return Undecided(
+        known.get(reason, "PodFailed"), f"{reason or 'it failed'}: {message or aftermath_text(status)}", subject
+    )
+
+
+def aftermath(pod: dict[str, t.Any]) -> dict[str, t.Any]:
+    """How a pod was after the last step: phase, reason, and its containers that ended."""
+    status = pod.get("status") or {}
+    return {
+        "phase": status.get("phase", ""),
+        "reason": status.get("reason", ""),
+        "terminated": {
+            entry["name"]: {
+                "reason": entry["state"]["terminated"].get("reason", ""),
+                "exit_code": entry["state"]["terminated"].get("exitCode"),
+            }
+            for entry in status.get("containerStatuses") or ()
+            if "terminated" in (entry.get("state") or {})
+        },
+    }
+
+
+def aftermath_text(status: dict[str, t.Any]) -> str:
+    """The terminated containers of a pod status in one line."""
+    terminated = aftermath({"status": status})["terminated"]
+    return ", ".join(f"{name} {state['reason']} (exit {state['exit_code']})" for name, state in terminated.items())
+
+
+#: What events about a pod that does not start must say, the most telling first.
+_TELLING: t.Final = (
+    # the kubelet's words, and gVisor's
+    (("FailedCreatePodSandBox", "does not support user namespaces"), "Unsupported"),
+    (("FailedCreatePodSandBox", "setting namespace of type user"), "Unsupported"),
+    (("FailedCreatePodSandBox",), "SandboxCreate"),
+    (("FailedMount",), "ContainerStart"),
+)
+
+
+def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Undecided:
+    """Why a pod has not started in time: the scheduler's word, else the last telling event, else only the time."""
+    subject = _subject(pod)
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
+            return Undecided("Unschedulable", quote(condition.get("message", "")), subject)
+    for words, reason in _TELLING:
+        for event in reversed(events):
+            told = f"{event.get('reason')}: {event.get('message', '')}"
+            if all(word in told for word in words):
+                return Undecided(reason, quote(told), subject)
+    return Undecided("Timeout", f"its containers did not start within {seconds:g} s", subject)
