@@ -31,7 +31,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
 _STEP_SLACK: t.Final = 3
 
-#: When (seconds) to look for the first time why a pod has not started.
+#: When (seconds) to look for the first time why a pod has not started; then after twice as long, and so on.
 _LOOK_SECONDS: t.Final = 5
 
 #: How long (seconds) the node may take to report a container whose probe has just ended.
@@ -177,16 +177,17 @@ class Scenario:
 
     def _wait_started(self, stored: dict[str, t.Any]) -> None:
         name, seconds = stored["metadata"]["name"], self._shared.settings.start_timeout
-        first = min(_LOOK_SECONDS, seconds)
-        for patience in (first, seconds - first):
+        waited, patience = 0, _LOOK_SECONDS
+        while True:
+            patience = min(patience, seconds - waited)
             if self._wait(name, _status.started, patience):
                 return
+            waited, patience = waited + patience, patience * 2
             pod = self._shared.watch.latest(name) or stored
             problem = _status.not_started(pod, self._shared.cluster.events(pod), seconds)
             # the kubelet tries again and again what the node cannot do
-            if problem.reason == "Unsupported":
-                break
-        raise problem
+            if problem.reason == "Unsupported" or waited >= seconds or time.monotonic() >= self._shared.until:
+                raise problem
 
     def _outputs(self, asked: Asked) -> None:
         """Wait until the pods ran to completion and read what they wrote."""

@@ -216,8 +216,9 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
 
 #: What events about a pod that does not start must say, the most telling first.
 _TELLING: t.Final = (
-    # the kubelet's words, and gVisor's
+    # user namespaces: the kubelet's words, containerd's on a kernel before 6.3, and gVisor's
     (("FailedCreatePodSandBox", "does not support user namespaces"), "Unsupported"),
+    (("FailedCreatePodSandBox", "create idmapped mount"), "Unsupported"),
     (("FailedCreatePodSandBox", "setting namespace of type user"), "Unsupported"),
     (("FailedCreatePodSandBox",), "SandboxCreate"),
     (("FailedMount",), "ContainerStart"),

@@ -99,6 +99,14 @@ def event(reason: str, message: str) -> dict[str, str]:
         ([], [event("Pulled", "x"), event("FailedCreatePodSandBox", "no CNI")], "SandboxCreate", "no CNI"),
         ([], [event("FailedMount", "no configmap")], "ContainerStart", "no configmap"),
         (
+            [],
+            [event("FailedCreatePodSandBox", "runtime handler x does not support user namespaces")],
+            "Unsupported",
+            "handler x",
+        ),
+        ([], [event("FailedCreatePodSandBox", "failed to create idmapped mount")], "Unsupported", "idmapped"),
+        ([], [event("FailedCreatePodSandBox", "setting namespace of type user")], "Unsupported", "type user"),
+        (
             [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}],
             [],
             "Unschedulable",
