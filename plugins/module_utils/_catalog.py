@@ -194,8 +194,12 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
         ),
         Scenario("tight", (Container("tight"),), pods=(Pod(options=PodOptions(restarts=True)),)),
         Scenario("users", (Container("one"), Container("two")), pods=(Pod(options=PodOptions(own_users=True)),)),
-        Scenario("pids", (Container("holder"), Container("taker")), pods=(Pod(options=PodOptions(share_pids=True)),)),
-        Scenario("forced", (Container("forced"),), pods=(Pod(options=PodOptions(sysctls=_SAFE)),)),
+        # one pod for two settings of a pod that have nothing to do with each other
+        Scenario(
+            "settings",
+            (Container("holder"), Container("taker")),
+            pods=(Pod(options=PodOptions(share_pids=True, sysctls=_SAFE)),),
+        ),
         Scenario("unsafe", (Container("unsafe"),), pods=(Pod(options=PodOptions(sysctls=_UNSAFE)),)),
         Scenario("kubelet", (Container("kept", (("/dev/shm", _KEPT),), memory=_SMALL),), alone=True),
         # what is made on the node has the run's name and goes with the session that made it
@@ -652,7 +656,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="mutex_pids_shared",
         group="posix",
         question="With shareProcessNamespace: does a recursive mutex in shared memory keep the second container out?",
-        scenario="pids",
+        scenario="settings",
         steps=_mutex("holder", "taker"),
         expected="EBUSY: in one PID namespace no two threads have one id",
         remedy="use a RuntimeClass that honours shareProcessNamespace, or mutexes that do not know their owner",
@@ -1027,10 +1031,10 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="sysctl_safe",
         group="limits",
         question="Does the safe sysctl kernel.shm_rmid_forced take effect in the pod?",
-        scenario="forced",
+        scenario="settings",
         steps=(
-            Step("sysctls", "forced", "sysctls"),
-            Step("forced", "forced", "rmid_forced", {"key": "{key}"}),
+            Step("sysctls", "holder", "sysctls"),
+            Step("forced", "holder", "rmid_forced", {"key": "{key}"}),
         ),
         expected="the value is 1, and a segment is gone at its last detach",
         remedy="use a runtime that applies the sysctls of the pod (gVisor ignores them)",
