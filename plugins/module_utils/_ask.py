@@ -394,8 +394,12 @@ class Scenario:
         before = self._shared.watch.latest(name)
         restarts = _status.restarts(before, step.container) + 1
         with self._in_step(step) as session:
-            # the answer may be lost with the container: only the kubelet's word counts
             session.send(_protocol.command("end", step.nonce, {}), self._seconds())
+            refused = self._refused(session, step)
+        if refused:
+            told = f"process 1, which would end the container, is not its own or cannot be ended ({refused})"
+            raise Undecided("ControlFailed", told, f"container {step.container} of pod {self._common.namespace}/{name}")
+        with self._in_step(step):
             after = self._wait_for(
                 name, lambda pod: _status.running(pod, step.container, restarts), f"{step.container} did not restart"
             )
@@ -405,6 +409,15 @@ class Scenario:
         session.close()
         self._connect(step.container)
         return _done(step, restarts=restarts)
+
+    def _refused(self, session: _cluster.Session, step: _plan.PlannedStep) -> str:
+        """The errno of a process 1 that may not be ended. The answer of one that ends may be lost with the container."""
+        try:
+            answer = session.take(lambda data: _protocol.complete(data, step.nonce), self._seconds())
+            asked = _protocol.parse(answer, "end", step.nonce)
+        except Undecided:
+            return ""
+        return next((str(call["errno"]) for call in asked.calls if "errno" in call), "")
 
     def _up(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """Wait until a container that was killed is started again; one that was not is up."""
@@ -440,7 +453,7 @@ class Scenario:
         name, volume, size = self._pod(step.container), step.args["volume"], int(step.args["size"])
         stored = self._shared.cluster.patch(name, "resize", _pod.resize_volume(volume, size))
         limits = {one["name"]: (one.get("emptyDir") or {}).get("sizeLimit") for one in stored["spec"]["volumes"]}
-        if _plan.quantity(limits[volume]) != size:
+        if limits[volume] is None or _plan.quantity(limits[volume]) != size:
             # with the gate off the field is dropped without a word
             raise Undecided("FeatureGateOff", "the API server keeps the sizeLimit of volumes", _cluster.title(stored))
         generation = int(stored["metadata"]["generation"])

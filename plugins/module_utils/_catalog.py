@@ -581,7 +581,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="the segment, but not the POSIX object: an ephemeral container cannot mount the volume on /dev/shm",
         remedy="look at /proc/PID/root/dev/shm of the program's process instead (kubectl debug --target)",
-        skips=frozenset({"Forbidden"}),
+        skips=frozenset({"Forbidden", "AdmissionDenied"}),
     ),
     Check(
         id="SHM209",
@@ -611,6 +611,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         question="May a container open another user's object with O_CREAT, as fs.protected_regular decides?",
         scenario="pair",
         steps=(
+            *_identities("first", "guest"),
             Step("policy", "guest", "protected", {"path": "/dev/shm"}),
             Step("put", "first", "object_put", _PUBLIC),
             Step("get", "guest", "object_get", {"name": "{name}", "create": "1", "write": "1"}),
@@ -1038,6 +1039,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="the value is 1, and a segment is gone at its last detach",
         remedy="use a runtime that applies the sysctls of the pod (gVisor ignores them)",
+        skips=frozenset({"AdmissionDenied", "NotVisible"}),
     ),
     Check(
         id="SHM603",
@@ -1045,10 +1047,13 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         group="limits",
         question="Does the node admit the unsafe sysctl kernel.shmmax, and does it take effect?",
         scenario="unsafe",
-        steps=(Step("sysctls", "unsafe", "sysctls"),),
-        expected="the value that the pod asked for",
+        steps=(
+            Step("sysctls", "unsafe", "sysctls"),
+            Step("over", "unsafe", "sysv_shm_create", {"key": "{key}", "size": "{over_shmmax}", "text": "{text}"}),
+        ),
+        expected="the value that the pod asked for, and EINVAL for a segment beyond it",
         remedy="allow it in the kubelet's allowedUnsafeSysctls",
-        skips=frozenset({"SysctlForbidden", "PodSecurity"}),
+        skips=frozenset({"SysctlForbidden", "PodSecurity", "AdmissionDenied", "NotVisible"}),
     ),
     Check(
         id="SHM604",

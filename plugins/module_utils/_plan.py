@@ -210,6 +210,7 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         "profiles": ", ".join([*settings.profiles, *settings.minimums]) or "nothing in particular",
         # no default of any kernel
         "shmmax": str(123 * _catalog.MIB),
+        "over_shmmax": str(123 * _catalog.MIB + 1),
     }
 
 

@@ -210,7 +210,7 @@ def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
 
 def memory_text(memory_bytes: int) -> str:
     """How the API server writes an amount of memory, in its canonical form (V(64Mi), not V(67108864))."""
-    for power, suffix in enumerate(("Ti", "Gi", "Mi", "Ki")):
+    for power, suffix in enumerate(("Ti", "Gi", "Mi", "Ki") if memory_bytes else ()):
         unit = 1024 ** (4 - power)
         if memory_bytes % unit == 0:
             return f"{memory_bytes // unit}{suffix}"

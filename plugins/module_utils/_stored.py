@@ -58,6 +58,11 @@ def _memory(part: t.Mapping[str, t.Any]) -> int | None:
     return _plan.quantity(limits.get("memory", 0)) or None
 
 
+def container_limit(pod: Pod, container: str) -> int | None:
+    """The memory limit of one container in bytes, or None where it has none."""
+    return _memory(_containers(pod["spec"])[container])
+
+
 def changes(asked: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]:
     """What the cluster changed of what the checks in these containers are about, each for people.
 
@@ -69,6 +74,7 @@ def changes(asked: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]
     if not here.keys() & set(containers):
         return []
     found = [_change(name, *(spec.get(name, usual) for spec in (one, other))) for name, usual in _FIELDS.items()]
+    found.append(_change("pod memory limit", _amount(_memory(one)), _amount(_memory(other))))
     before, after = _sysctls(one), _sysctls(other)
     found += [_change(f"sysctl {name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
     volumes: dict[str, None] = {}

@@ -41,6 +41,8 @@ _GROUPS = {
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
     "runtimeclasses": "apis/node.k8s.io/v1",
+    "mutatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
+    "mutatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
     "validatingwebhookconfigurations": "apis/admissionregistration.k8s.io/v1",
     "validatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
     "validatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",

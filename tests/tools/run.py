@@ -174,8 +174,8 @@ def test_clusters() -> list[Command]:
 
 
 def worlds() -> list[Command]:
-    """Return the confusion table of all checks in all false worlds, on a cluster of its own."""
-    return [pytest("worlds", "--capture=no", "tests/worlds/test_worlds.py")]
+    """Return the confusion tables: all checks in all false worlds, on clusters of their own."""
+    return [pytest("worlds", "--capture=no", "tests/worlds/test_worlds.py", "tests/worlds/test_policies.py")]
 
 
 def gvisor() -> list[Command]:

@@ -9,13 +9,17 @@ in every world; a checker that passes there is worth nothing.
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import typing as t
+import zlib
 
 Config = dict[str, t.Any]
 
@@ -59,6 +63,30 @@ def _sandbox_sysctl(config: Config, name: str, value: str) -> None:
         config["linux"].setdefault("sysctl", {}).setdefault(name, value)
 
 
+def _note(config: Config, name: str) -> str:
+    """What containerd notes of a container: V(sandbox-name) is that of its pod, V(container-name) its own."""
+    return str(config.get("annotations", {}).get(f"io.kubernetes.cri.{name}", ""))
+
+
+def _own_namespace(config: Config, kind: str) -> bool:
+    """Whether the container has such a namespace beside the node's."""
+    return any(namespace["type"] == kind for namespace in config["linux"]["namespaces"])
+
+
+def _root() -> pathlib.Path:
+    """A folder of this cluster, below which whatever is mounted goes with the cluster."""
+    return pathlib.Path(sys.argv[sys.argv.index("--root") + 1]).parent
+
+
+def _once(path: pathlib.Path, make: t.Callable[[], None]) -> pathlib.Path:
+    """Make what all pods of a world have in common."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            make()
+    return path
+
+
 def own_ipc(config: Config) -> None:
     """Each container gets an IPC namespace of its own."""
     if not _is_sandbox(config):
@@ -80,6 +108,135 @@ def small_shm(config: Config) -> None:
 def odd_shm(config: Config) -> None:
     """The default is a page larger than it should be."""
     _remount(config, "size=65540k")
+
+
+def few_inodes(config: Config) -> None:
+    """The default has the usual size, but no file fits into it."""
+    _remount(config, "nr_inodes=1")
+
+
+def huge_shm(config: Config) -> None:
+    """The default is made of huge pages. Nothing needs to know."""
+    _remount(config, "huge=always")
+
+
+def used_shm(config: Config) -> None:
+    """Of the default 60 MiB are used by somebody, from the start."""
+    for source in _sandbox_shm(config):
+        path = pathlib.Path(source, "used")
+        if not path.exists():
+            path.write_bytes(bytes(60 << 20))
+
+
+def disk_shm(config: Config) -> None:
+    """The default is a folder on the node's disk."""
+    for mount in _shm(config):
+        if mount["source"] in _sandbox_shm(config):
+            folder = _root() / f"shm-{_note(config, 'sandbox-id')}"
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o1777)
+            mount["source"] = str(folder)
+
+
+def squatted_shm(config: Config) -> None:
+    """Objects of the run's own names are there before the run makes them, as from an earlier run."""
+    found = re.match(r"podshm-([0-9a-f]+)-", _note(config, "sandbox-name"))
+    for source in _sandbox_shm(config) if found else ():
+        for check in (*range(201, 216), 311, 312, 502):
+            for end in ("", "-m", "-w", "-r"):
+                path = pathlib.Path(source, f"podshm-{found[1]}-shm{check}{end}")  # type: ignore[index]
+                if not path.exists():
+                    path.write_bytes(bytes(512))
+                    path.chmod(0o644)
+
+
+def late_shm(pid: int) -> None:
+    """A small tmpfs is mounted over /dev/shm of a container that runs."""
+    if os.fork():
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+    failed = libc.setns(namespace, 0) or libc.mount(b"late", b"/dev/shm", b"tmpfs", 0, b"size=1m,mode=1777")
+    os._exit(bool(failed))
+
+
+def one_ipc(config: Config) -> None:
+    """All pods of the node are in one IPC namespace, which is not the node's."""
+    linux = config["linux"]
+    if _is_sandbox(config) and _own_namespace(config, "ipc") and not _own_namespace(config, "user"):
+        if linux.get("sysctl"):
+            return
+
+        def make() -> None:
+            path.touch()
+            subprocess.run(["unshare", f"--ipc={path}", "true"], check=True)
+
+        path = _root() / "one-ipc"
+        _namespace(config, "ipc")["path"] = str(_once(path, make))
+
+
+def one_shm(config: Config) -> None:
+    """Both pods of the scenario V(pair) have one /dev/shm, in IPC namespaces of their own."""
+
+    def make() -> None:
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=1777", "shm", path], check=True)
+
+    if _note(config, "sandbox-name").endswith(("-pair", "-other")):
+        path = _root() / f"one-shm-{_note(config, 'sandbox-name').split('-')[1]}"
+        for mount in _shm(config):
+            if mount["source"] in _sandbox_shm(config):
+                mount["source"] = str(_once(path, make))
+
+
+def volume_everywhere(config: Config) -> None:
+    """A volume on /dev/shm of one container is on that of the others, too."""
+    volumes = [mount["source"] for mount in config["mounts"] if "kubernetes.io~configmap" in str(mount.get("source"))]
+    for source in volumes[:1]:
+        for name in ("lonely", "kept"):
+            volume = pathlib.Path(source).parents[1] / "kubernetes.io~empty-dir" / name
+            for mount in _shm(config):
+                if not _from_kubelet(mount) and volume.exists():
+                    mount["source"] = str(volume)
+
+
+def odd_volume(config: Config) -> None:
+    """Volumes of medium Memory are a page smaller than they should be."""
+    for mount in _shm(config):
+        source = pathlib.Path(str(mount["source"]))
+        if _from_kubelet(mount) and source.is_mount():
+            told = os.statvfs(source)
+            size = told.f_blocks * told.f_frsize
+            if size % (1 << 20) == 0:
+                subprocess.run(["mount", "-o", f"remount,size={size - 4096}", source], check=True)
+
+
+def small_pod_memory(config: Config) -> None:
+    """The cgroup of the pod has less memory than its containers together."""
+    parent = pathlib.Path("/sys/fs/cgroup/memory", config["linux"]["cgroupsPath"].lstrip("/")).parent
+    limit = parent / "memory.limit_in_bytes"
+    if limit.exists() and int(limit.read_text()) > 48 << 20:
+        limit.write_text(str(48 << 20))
+
+
+def hidden_processes(config: Config) -> None:
+    """/proc shows a process only itself. Nothing needs more."""
+    for mount in config["mounts"]:
+        if mount["destination"] == "/proc":
+            mount["options"] = [*mount.get("options", ()), "hidepid=2"]
+
+
+def hidden_sysctls(config: Config) -> None:
+    """The sysctls that are looked at cannot be read."""
+    names = ("kernel/shmmax", "kernel/shm_rmid_forced", "kernel/sem", "fs/protected_regular")
+    config["linux"].setdefault("maskedPaths", []).extend(f"/proc/sys/{name}" for name in names)
+
+
+def skewed_clock(config: Config) -> None:
+    """The clock of each second container is a minute slow."""
+    if _note(config, "container-name") in ("second", "reader", "stranger", "two"):
+        config["linux"]["namespaces"].append({"type": "time"})
+        config["linux"]["timeOffsets"] = {"boottime": {"secs": -60}, "monotonic": {"secs": -60}}
 
 
 def large_shm(config: Config) -> None:
@@ -141,9 +298,10 @@ def host_ipc_ignored(config: Config) -> None:
 
 def shared_pids(config: Config) -> None:
     """All containers of a pod are in the sandbox's PID namespace, though the pod does not ask for it."""
-    path = str(_namespace(config, "ipc").get("path", ""))
+    # that of the sandbox's process, which every container has, also with hostIPC
+    path = str(_namespace(config, "uts").get("path", ""))
     if not _is_sandbox(config) and path:
-        _namespace(config, "pid")["path"] = path.removesuffix("ipc") + "pid"
+        _namespace(config, "pid")["path"] = path.removesuffix("uts") + "pid"
 
 
 def apart_pids(config: Config) -> None:
@@ -215,7 +373,19 @@ def split_volumes(config: Config) -> None:
             _own_tmpfs(mount, "size=1m")
 
 
-def _deny(*calls: str) -> t.Callable[[Config], None]:
+def one_user(process: Config) -> None:
+    """Whatever user is asked for, it is the same."""
+    process["user"].update(uid=65532, gid=65532)
+
+
+def no_queue_budget(process: Config) -> None:
+    """The user may not have any POSIX message queue."""
+    process.setdefault("rlimits", []).append({"type": "RLIMIT_MSGQUEUE", "soft": 0, "hard": 0})
+
+
+def _deny(*calls: str, errno: int = 1) -> t.Callable[[Config], None]:
+    """System calls that fail, or with errno 0 only say that they worked."""
+
     def edit(config: Config) -> None:
         if _is_sandbox(config):
             return
@@ -223,7 +393,7 @@ def _deny(*calls: str) -> t.Callable[[Config], None]:
         for rule in seccomp["syscalls"]:
             rule["names"] = [name for name in rule["names"] if name not in calls]
         seccomp["syscalls"] = [rule for rule in seccomp["syscalls"] if rule["names"]]
-        seccomp["syscalls"].append({"names": list(calls), "action": "SCMP_ACT_ERRNO", "errnoRet": 1})
+        seccomp["syscalls"].append({"names": list(calls), "action": "SCMP_ACT_ERRNO", "errnoRet": errno})
 
     return edit
 
@@ -257,11 +427,35 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "no-semget": _deny("semget"),
     "no-msgget": _deny("msgget"),
     "no-mq-open": _deny("mq_open"),
+    "no-fork": _deny("clone", "clone3", "fork", "vfork"),
+    "no-memfd": _deny("memfd_create"),
+    "no-fallocate": _deny("fallocate"),
+    "lying-semtimedop": _deny("semtimedop", errno=0),
+    "lying-shmctl": _deny("shmctl", errno=0),
+    "lying-mq-unlink": _deny("mq_unlink", errno=0),
+    "lying-fallocate": _deny("fallocate", errno=0),
+    "few-inodes": few_inodes,
+    "huge-shm": huge_shm,
+    "used-shm": used_shm,
+    "disk-shm": disk_shm,
+    "squatted-shm": squatted_shm,
+    "one-ipc": one_ipc,
+    "one-shm": one_shm,
+    "volume-everywhere": volume_everywhere,
+    "odd-volume": odd_volume,
+    "small-pod-memory": small_pod_memory,
+    "hidden-processes": hidden_processes,
+    "hidden-sysctls": hidden_sysctls,
+    "skewed-clock": skewed_clock,
 }
 
 
 #: Worlds that do it to what is exec'd.
-EXEC: dict[str, t.Callable[[Config], None]] = {"short-writes": short_writes}
+EXEC: dict[str, t.Callable[[Config], None]] = {
+    "short-writes": short_writes,
+    "one-user": one_user,
+    "no-queue-budget": no_queue_budget,
+}
 
 
 #: Worlds whose containers are what they should be, but whose output on the way is not.
@@ -290,18 +484,95 @@ def _stale(data: bytes) -> bytes:
     return _FIRST[0]
 
 
+def _flood(data: bytes) -> bytes:
+    """A hundred megabytes without a line break."""
+    for _chunk in range(1600):
+        os.write(1, b"x" * 65536)
+    return b""
+
+
+def _dribble(data: bytes) -> bytes:
+    """In pieces, as networks may deliver it."""
+    for at in range(0, len(data), 400):
+        os.write(1, data[at : at + 400])
+    return b""
+
+
+def _sealed(change: t.Callable[[bytes], bytes]) -> t.Callable[[bytes], bytes]:
+    """Whole answers with something changed, and a checksum that is right again."""
+
+    def alter(data: bytes) -> bytes:
+        body, found, sentinel = data.rpartition(b'{"end":')
+        if not found:
+            return data
+        body = change(body)
+        return body + found + re.sub(rb'"crc32":"[0-9a-f]{8}"', b'"crc32":"%08x"' % zlib.crc32(body), sentinel)
+
+    return alter
+
+
+_NONCE = re.compile(rb'("nonce":")[0-9a-f]{32}')
+_PEER = re.compile(rb'("peer_nonce","value":")[0-9a-f]{32}')
+
+
+def _other_run(data: bytes) -> bytes:
+    """Complete answers, but of another run."""
+    return _sealed(lambda body: body)(_NONCE.sub(rb"\g<1>" + b"0" * 32, data))
+
+
+_ENDS: list[int] = []
+
+
+def _container_pid() -> int:
+    words = [shutil.which("runc") or "", "--root", sys.argv[sys.argv.index("--root") + 1], "state", sys.argv[-1]]
+    return int(json.loads(subprocess.run(words, check=True, capture_output=True).stdout)["pid"])
+
+
+def _kill(data: bytes) -> bytes:
+    """With its third answer the container is killed."""
+    _ENDS.extend([1] * data.count(b'{"end":'))
+    if len(_ENDS) < 3:
+        return data
+    os.kill(_container_pid(), 9)
+    return b""
+
+
+def _mount_late(data: bytes) -> bytes:
+    """When a container has said for the first time what its /dev/shm is, it gets another."""
+    if b'{"end":"identity"' in data and not _ENDS:
+        _ENDS.append(1)
+        late_shm(_container_pid())
+        os.wait()
+    return data
+
+
 TAMPER: dict[str, t.Callable[[bytes], bytes]] = {
     "cut-output": _cut,
     "wrong-nonce": _wrong_nonce,
     "flipped-output": _flip,
     "stale-output": _stale,
+    "other-run": _other_run,
+    "first-line-of-other": _sealed(lambda body: _NONCE.sub(rb"\g<1>" + b"0" * 32, body, count=1)),
     "doubled-output": lambda data: data * 2,
+    "two-sentinels": lambda data: data + data[data.rfind(b'{"end":') :],
     "nul-output": lambda data: data[:40] + b"\0" + data[40:],
     "garbage-output": lambda data: os.urandom(len(data)),
-    "endless-output": lambda data: b"x" * (4 << 20),
+    "endless-output": _flood,
     "escapes-output": lambda data: b"\x1b]0;pwned\x07\x1b[2J" + data,
+    "warned-output": lambda data: b"warning: cgroup v1 is deprecated\n" + data,
     "empty-output": lambda data: b"",
 }
+
+#: Such worlds that leave something to decide.
+PARTLY: dict[str, t.Callable[[bytes], bytes]] = {
+    "dribbled-output": _dribble,
+    "other-peer": _sealed(lambda body: _PEER.sub(rb"\g<1>" + b"0" * 32, body)),
+    "killed": _kill,
+    "late-shm": _mount_late,
+}
+
+#: Worlds that do it to the output of a container's own command, its log.
+LOGS: dict[str, t.Callable[[bytes], bytes]] = {"cut-logs": _cut}
 
 
 def _relay(tamper: t.Callable[[bytes], bytes]) -> None:
@@ -314,11 +585,14 @@ def _relay(tamper: t.Callable[[bytes], bytes]) -> None:
         return
     os.close(writing)
     os.setsid()
-    while data := os.read(reading, 1 << 20):
-        altered = tamper(data)
-        while altered:
-            altered = altered[os.write(1, altered) :]
-    os._exit(0)
+    try:
+        while data := os.read(reading, 1 << 20):
+            altered = tamper(data)
+            while altered:
+                altered = altered[os.write(1, altered) :]
+    finally:
+        # who reads may leave first
+        os._exit(0)
 
 
 def main() -> None:
@@ -333,8 +607,9 @@ def main() -> None:
             config = json.loads(path.read_text(encoding="utf-8"))
             edits[world](config)
             path.write_text(json.dumps(config), encoding="utf-8")
-    if "exec" in words and world in TAMPER:
-        _relay(TAMPER[world])
+    for command, tampers in (("exec", {**TAMPER, **PARTLY}), ("create", LOGS)):
+        if command in words and world in tampers:
+            _relay(tampers[world])
     runc = shutil.which("runc")
     if not runc:
         sys.exit("there is no runc in PATH")

@@ -78,6 +78,12 @@ def test_memory_limit(pod: Pod, limit: int | None) -> None:
     assert _stored.memory_limit(pod) == limit
 
 
+def test_a_container_has_a_limit_of_its_own() -> None:
+    pod = pods("SHM304")["undeclared"]
+    assert _stored.container_limit(pod, "bare") is None
+    assert _stored.container_limit(pair(), "limited") == 545 * MIB
+
+
 def test_what_is_asked_for_has_the_limits_that_the_plan_means() -> None:
     assert _stored.memory_limit(pods("SHM304")["undeclared"]) is None
     assert _stored.memory_limit(pods("SHM107", "SHM108")["life"]) == 64 * MIB
@@ -167,6 +173,10 @@ def _user(pod: Pod) -> None:
             lambda pod: volume(pod, "limited")["emptyDir"].update(sizeLimit="8Mi"),
             ["volume limited: sizeLimit 512Mi -> 8Mi"],
         ),
+        (
+            lambda pod: volume(pod, "limited")["emptyDir"].update(sizeLimit="0"),
+            ["volume limited: sizeLimit 512Mi -> 0"],
+        ),
         (_on_disk, ["volume limited: kind emptyDir -> hostPath"]),
         (_lost, ["volume limited: it is not there"]),
         (_limit("64Mi"), ["container limited: memory limit 545Mi -> 64Mi"]),
@@ -180,6 +190,10 @@ def _user(pod: Pod) -> None:
         (lambda pod: pod["spec"].update(shareProcessNamespace=True), ["shareProcessNamespace false -> true"]),
         (lambda pod: pod["spec"].update(hostUsers=False), ["hostUsers true -> false"]),
         (lambda pod: pod["spec"].update(runtimeClassName="kata"), ["runtimeClassName none -> kata"]),
+        (
+            lambda pod: pod["spec"].update(resources={"limits": {"memory": "2Gi"}}),
+            ["pod memory limit none -> 2Gi"],
+        ),
         # of a container that no step of the check runs in
         (lambda pod: volume(pod, "lonely")["emptyDir"].clear(), []),
         (lambda pod: container(pod, "lonely")["resources"].clear(), []),

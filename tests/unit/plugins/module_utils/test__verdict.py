@@ -200,9 +200,18 @@ def isolated(part: t.Callable[[bool], Answers]) -> t.Callable[[], Answers]:
     return lambda: {**who(first={}, stranger={"ns_ipc": 8, "path_dev": "0:45"}), **part(False)}
 
 
+def two_users() -> Answers:
+    return who(first={"uid": 65532}, guest={"uid": 65533})
+
+
+def unsafe() -> Answers:
+    refused = seen("sysv_shm_create", calls=[failed("shmget", "EINVAL")], attached=False)
+    return {"sysctls": seen("sysctls", kernel_shmmax=123 * MIB), "over": refused}
+
+
 def users() -> Answers:
     return {
-        **who(first={}, guest={}),
+        **two_users(),
         **posix_object(),
         "put_masked": seen("object_put", made=True),
         "get_masked": seen("object_get", calls=[failed("shm_open", "EACCES")], found=True, writable=False),
@@ -211,6 +220,7 @@ def users() -> Answers:
 
 def protected() -> Answers:
     return {
+        **two_users(),
         "policy": seen("protected", protected_regular=1),
         "put": seen("object_put", made=True),
         "get": seen("object_get", calls=[failed("shm_open", "EACCES")], found=False),
@@ -327,7 +337,7 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM103": (semaphore, "Running"),
     "SHM104": (message, "Running"),
     "SHM105": (lambda: who(first={}, second={}, guest={}, lonely={}), "Running"),
-    "SHM106": (lambda: {**who(first={}, guest={}), **segment()}, "Running"),
+    "SHM106": (lambda: {**two_users(), **segment()}, "Running"),
     "SHM107": (segment, "Running"),
     "SHM108": (lambda: {**who(beside={}, main={}), **segment()}, "Running"),
     "SHM202": (one_file_system, "Running"),
@@ -374,7 +384,7 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM501": (isolated(segment), "Running"),
     "SHM502": (isolated(posix_object), "Running"),
     "SHM602": (steps(sysctls={"kernel_shm_rmid_forced": 1}, forced={"survived": False}), "Running"),
-    "SHM603": (steps(sysctls={"kernel_shmmax": 123 * MIB}), "Running"),
+    "SHM603": (unsafe, "Running"),
     "SHM604": (steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}), "Running"),
     "SHM605": (steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}), "Running"),
     "SHM606": (steps(budget={"queues": 9, "stopped_by": "EMFILE"}), "Running"),
@@ -417,8 +427,8 @@ def test_good_world_passes(check: str) -> None:
 def test_what_the_probe_did_not_tell_decides_nothing(check: str) -> None:
     answers, phase = GOOD[check]
     empty = {label: seen(answer.step, answer.nonce) for label, answer in answers().items()}
-    if check in ("SHM201", "SHM603"):
-        # each side tells that it began to wait, or it cannot; a sysctl that is not there is no sysctl
+    if check == "SHM201":
+        # each side tells that it began to wait, or it cannot
         assert decide(check, empty, phase=phase).verdict == "FAIL"
     else:
         with pytest.raises(Undecided):
@@ -680,6 +690,10 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM202", "who_guest", {"exists": False}, "FAIL", "no /dev/shm in guest"),
         ("SHM313", "who_first", {"exists": False}, "FAIL", "no /dev/shm"),
         ("SHM301", "fill", {"calls": [failed("open", "EROFS")]}, "FAIL", "nothing can be written (open: EROFS)"),
+        ("SHM301", "who_first", {"mount_fs": "ext4"}, "FAIL", "ext4, not memory"),
+        ("SHM301", "fill", {"available_bytes": MIB, "written_bytes": MIB}, "FAIL", "only 1048576 of them are free"),
+        ("SHM303", "fill", {"available_bytes": MIB, "written_bytes": MIB}, "FAIL", "only 1048576 of them are free"),
+        ("SHM301", "fill", {"available_bytes": 67096576, "written_bytes": 67096576}, "WARN", "only 67096576 of them"),
         ("SHM309", "touch", {"stopped_by": "size"}, "FAIL", "size after"),
         ("SHM309", "touch", {"touched_bytes": MIB}, "FAIL", "1048576 of"),
         ("SHM310", "fill", {"stopped_by": "ENOSPC"}, "FAIL", "ENOSPC"),
@@ -699,12 +713,14 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM403", "get", NO_OBJECT, "FAIL", "is gone"),
         ("SHM403", "after", {"size_bytes": MIB}, "FAIL", "1048576 after"),
         ("SHM404", "after", {"size_bytes": 32 * MIB}, "FAIL", "33554432 after"),
-        ("SHM501", "read", {"found": True}, "FAIL", "finds the segment"),
+        ("SHM501", "read", {"found": True, "peer_nonce": "c1"}, "FAIL", "finds the segment"),
         ("SHM501", "who_stranger", {"ns_ipc": 7}, "WARN", "one number of IPC namespace"),
-        ("SHM502", "get", {"found": True}, "FAIL", "finds the object"),
+        ("SHM502", "get", {"found": True, "peer_nonce": "o1"}, "FAIL", "finds the object"),
         ("SHM502", "who_stranger", {"path_dev": "0:44"}, "WARN", "device 0:44"),
         ("SHM602", "forced", {"survived": True}, "FAIL", "survives"),
         ("SHM602", "sysctls", {"kernel_shm_rmid_forced": 0}, "FAIL", "is 0"),
+        ("SHM603", "over", {"attached": True}, "FAIL", "larger segment can be made"),
+        ("SHM603", "over", {"calls": [failed("shmget", "ENOSPC")]}, "FAIL", "beyond it ENOSPC"),
         ("SHM603", "sysctls", {"kernel_shmmax": 1}, "FAIL", "is 1"),
         ("SHM604", "limits", {"shmget_zero": "ok"}, "FAIL", "shmget_zero ok"),
         ("SHM605", "huge", {"stopped_by": "signal:7"}, "WARN", "Bus error"),
@@ -796,6 +812,78 @@ def test_a_mutex_that_was_not_tried_decides_nothing(
 def test_threads_of_unequal_ids_try_nothing() -> None:
     with pytest.raises(Undecided, match="unequal ids"):
         decide("SHM213", changed(mutex(apart=True)(), "try", tid=301))
+
+
+@pytest.mark.parametrize(
+    ("check", "label", "change", "words"),
+    [
+        # its wait returned at once, or the two containers have clocks of their own
+        ("SHM103", "wait", {"wait_ended_ns": 1}, "woken before the post"),
+        # under the run's own name, but not of this run
+        ("SHM201", "write", {"text": None, "calls": [failed("shm_open", "EEXIST")]}, "foreign object"),
+        ("SHM204", "get", {"found": True, "peer_nonce": "x"}, "foreign object"),
+        ("SHM501", "read", {"found": True, "peer_nonce": "x"}, "foreign segment"),
+        ("SHM502", "get", {"found": True}, "foreign object"),
+        # nothing was tried
+        ("SHM106", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM209", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM210", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM406", "before", {"size_bytes": 8 * MIB}, "had that size already"),
+        ("SHM310", "fill", {"calls": [failed("open", "EROFS")]}, "nothing can be written"),
+        ("SHM312", "fits", {"calls": [failed("statfs", "ENOENT")]}, "nothing can be written"),
+    ],
+)
+def test_a_world_in_which_nothing_can_be_told(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(Undecided, match=words) as caught:
+        decide(check, changed(good(check), label, **change))
+    assert caught.value.reason == "ControlFailed"
+
+
+@pytest.mark.parametrize(
+    ("check", "label", "change"),
+    [
+        ("SHM602", "sysctls", {"kernel_shm_rmid_forced": None}),
+        ("SHM603", "sysctls", {"kernel_shmmax": None}),
+    ],
+)
+def test_a_sysctl_that_is_hidden(check: str, label: str, change: dict[str, t.Any]) -> None:
+    with pytest.raises(Undecided) as caught:
+        decide(check, changed(good(check), label, **change))
+    assert caught.value.reason == "NotVisible"
+
+
+def test_a_sysctl_that_is_neither_there_nor_heeded() -> None:
+    hidden = changed(good("SHM602"), "sysctls", kernel_shm_rmid_forced=None)
+    assert decide("SHM602", changed(hidden, "forced", survived=True)).verdict == "FAIL"
+    hidden = changed(good("SHM603"), "sysctls", kernel_shmmax=None)
+    assert decide("SHM603", changed(hidden, "over", attached=True)).verdict == "FAIL"
+
+
+def test_a_size_limit_that_nothing_clips() -> None:
+    """Since the containers may have more than it, by option or because an injected one has no limit."""
+    clipped = changed(good("SHM305"), "who_clipped", size_bytes=GIB)
+    assert decide("SHM305", clipped, memory_bytes=GIB).verdict == "WARN"
+    assert decide("SHM305", good("SHM305"), memory_bytes=2 * GIB).verdict == "FAIL"
+
+
+def test_what_stays_after_a_kill_counts_for_the_pod_alone() -> None:
+    lived = changed(after_kill(), "again", stopped_by="max")
+    assert decide("SHM312", lived).verdict == "FAIL"
+    injected = context("SHM312")
+    injected.stored["tight"]["spec"]["containers"].append({"name": "injected"})
+    decision = _verdict.RULES["SHM312"](lived, injected)
+    assert decision.verdict == "WARN"
+    assert "the pod may have more" in decision.observed
+    raised = with_limit("SHM312", "tight", "40Mi")
+    assert _verdict.RULES["SHM312"](lived, raised).verdict == "WARN"
+    # what it does count is told all the same
+    assert _verdict.RULES["SHM312"](after_kill(), injected).verdict == "PASS"
+
+
+def test_a_container_has_its_own_limit_beside_an_injected_one() -> None:
+    injected = context("SHM310")
+    injected.stored["tight"]["spec"]["containers"].append({"name": "injected"})
+    assert _verdict.RULES["SHM310"](good("SHM310"), injected).verdict == "PASS"
 
 
 def test_without_a_kill_nothing_is_told_of_what_stays_after_it() -> None:
