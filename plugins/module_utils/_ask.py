@@ -255,6 +255,8 @@ class Scenario:
         """
         waiting: list[_plan.PlannedStep] = []
         for step in steps:
+            if step.spare and step.container in self._killed:
+                continue
             if step.waits:
                 try:
                     self._begin(step)

@@ -98,7 +98,8 @@ class Step:
     C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(fatal) means that
     the kernel may kill the whole container for it, which answers the step: cgroup v2 does (memory.oom.group, Kubernetes
     1.28). C(waits) means that
-    the probe says when it begins to wait; the next step ends the wait, and only then the answer is read.
+    the probe says when it begins to wait; the next step ends the wait, and only then the answer is read. C(spare) means that
+    it is left out where the container was killed.
     """
 
     label: str
@@ -108,6 +109,7 @@ class Step:
     writes: str = ""
     fatal: bool = False
     waits: bool = False
+    spare: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -835,8 +837,9 @@ CHECKS: t.Final[tuple[Check, ...]] = (
             Step("kill", "tight", "fill", {"path": "/dev/shm", "max": "{fill_default}"}, fatal=True),
             Step("restart", "tight", "@restart"),
             Step("get", "tight", "object_get", {"name": "{name}"}),
-            # the object goes with the pod: the container may not live to drop it
             Step("again", "tight", "fill", {"path": "/dev/shm", "max": "{nearly_all}"}, fatal=True),
+            # it goes with the pod, unless a cluster or a runtime gave the pod the node's /dev/shm
+            Step("drop", "tight", "object_drop", {"name": "{name}"}, spare=True),
         ),
         expected="both: the object outlives its container, and the next one is killed by writing what fitted before",
         remedy="let the program remove its old objects when it starts (rm -f /dev/shm/nccl-*): a pod whose /dev/shm is full "

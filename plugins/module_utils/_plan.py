@@ -114,6 +114,7 @@ class PlannedStep:
     args: dict[str, str]
     fatal: bool = False
     waits: bool = False
+    spare: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,6 +270,7 @@ def _scenario_plan(
             args={key: value.format_map(_own(check.id, values)) for key, value in step.args.items()},
             fatal=step.fatal,
             waits=step.waits,
+            spare=step.spare,
         )
         for check, step in steps
     )

@@ -27,6 +27,21 @@ def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytes
     assert done[-5:] == ["_step create", "_begin wait", "_step post", "_finish wait", "_step remove"]
 
 
+@pytest.mark.parametrize(("killed", "last"), [({}, "drop"), ({"tight": 2}, "again")])
+def test_a_container_that_lives_removes_what_it_kept(
+    monkeypatch: pytest.MonkeyPatch, killed: dict[str, int], last: str
+) -> None:
+    """It may be the node's /dev/shm that it lies in."""
+    nonces = (f"{number:032x}" for number in itertools.count())
+    (plan,) = _plan.plan([_catalog.BY_ID["SHM312"]], _plan.Settings(), "ff", nonces)
+    done: list[str] = []
+    monkeypatch.setattr(_ask.Scenario, "_step", lambda self, step: done.append(step.label))
+    scenario = t.cast("t.Any", object.__new__(_ask.Scenario))
+    scenario._killed = killed
+    scenario._check(_ask.Asked(), list(plan.steps))
+    assert done[-1] == last
+
+
 def scenarios(shared: t.Any) -> dict[str, t.Any]:
     """The scenarios of two checks and the controls, on one target, without a cluster."""
     nonces = (f"{number:032x}" for number in itertools.count())

@@ -283,6 +283,7 @@ def after_kill() -> Answers:
         "kill": seen("fill", stopped_by="signal:9", written_bytes=22 * MIB),
         "restart": seen("@restart", restarts=1),
         "again": seen("fill", stopped_by="signal:9", written_bytes=22 * MIB),
+        "drop": seen("object_drop", gone=True),
     }
 
 
