@@ -22,7 +22,7 @@ import local  # noqa: E402
 import policies  # noqa: E402
 from table import EVERYTHING, Expected, Table  # noqa: E402
 
-NAME = "policies"
+NAME = f"policies-{harness.SESSION}"
 
 #: Nothing can be asked there, not even what the honest world skips.
 NOTHING = {EVERYTHING: "ERROR", **dict.fromkeys(("SHM405", "SHM406", "SHM407", "SHM603"), "ERROR")}

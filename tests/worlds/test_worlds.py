@@ -23,7 +23,7 @@ import local  # noqa: E402
 import oci  # noqa: E402
 from table import EVERYTHING, Expected, Table  # noqa: E402
 
-NAME = "worlds"
+NAME = f"worlds-{harness.SESSION}"
 #: Some of them only, to look at them: PODSHM_WORLDS=one-ipc,killed
 NAMES = [
     name
