@@ -7,7 +7,10 @@ What the table does not name must come as under runc.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
+import signal
 import sys
 import typing as t
 
@@ -75,3 +78,27 @@ def test_gvisor_differs_where_it_is_known_to(answer: harness.Answer) -> None:
 
 def test_nothing_stays(answer: harness.Answer) -> None:
     assert answer.result["residue"] == []
+
+
+def sandboxes(cluster: str) -> list[int]:
+    """The ids of gVisor's sandboxes of the cluster."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            if command.startswith(b"runsc-sandbox\0") and f"/var/lib/podshm/{cluster}/".encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_sandbox_that_hangs_goes_with_its_cluster() -> None:
+    name = f"{NAME}-hangs"
+    with local.cluster(name, local_cluster_gvisor=True) as cluster:
+        namespace = cluster.make_namespace()
+        container = {"name": "main", "image": "registry.k8s.io/pause:3.10.1"}
+        spec = {"runtimeClassName": "gvisor", "containers": [container]}
+        cluster.create("pods", {"metadata": {"name": "hangs"}, "spec": spec}, namespace)
+        cluster.until("pods", namespace, lambda seen: all(pod["status"]["phase"] == "Running" for pod in seen.values()))
+        (sandbox,) = sandboxes(name)
+        os.kill(sandbox, signal.SIGSTOP)
+    assert sandboxes(name) == []
