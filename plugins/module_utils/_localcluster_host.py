@@ -239,13 +239,21 @@ def _await_exit(handles: set[int], seconds: float) -> set[int]:
 
 
 def marked(mark: str) -> set[int]:
-    """Ids of the processes that were started for this cluster, shims and left-over runtimes included."""
+    """Ids of the processes that were started for this cluster, shims and left-over runtimes included.
+
+    :param mark: the cluster's folder.
+    """
     wanted = f"{MARK}={mark}".encode()
+    # gVisor's sandboxes begin with an empty environment, but are told where their state is.
+    state = f"--root={mark}/run/oci/".encode()
     found = set()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if wanted in pathlib.Path(entry.path, "environ").read_bytes().split(b"\0"):
+                environment, arguments = (
+                    pathlib.Path(entry.path, file).read_bytes().split(b"\0") for file in ("environ", "cmdline")
+                )
+                if wanted in environment or any(each.startswith(state) for each in arguments):
                     found.add(int(entry.name))
     return found
 

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import typing as t
 
 import pytest
 
@@ -51,7 +53,7 @@ class Builder:
             "    - ansible.builtin.import_role: {name: local_cluster, tasks_from: build}\n"
         )
 
-    def start(self, fail_at: str = "") -> subprocess.Popen[str]:
+    def start(self, fail_at: str = "", **variables: t.Any) -> subprocess.Popen[str]:
         ansible = pathlib.Path(sys.executable).with_name("ansible-playbook")
         environment = {
             **os.environ,
@@ -60,12 +62,13 @@ class Builder:
             "FAIL_AT": fail_at,
         }
         (self._folder / "calls").write_text("")
-        command = [ansible, self._folder / "build.yml", "--extra-vars", f"local_cluster_cache={self.cache}"]
+        extra = json.dumps({"local_cluster_cache": str(self.cache), **variables})
+        command = [ansible, self._folder / "build.yml", "--extra-vars", extra]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(command, cwd=self._folder, env=environment, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
 
-    def run(self, fail_at: str = "") -> tuple[int, str]:
-        process = self.start(fail_at)
+    def run(self, fail_at: str = "", **variables: t.Any) -> tuple[int, str]:
+        process = self.start(fail_at, **variables)
         output, _nothing = process.communicate()
         return process.returncode, output
 
@@ -122,6 +125,18 @@ def test_a_changed_pin_rebuilds_what_depends_on_it(builder: Builder) -> None:
     assert code == 0, output
     new = {name.rsplit("-v", 1)[0] for name in builder.built() - before}
     assert new == {"containerd", "containerd-shim-runc-v2", "ctr"}
+
+
+def test_gvisor_is_built_only_when_it_is_asked_for(builder: Builder) -> None:
+    builder.run()
+    before = builder.built()
+    code, output = builder.run(local_cluster_gvisor=True)
+    assert code == 0, output
+    assert "Build runsc, part 1 of 1" in output
+    (new,) = builder.built() - before
+    assert new.startswith("runsc-v0.0.0-")
+    (call,) = builder.called()
+    assert call.endswith(" gvisor.dev/gvisor/runsc")
 
 
 def test_two_checkouts_do_not_build_the_same_twice(builder: Builder) -> None:

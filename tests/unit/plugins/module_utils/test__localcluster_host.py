@@ -122,6 +122,20 @@ def test_spawned_processes_carry_the_mark_and_nothing_of_ours(
     assert log.with_name("log.1").read_text() == "of an earlier life"
 
 
+def test_a_sandbox_without_environment_is_known_by_where_its_state_is(tmp_path: pathlib.Path) -> None:
+    sleeper = [sys.executable, "-c", "import signal; signal.pause()"]
+    folder = tmp_path / "one"
+    # the last one only reads a file of the cluster: it is somebody else's
+    roots = [f"--root={folder}/run/oci/gvisor/k8s.io", f"--root={folder}s/run/oci/gvisor", f"--file={folder}/kubeconfig"]
+    children = [subprocess.Popen([*sleeper, root], env={}) for root in roots]
+    try:
+        assert host.marked(str(folder)) == {children[0].pid}
+    finally:
+        for child in children:
+            child.kill()
+            child.wait(10)
+
+
 def test_a_port_is_free_until_somebody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
