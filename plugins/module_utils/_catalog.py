@@ -97,9 +97,8 @@ class Step:
     V(@up) waits until a container that was killed runs again.
     C(writes) is the number of bytes (a placeholder) that the step may put into the container's memory. C(fatal) means that
     the kernel may kill the whole container for it, which answers the step: cgroup v2 does (memory.oom.group, Kubernetes
-    1.28). C(waits) means that
-    the probe says when it begins to wait; the next step ends the wait, and only then the answer is read. C(spare) means that
-    it is left out where the container was killed.
+    1.28). C(waits) means that the probe says when it begins to wait; the next step ends the wait, and only then the answer
+    is read. C(spare) means that it is left out where the container was killed.
     """
 
     label: str

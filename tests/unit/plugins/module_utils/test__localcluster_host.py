@@ -126,7 +126,11 @@ def test_a_sandbox_without_environment_is_known_by_where_its_state_is(tmp_path: 
     sleeper = [sys.executable, "-c", "import signal; signal.pause()"]
     folder = tmp_path / "one"
     # the last one only reads a file of the cluster: it is somebody else's
-    roots = [f"--root={folder}/run/oci/gvisor/k8s.io", f"--root={folder}s/run/oci/gvisor", f"--file={folder}/kubeconfig"]
+    roots = [
+        f"--root={folder}/run/oci/gvisor/k8s.io",
+        f"--root={folder}s/run/oci/gvisor",
+        f"--file={folder}/kubeconfig",
+    ]
     children = [subprocess.Popen([*sleeper, root], env={}) for root in roots]
     try:
         assert host.marked(str(folder)) == {children[0].pid}
