@@ -149,6 +149,14 @@ def _made(create: Observation, fact: str, what: str) -> None:
     """Whether an object is of this run: one that was there already says nothing about sharing."""
     if not _told(create, fact) and any(record.get("errno") == "EEXIST" for record in create.calls):
         raise Undecided("ControlFailed", f"a foreign {what} has the run's own name: the IPC namespace is not the pod's")
+    _reserved(create)
+
+
+def _reserved(maker: Observation) -> None:
+    """The probe reserves its objects. Where it may not, that says nothing about sharing; no room is another thing."""
+    errno = _errno(maker, "fallocate")
+    if errno and errno != "ENOSPC":
+        raise Undecided("ControlFailed", f"the probe cannot reserve memory here (fallocate: {errno}): see SHM308")
 
 
 def _ours(maker: Observation, finder: Observation, what: str) -> None:
@@ -159,6 +167,8 @@ def _ours(maker: Observation, finder: Observation, what: str) -> None:
 
 def _crossed(sender: Observation, receiver: Observation, where: str) -> Decision | None:
     """Nothing when the receiver read the sender's nonce and the sentence, else the FAIL."""
+    if receiver.facts.get("segment_bytes") == 0:
+        raise Undecided("ControlFailed", "the kernel says that the segment has no bytes: it does not tell the truth")
     if receiver.facts.get("peer_nonce") != sender.nonce:
         return Decision(FAIL, f"the second container reads something else {where}")
     if receiver.facts.get("text") != _catalog.SENTENCE:
@@ -210,6 +220,7 @@ def _posix_shm_sem(seen: Observations, context: Context) -> Decision:
     write, read = seen["write"].facts, seen["read"].facts
     if "text" not in write and _errno(seen["write"], "shm_open") == "EEXIST":
         raise Undecided("ControlFailed", "a foreign object has the run's own name: /dev/shm is not the pod's alone")
+    _reserved(seen["write"])
     # each side gets as far as waiting for the other, or it cannot use the mechanism at all
     for name, observation in (("writer", seen["write"]), ("reader", seen["read"])):
         if "wait_began_ns" not in observation.facts:

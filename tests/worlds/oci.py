@@ -143,7 +143,7 @@ def squatted_shm(config: Config) -> None:
     found = re.match(r"podshm-([0-9a-f]+)-", _note(config, "sandbox-name"))
     for source in _sandbox_shm(config) if found else ():
         for check in (*range(201, 216), 311, 312, 502):
-            for end in ("", "-m", "-w", "-r"):
+            for end in ("", "-m"):
                 path = pathlib.Path(source, f"podshm-{found[1]}-shm{check}{end}")  # type: ignore[index]
                 if not path.exists():
                     path.write_bytes(bytes(512))
@@ -158,21 +158,6 @@ def late_shm(pid: int) -> None:
     namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
     failed = libc.setns(namespace, 0) or libc.mount(b"late", b"/dev/shm", b"tmpfs", 0, b"size=1m,mode=1777")
     os._exit(bool(failed))
-
-
-def one_ipc(config: Config) -> None:
-    """All pods of the node are in one IPC namespace, which is not the node's."""
-    linux = config["linux"]
-    if _is_sandbox(config) and _own_namespace(config, "ipc") and not _own_namespace(config, "user"):
-        if linux.get("sysctl"):
-            return
-
-        def make() -> None:
-            path.touch()
-            subprocess.run(["unshare", f"--ipc={path}", "true"], check=True)
-
-        path = _root() / "one-ipc"
-        _namespace(config, "ipc")["path"] = str(_once(path, make))
 
 
 def one_shm(config: Config) -> None:
@@ -439,7 +424,6 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "used-shm": used_shm,
     "disk-shm": disk_shm,
     "squatted-shm": squatted_shm,
-    "one-ipc": one_ipc,
     "one-shm": one_shm,
     "volume-everywhere": volume_everywhere,
     "odd-volume": odd_volume,

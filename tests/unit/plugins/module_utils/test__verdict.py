@@ -925,6 +925,20 @@ def test_what_does_not_even_fit_before_tells_nothing_of_what_stays() -> None:
         decide("SHM312", changed(after_kill(), "fits", stopped_by="signal:9"))
 
 
+@pytest.mark.parametrize(
+    ("check", "label"), [("SHM205", "put"), ("SHM206", "put"), ("SHM207", "put"), ("SHM201", "write")]
+)
+def test_who_may_not_reserve_memory_tells_nothing_of_sharing(check: str, label: str) -> None:
+    nothing = {"made": False, "wait_began_ns": None, "calls": [failed("fallocate", "EPERM")]}
+    with pytest.raises(Undecided, match="cannot reserve memory"):
+        decide(check, changed(good(check), label, **nothing), phase=GOOD[check][1])
+
+
+def test_a_segment_without_bytes_is_a_lie() -> None:
+    with pytest.raises(Undecided, match="does not tell the truth"):
+        decide("SHM106", changed(good("SHM106"), "read", segment_bytes=0, peer_nonce=None))
+
+
 def test_semaphores_that_nobody_can_make_do_not_miss_each_other() -> None:
     with pytest.raises(Undecided, match="cannot make"):
         decide("SHM212", changed(good("SHM212"), "names", glibc_made=False))
