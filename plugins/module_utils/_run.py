@@ -57,7 +57,8 @@ class Result:
         """The verdict on the cluster: V(UNREACHABLE), or the worst of its checks."""
         if self.problem and self.problem.reason in UNREACHABLE:
             return "UNREACHABLE"
-        if self.checks and all(check["reason"] == "CheckMode" for check in self.checks):
+        reasons = {check["reason"] for check in self.checks}
+        if "CheckMode" in reasons and reasons <= {"CheckMode", "NotAsked"}:
             return _verdict.SKIP
         return _verdict.worst(check["verdict"] for check in self.checks)
 

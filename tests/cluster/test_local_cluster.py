@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -514,6 +515,9 @@ def snapshot() -> dict[str, set[str]]:
     """What of the machine a cluster could leave something on. Other clusters and their pods are left out."""
 
     def lines(*command: str) -> set[str]:
+        # nothing can be said with a tool that a machine lacks
+        if not shutil.which(command[0]):
+            return set()
         return set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines())
 
     def files(*folders: str) -> set[str]:
