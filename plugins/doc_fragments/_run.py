@@ -64,6 +64,7 @@ options:
   accept:
     description:
       - Check ids whose V(FAIL) is accepted, each with a reason. It is V(WARN) then, with the reason.
+      - C(ID@RUNTIMECLASS), for example C(SHM101@gvisor), accepts it under that RuntimeClass alone.
     type: dict
     default: {}
   resources:

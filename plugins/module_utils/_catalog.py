@@ -175,6 +175,8 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
                 Container("beside", kind="sidecar"),
                 Container("main"),
                 Container("kept", (("/dev/shm", _KEPT),), memory="{grown}"),
+                # the layout that everybody should have: one volume on /dev/shm of both
+                Container("fellow", (("/dev/shm", _KEPT),)),
                 Container("debug", kind="ephemeral"),
             ),
             pods=(Pod(options=PodOptions(restarts=True)),),
@@ -877,6 +879,21 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         ),
         expected="both can be larger than /dev/shm",
         remedy="size the container's memory limit, not /dev/shm, for programs with System V memory (Oracle, PostgreSQL)",
+    ),
+    Check(
+        id="SHM401",
+        name="resize_at_creation",
+        group="resize",
+        question="Is a volume on /dev/shm of two containers one memory, of the size that was asked for when the pod was made?",
+        scenario="life",
+        steps=(
+            *_identities("kept", "fellow"),
+            *_object("kept", "fellow"),
+            Step("fill", "fellow", "fill", {"path": "/dev/shm", "max": "{fill_small}"}, "{fill_small}", fatal=True),
+        ),
+        expected="{small} bytes in both containers, each side reads the other's nonce, ENOSPC after exactly that many",
+        remedy="use a runtime that mounts one volume into all containers instead of making each its own (gVisor needs mount "
+        "hints for some volumes: gvisor#11326); " + _KUBELET,
     ),
     Check(
         id="SHM402",

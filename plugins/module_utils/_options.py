@@ -75,15 +75,16 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         if params[name] < 1:
             raise ValueError(f"{name}: {params[name]} is less than 1 second")
     resources = params["resources"] or {}
+    # an empty name is the cluster's default runtime
+    runtime_classes = tuple(params["runtime_classes"] or [params["runtime_class"]])
     chosen = _plan.Settings(
         namespace=params["namespace"],
         image=params["image"],
         node_selector={str(key): str(value) for key, value in params["node_selector"].items()},
         tolerations=tuple(params["tolerations"]),
-        # an empty name is the cluster's default runtime
-        runtime_classes=tuple(params["runtime_classes"] or [params["runtime_class"]]),
+        runtime_classes=runtime_classes,
         nodes=params["nodes"],
-        accept=_accept(params["accept"]),
+        accept=_accept(params["accept"], runtime_classes),
         cpu_millis=number("resources.cpu", resources.get("cpu") or "250m", _plan.millis, 1, "1m"),
         # below this the runtime itself does not fit into the container's cgroup
         memory_bytes=size(
@@ -116,13 +117,17 @@ def _minimums(minimums: t.Mapping[str, t.Any]) -> _profiles.Minimums:
         raise ValueError(f"minimums: {error}") from None
 
 
-def _accept(accept: t.Mapping[str, t.Any]) -> dict[str, str]:
-    for check, why in accept.items():
+def _accept(accept: t.Mapping[str, t.Any], runtime_classes: t.Collection[str]) -> dict[str, str]:
+    for key, why in accept.items():
+        check, at, runtime_class = str(key).partition("@")
         if check not in _catalog.BY_ID:
             raise ValueError(f"accept: there is no {check}; there are {', '.join(_catalog.BY_ID)}")
+        if at and runtime_class not in runtime_classes:
+            asked = ", ".join(name or "the default runtime" for name in runtime_classes)
+            raise ValueError(f"accept: {key} is about a RuntimeClass that is not asked for; asked is {asked}")
         if not str(why or "").strip():
-            raise ValueError(f"accept: {check} needs a reason")
-    return {check: str(why) for check, why in accept.items()}
+            raise ValueError(f"accept: {key} needs a reason")
+    return {str(key): str(why) for key, why in accept.items()}
 
 
 #: Of a kubeconfig's user, what may be shown. What is not known is secret.

@@ -58,7 +58,7 @@ class Settings:
     minimums: _profiles.Minimums = dataclasses.field(default_factory=dict)
     #: the command that restarts the kubelet of C({node}), for SHM403
     restart_kubelet: tuple[str, ...] = ()
-    #: check id -> why its FAIL is accepted
+    #: check id, or check id@RuntimeClass -> why its FAIL is accepted
     accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -195,6 +195,7 @@ def variables(settings: Settings, run: str) -> dict[str, str]:
         "fill_limit": bound(settings.size_limit_bytes + _BEYOND),
         "beyond_limit": str(settings.size_limit_bytes + _BEYOND),
         "small": str(_SMALL),
+        "fill_small": bound(_SMALL + _BEYOND),
         "beyond_small": str(_SMALL + _BEYOND),
         "charge": str(_CHARGE),
         # with what was charged before, too much for a container of this memory; without it, not

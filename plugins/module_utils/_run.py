@@ -33,6 +33,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
 _ANCHOR_SLACK: t.Final = 30
 
+#: Where no check is meant to be asked.
+_FOR_NONE: t.Final = frozenset({"NotLinux"})
+
 #: Scenarios that are asked side by side: neither the API server nor a node must feel a run.
 _AT_ONCE: t.Final = 12
 
@@ -255,15 +258,20 @@ def _judge_all(
     """The verdicts on one target. If a control does not hold there, nothing is decided there."""
     controls = [_judge(check, result, target, settings) for check in _catalog.CONTROLS]
     judged = [_judge(check, result, target, settings) for check in checks]
-    broken = next((control for control in controls if control["verdict"] in (_verdict.FAIL, _verdict.ERROR)), None)
-    for check in judged:
-        if broken and check["verdict"] in (_verdict.PASS, _verdict.FAIL, _verdict.WARN):
-            told = f"could not tell: cluster {result.cluster}, {broken['id']} does not hold: {broken['observed']}"
-            check.update(
-                verdict=_verdict.ERROR, reason="ControlFailed", observed=told, remedy=REMEDIES["ControlFailed"]
-            )
+    broken = [control for control in controls if control["verdict"] in (_verdict.FAIL, _verdict.ERROR)]
+    for check, one in zip(checks, judged, strict=True):
+        control = next((control for control in broken if _leans(check, control["id"])), None)
+        if control and one["verdict"] in (_verdict.PASS, _verdict.FAIL, _verdict.WARN):
+            told = f"could not tell: cluster {result.cluster}, {control['id']} does not hold: {control['observed']}"
+            one.update(verdict=_verdict.ERROR, reason="ControlFailed", observed=told, remedy=REMEDIES["ControlFailed"])
     result.controls += controls
     result.checks += judged
+
+
+def _leans(check: _catalog.Check, control: str) -> bool:
+    """Whether a check leans on a control: who asks the API server alone needs no probe that works."""
+    asks_probe = not _catalog.SCENARIOS[check.scenario].dry
+    return asks_probe or not any(one.steps for one in _catalog.CONTROLS if one.id == control)
 
 
 def _judge(check: _catalog.Check, result: Result, target: _Target | None, settings: _plan.Settings) -> dict[str, t.Any]:
@@ -324,7 +332,7 @@ def _decide(
         context = _verdict.Context(settings, target.target.node, plan, asked.after, values, stored)
         try:
             decision = _verdict.RULES[check.id](t.cast(_verdict.Observations, answers), context)
-            return _verdict.accepted(decision, check, settings)
+            return _verdict.accepted(decision, check, settings, target.target.runtime_class)
         except Undecided as undecided:
             problem = undecided
         except (KeyError, TypeError, ValueError) as error:
@@ -332,7 +340,7 @@ def _decide(
             problem = Undecided("Internal", f"the rule of {check.id} cannot read the evidence: {error!r}")
     if problem is None:
         problem = Undecided("NoNode", "there is no node to ask")
-    if problem.reason in check.skips:
+    if problem.reason in check.skips | _FOR_NONE:
         return _verdict.SKIP, problem.reason, f"not applicable: {problem}", problem.remedy
     return _verdict.ERROR, problem.reason, f"could not tell: cluster {result.cluster}, {problem}", problem.remedy
 

@@ -777,6 +777,19 @@ def _beyond(seen: Observations, context: Context) -> Decision:
     return Decision(FAIL, f"{told} ({_failed(beyond)})")
 
 
+def _resize_at_creation(seen: Observations, context: Context) -> Decision:
+    kept, fellow = seen["who_kept"], seen["who_fellow"]
+    wanted = int(context.variables["small"])
+    missed = (
+        _not_memory(fellow)
+        or _is_size(kept, wanted, "sizeLimit")
+        or _is_size(fellow, wanted, "sizeLimit")
+        or _object_met(seen)
+    )
+    shown = f"{_shown(fellow.facts)} in both, both nonces and the sentence crossed"
+    return missed or _enforced(seen, context, "fellow", _size(fellow), shown)
+
+
 def _same_size(seen: Observations, context: Context) -> Decision:
     sizes = [_size(seen[label]) for label in ("before", "after")]
     return Decision(PASS if sizes[0] == sizes[1] else FAIL, f"{sizes[0]} bytes before, {sizes[1]} after")
@@ -1019,9 +1032,14 @@ def _control_canary(seen: Observations, context: Context) -> Decision:
     return Decision(FAIL, "a damaged output is read")
 
 
-def accepted(decision: Decision, check: _catalog.Check, settings: _plan.Settings) -> tuple[str, str, str, str]:
-    """Verdict, reason, observed and remedy of a decision, after what the user accepts with a reason."""
-    why = settings.accept.get(check.id)
+def accepted(
+    decision: Decision, check: _catalog.Check, settings: _plan.Settings, runtime_class: str
+) -> tuple[str, str, str, str]:
+    """Verdict, reason, observed and remedy of a decision, after what the user accepts with a reason.
+
+    What is accepted under one RuntimeClass alone (V(SHM101@gvisor)) goes before what is accepted everywhere.
+    """
+    why = settings.accept.get(f"{check.id}@{runtime_class}") or settings.accept.get(check.id)
     if decision.verdict == FAIL and why:
         return WARN, "", f"{decision.observed}; accepted: {why}", check.remedy
     return decision.verdict, decision.reason, decision.observed, "" if decision.verdict == PASS else check.remedy
@@ -1067,6 +1085,7 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM313": _flags,
     "SHM315": _read_only,
     "SHM316": _beyond,
+    "SHM401": _resize_at_creation,
     "SHM402": _same_volume,
     "SHM403": _kubelet_restart,
     "SHM404": _same_size,

@@ -137,6 +137,9 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
             if check["name"]:
                 lines.append(f"  expected  {printable(check['expected'])}")
             lines += [f"  observed  {printable(check['observed'])}", f"  remedy    {printable(check['remedy'])}"]
+        for verdict, left in _left_out(one["run"]):
+            nodes = printable(", ".join(left["nodes"]))
+            lines += ["", f"{verdict} {printable(one['cluster'])} {nodes} {left['reason']}: {printable(left['detail'])}"]
         if one["residue"]:
             lines += ["", f"left behind on {printable(one['cluster'])}: {printable(', '.join(one['residue']))}"]
     return [*lines, "", _headline(reports)]
@@ -155,6 +158,12 @@ def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> s
         f"- Node {_cell(target['name'])} ({_cell(versions)}){runtime_class}, image {_cell(target['image'])}, "
         f"run {_cell(run.get('id'))}{stands_for}"
     )
+
+
+def _left_out(run: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Mapping[str, t.Any]]]:
+    """The nodes that nothing was asked of, each kind with what that is called."""
+    for left in run.get("unasked") or ():
+        yield "SKIP" if left["reason"] == "NotLinux" else "left out", left
 
 
 def _check_line(check: t.Mapping[str, t.Any]) -> str:
@@ -176,8 +185,8 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
         lines += ["", f"## {_cell(one['cluster'])}", "", _cell(one["message"]), ""]
         lines += [_target_line(target, one["run"]) for target in one["run"].get("targets") or ()]
         lines += [
-            f"- Left out: {_cell(', '.join(left['nodes']))}: {_cell(left['detail'])}"
-            for left in one["run"].get("unasked") or ()
+            f"- {verdict} {left['reason']}: {_cell(', '.join(left['nodes']))}: {_cell(left['detail'])}"
+            for verdict, left in _left_out(one["run"])
         ]
         lines.append("")
         lines += [_check_line(check) for check in one["checks"]]

@@ -45,6 +45,24 @@ def test_memory_below_what_a_runtime_needs() -> None:
         _options.settings({**PARAMS, "resources": {"cpu": "1", "memory": "1Mi"}})
 
 
+@pytest.mark.parametrize(
+    ("accept", "words"),
+    [
+        ({"SHM999": "why"}, "accept: there is no SHM999"),
+        ({"SHM101": " "}, "accept: SHM101 needs a reason"),
+        ({"SHM101@kata": "why"}, "accept: SHM101@kata is about a RuntimeClass that is not asked for; asked is gvisor"),
+    ],
+)
+def test_what_cannot_be_accepted(accept: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        _options.settings({**PARAMS, "accept": accept, "runtime_class": "gvisor"})
+
+
+def test_what_is_accepted_under_one_runtime_class() -> None:
+    accept = {"SHM101@gvisor": "devices", "SHM103": "why"}
+    assert _options.settings({**PARAMS, "accept": accept, "runtime_classes": ["", "gvisor"]}).accept == accept
+
+
 PLUGIN = {
     "command": "get-token",
     "args": ["--cluster", "production"],

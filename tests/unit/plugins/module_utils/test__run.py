@@ -88,6 +88,22 @@ def test_nothing_is_left_when_nothing_works(fake: FakeCluster) -> None:
     assert fake.objects == {}
 
 
+def test_on_windows_nothing_is_meant_to_be_asked_and_nothing_passes(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}  # type: ignore[dict-item]
+    monkeypatch.setattr(fake, "nodes", lambda: [{**NODE, "status": {**NODE["status"], "nodeInfo": info}}])
+    result = ran()
+    assert [(check["verdict"], check["reason"]) for check in result.checks] == [("SKIP", "NotLinux")]
+    assert result.status == "ERROR"
+
+
+def test_who_asks_the_api_server_alone_needs_no_probe_that_works() -> None:
+    probed, dry = _catalog.BY_ID["SHM301"], _catalog.BY_ID["SHM607"]
+    assert [_run._leans(probed, control.id) for control in _catalog.CONTROLS] == [True, True, True]
+    assert [_run._leans(dry, control.id) for control in _catalog.CONTROLS] == [False, False, True]
+
+
 def test_check_mode_writes_nothing(fake: FakeCluster) -> None:
     result = ran(check_mode=True)
     assert result.status == "SKIP"

@@ -373,6 +373,14 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
         "Running",
     ),
     "SHM316": (steps("lonely", beyond={"sysv_bytes": 17 * MIB, "memfd_bytes": 17 * MIB}), "Running"),
+    "SHM401": (
+        lambda: {
+            **{f"who_{name}": size(name, 16 * MIB)[name] for name in ("kept", "fellow")},
+            **posix_object(),
+            "fill": size("", 16 * MIB)["fill"],
+        },
+        "Running",
+    ),
     "SHM402": (lambda: {**twice(), **posix_object()}, "Running"),
     "SHM403": (lambda: {**twice(), **posix_object(), "restart": seen("@restart_kubelet", restarts=0)}, "Running"),
     "SHM404": (twice, "Running"),
@@ -707,6 +715,11 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM313", "flags", {"dir_mode": "0755"}, "FAIL", "mode 0755"),
         ("SHM315", "flags", {"writable": True}, "FAIL", "can be written"),
         ("SHM316", "beyond", {"memfd_bytes": MIB}, "FAIL", "memfd 1048576"),
+        ("SHM401", "who_kept", {"size_bytes": 64 * MIB}, "FAIL", "not 16777216 (sizeLimit)"),
+        ("SHM401", "who_fellow", {"size_bytes": 64 * MIB}, "FAIL", "not 16777216 (sizeLimit)"),
+        ("SHM401", "who_fellow", {"mount_fs": "ext4"}, "FAIL", "not memory"),
+        ("SHM401", "get", NO_OBJECT, "FAIL", "does not find the object"),
+        ("SHM401", "fill", {"stopped_by": "max", "written_bytes": 17 * MIB}, "FAIL", "not by ENOSPC"),
         ("SHM402", "after", {"size_bytes": 8 * MIB}, "FAIL", "8388608 after"),
         ("SHM402", "after", {"path_dev": "0:9"}, "PASS", "the object is there"),
         ("SHM402", "get", NO_OBJECT, "FAIL", "is gone"),
@@ -992,9 +1005,25 @@ def test_the_canary_notices_a_reader_that_reads_everything(monkeypatch: pytest.M
 def test_an_accepted_failure_is_a_warning_with_its_reason() -> None:
     settings = _plan.Settings(accept={"SHM313": "hardened on purpose"})
     failed_decision = _verdict.Decision("FAIL", "noexec")
-    verdict, _reason, observed, _remedy = _verdict.accepted(failed_decision, _catalog.BY_ID["SHM313"], settings)
+    verdict, _reason, observed, _remedy = _verdict.accepted(failed_decision, _catalog.BY_ID["SHM313"], settings, "")
     assert (verdict, observed) == ("WARN", "noexec; accepted: hardened on purpose")
-    assert _verdict.accepted(failed_decision, _catalog.BY_ID["SHM101"], settings)[0] == "FAIL"
+    assert _verdict.accepted(failed_decision, _catalog.BY_ID["SHM101"], settings, "")[0] == "FAIL"
+
+
+def test_what_is_accepted_under_one_runtime_class_is_not_accepted_under_another() -> None:
+    settings = _plan.Settings(accept={"SHM101@gvisor": "devices", "SHM102@gvisor": "there", "SHM102": "everywhere"})
+    decision = _verdict.Decision("FAIL", "seen")
+
+    def accepted(check: str, runtime_class: str) -> tuple[str, str]:
+        verdict, _reason, observed, _remedy = _verdict.accepted(
+            decision, _catalog.BY_ID[check], settings, runtime_class
+        )
+        return verdict, observed
+
+    assert accepted("SHM101", "gvisor") == ("WARN", "seen; accepted: devices")
+    assert accepted("SHM101", "") == ("FAIL", "seen")
+    assert accepted("SHM102", "gvisor") == ("WARN", "seen; accepted: there")
+    assert accepted("SHM102", "") == ("WARN", "seen; accepted: everywhere")
 
 
 def test_a_writer_with_memory_enough_is_not_killed() -> None:
