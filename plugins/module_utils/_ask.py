@@ -400,14 +400,14 @@ class Scenario:
             refused = self._refused(session, step)
         if refused:
             told = f"process 1, which would end the container, is not its own or cannot be ended ({refused})"
-            raise Undecided("ControlFailed", told, f"container {step.container} of pod {self._common.namespace}/{name}")
+            raise Undecided("PremiseFailed", told, f"container {step.container} of pod {self._common.namespace}/{name}")
         with self._in_step(step):
             after = self._wait_for(
                 name, lambda pod: _status.running(pod, step.container, restarts), f"{step.container} did not restart"
             )
             if _status.made_anew(before, after, step.container):
                 told = "the whole pod was started anew, not the container alone"
-                raise Undecided("ControlFailed", told, f"pod {self._common.namespace}/{name}")
+                raise Undecided("PremiseFailed", told, f"pod {self._common.namespace}/{name}")
         session.close()
         self._connect(step.container)
         return _done(step, restarts=restarts)

@@ -339,7 +339,7 @@ class Cluster:
             texts[layout.path("etc", f"{binary}.kubeconfig")] = credentials(f"system:{binary}", binary)
         if settings.v2_node:
             own = document(f"system:node:{v2.node(layout.name)}", "v2-kubelet-client")
-            texts |= v2.texts(layout, settings.feature_gates, settings.kubelet_config, own)
+            texts |= v2.texts(layout, settings.feature_gates, settings.kubelet_config, settings.handlers, own)
         return texts
 
     def _write_files(self) -> None:
@@ -567,7 +567,9 @@ class Cluster:
                     "v2-node",
                     "/api/v1/nodes",
                     second,
-                    lambda node: config.node_ready(node, kubelet_since if "v2-node" in self._children else "", ()),
+                    lambda node: config.node_ready(
+                        node, kubelet_since if "v2-node" in self._children else "", handlers
+                    ),
                 )
             )
         for what, component, path, item, condition in awaited:

@@ -83,10 +83,15 @@ def components(layout: Layout) -> list[Component]:
 
 
 def texts(
-    layout: Layout, gates: t.Mapping[str, bool], overrides: t.Mapping[str, t.Any], kubeconfig: dict[str, t.Any]
+    layout: Layout,
+    gates: t.Mapping[str, bool],
+    overrides: t.Mapping[str, t.Any],
+    handlers: t.Mapping[str, str],
+    kubeconfig: dict[str, t.Any],
 ) -> dict[str, str]:
     """All files of the node, by path.
 
+    :param handlers: further OCI runtimes, which the guest sees where the machine has them, but for those in /tmp.
     :param kubeconfig: the node's, for the API server as the machine reaches it.
     """
     guest = _guest(layout)
@@ -106,7 +111,7 @@ def texts(
     kubelet = config.kubelet_config(guest, gates, overrides, "")
     return {
         layout.path("v2", "init"): _init(layout),
-        _file(layout, "containerd.toml"): config.containerd_config(guest, {}, restrict_oom_score_adj=False),
+        _file(layout, "containerd.toml"): config.containerd_config(guest, handlers, restrict_oom_score_adj=False),
         _file(layout, "kubelet.json"): config.text(config.merged(kubelet, own)),
         _file(layout, "cni/10-podshm.conflist"): config.text(config.cni_config(guest)),
         _file(layout, "kubelet.kubeconfig"): json.dumps(

@@ -59,6 +59,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     # rules that take a check out
     "NotAsked": "give the option that the check names, if you want an answer",
     "CheckMode": "run without check mode to get a verdict",
+    "PremiseFailed": "read the message: what the check builds on does not hold here, so it decides nothing; mend that first",
     "ControlFailed": "look at the control check first; the verdict leans on it",
     "Interrupted": "run again",
     "Internal": "report this as a bug of podshm, with the message",

@@ -23,7 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _stored,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Undecided
 
 PASS: t.Final = "PASS"
 FAIL: t.Final = "FAIL"
@@ -148,7 +148,7 @@ def _meeting(seen: Observations) -> Decision | None:
 def _made(create: Observation, fact: str, what: str) -> None:
     """Whether an object is of this run: one that was there already says nothing about sharing."""
     if not _told(create, fact) and any(record.get("errno") == "EEXIST" for record in create.calls):
-        raise Undecided("ControlFailed", f"a foreign {what} has the run's own name: the IPC namespace is not the pod's")
+        raise Undecided("PremiseFailed", f"a foreign {what} has the run's own name: the IPC namespace is not the pod's")
     _reserved(create)
 
 
@@ -156,19 +156,19 @@ def _reserved(maker: Observation) -> None:
     """The probe reserves its objects. Where it may not, that says nothing about sharing; no room is another thing."""
     errno = _errno(maker, "fallocate")
     if errno and errno != "ENOSPC":
-        raise Undecided("ControlFailed", f"the probe cannot reserve memory here (fallocate: {errno}): see SHM308")
+        raise Undecided("PremiseFailed", f"the probe cannot reserve memory here (fallocate: {errno}): see SHM308")
 
 
 def _ours(maker: Observation, finder: Observation, what: str) -> None:
     """Whether what was found where nothing should be is what this run made: only its nonce tells."""
     if finder.facts.get("peer_nonce") != maker.nonce:
-        raise Undecided("ControlFailed", f"a foreign {what} has the run's own name, and is not the one that was made")
+        raise Undecided("PremiseFailed", f"a foreign {what} has the run's own name, and is not the one that was made")
 
 
 def _crossed(sender: Observation, receiver: Observation, where: str) -> Decision | None:
     """Nothing when the receiver read the sender's nonce and the sentence, else the FAIL."""
     if receiver.facts.get("segment_bytes") == 0:
-        raise Undecided("ControlFailed", "the kernel says that the segment has no bytes: it does not tell the truth")
+        raise Undecided("PremiseFailed", "the kernel says that the segment has no bytes: it does not tell the truth")
     if receiver.facts.get("peer_nonce") != sender.nonce:
         return Decision(FAIL, f"the second container reads something else {where}")
     if receiver.facts.get("text") != _catalog.SENTENCE:
@@ -219,7 +219,7 @@ def _sysv_shm_private_path(seen: Observations, context: Context) -> Decision:
 def _posix_shm_sem(seen: Observations, context: Context) -> Decision:
     write, read = seen["write"].facts, seen["read"].facts
     if "text" not in write and _errno(seen["write"], "shm_open") == "EEXIST":
-        raise Undecided("ControlFailed", "a foreign object has the run's own name: /dev/shm is not the pod's alone")
+        raise Undecided("PremiseFailed", "a foreign object has the run's own name: /dev/shm is not the pod's alone")
     _reserved(seen["write"])
     # each side gets as far as waiting for the other, or it cannot use the mechanism at all
     for name, observation in (("writer", seen["write"]), ("reader", seen["read"])):
@@ -265,8 +265,15 @@ def _killed(fill: Observation) -> str:
     if stopped == "OOMKilled":
         return "the container was killed (OOMKilled)"
     if stopped.startswith("signal:"):
-        return f"the writer was killed by {stopped} after {_told(fill, 'written_bytes')} bytes"
+        return f"the writer was killed by {_ending(stopped)} after {_told(fill, 'written_bytes')} bytes"
     return ""
+
+
+def _ending(stopped: object) -> str:
+    """How a child of the probe ended, for people: signals by name."""
+    number = str(stopped).removeprefix("signal:")
+    known = {"7": "SIGBUS", "9": "SIGKILL", "11": "SIGSEGV", "31": "SIGSYS"}
+    return str(stopped) if number == stopped else known.get(number, f"signal {number}")
 
 
 def _enforced(seen: Observations, context: Context, container: str, size: int, shown: str) -> Decision:
@@ -282,8 +289,10 @@ def _enforced(seen: Observations, context: Context, container: str, size: int, s
     written, stopped, free = (_told(fill, name) for name in ("written_bytes", "stopped_by", "available_bytes"))
     if not _told(fill, "verified"):
         return Decision(FAIL, f"{shown}, but what was written is not what is read back")
-    if stopped == "max" and context.settings.max_write_bytes < size:
+    if stopped == "max" and context.settings.max_write_bytes <= size:
         return Decision(WARN, f"{shown}, {written} bytes written; the option max_write kept from filling it")
+    if stopped == "max":
+        return Decision(FAIL, f"{shown}, but it does not end there: all of {written} bytes could be written")
     if stopped != "ENOSPC":
         return Decision(FAIL, f"{shown}, but writing stopped after {written} bytes by {stopped}, not by ENOSPC")
     if written != free:
@@ -385,10 +394,10 @@ def _sysv_sem_wake(seen: Observations, context: Context) -> Decision:
     if not _told(seen["remove"], "gone"):
         return Decision(FAIL, "the semaphore stays after IPC_RMID")
     if _told(wait, "wait_began_ns") > _told(post, "posted_at_ns"):
-        raise Undecided("ControlFailed", "the peer began to wait only after the post: nothing was woken")
+        raise Undecided("PremiseFailed", "the peer began to wait only after the post: nothing was woken")
     micros = (_told(wait, "wait_ended_ns") - _told(post, "posted_at_ns")) // 1000
     if micros < 0:
-        raise Undecided("ControlFailed", "the peer was woken before the post: its wait is none, or its clock another")
+        raise Undecided("PremiseFailed", "the peer was woken before the post: its wait is none, or its clock another")
     return Decision(PASS, f"the blocked peer was woken {micros} microseconds after the post ({who})")
 
 
@@ -396,7 +405,7 @@ def _message(seen: Observations, context: Context) -> Decision:
     create, send, receive = seen["create"], seen["send"], seen["receive"]
     who = _namespaces(seen)
     if not _told(create, "made") and _failed(create).endswith("EMFILE"):
-        raise Undecided("ControlFailed", "RLIMIT_MSGQUEUE of the pod's user is used up on this node (EMFILE)")
+        raise Undecided("PremiseFailed", "RLIMIT_MSGQUEUE of the pod's user is used up on this node (EMFILE)")
     _made(create, "made", "queue")
     if not create.facts["made"]:
         return Decision(FAIL, f"the first container cannot make a queue ({_failed(create)})")
@@ -428,7 +437,7 @@ def _devshm_identity(seen: Observations, context: Context) -> Decision:
     put = seen["put"]
     _made(put, "made", "object")
     if not put.facts["made"]:
-        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+        raise Undecided("PremiseFailed", f"the first container cannot make an object ({_failed(put)})")
     # the content decides: sandboxed runtimes number their devices per container (gVisor)
     devices = ", ".join(f"{name} {_told(who, 'path_dev')}:{_told(who, 'path_ino')}" for name, who in names.items())
     gets = {name: seen[f"get_{name}"] for name in names if name != "first"}
@@ -504,7 +513,7 @@ def _absent_object(seen: Observations) -> Decision | None:
     put, get = seen["put"], seen["get"]
     _made(put, "made", "object")
     if not put.facts["made"]:
-        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+        raise Undecided("PremiseFailed", f"the first container cannot make an object ({_failed(put)})")
     if _told(get, "found"):
         _ours(put, get, "object")
         return Decision(FAIL, "the second container finds the object")
@@ -525,7 +534,7 @@ def _two_users(rule: Rule) -> Rule:
     def judge(seen: Observations, context: Context) -> Decision:
         users = [_told(seen[label], "uid") for label in ("who_first", "who_guest")]
         if users[0] == users[1]:
-            raise Undecided("ControlFailed", f"both containers run as user {users[0]}: nothing was tried")
+            raise Undecided("PremiseFailed", f"both containers run as user {users[0]}: nothing was tried")
         return rule(seen, context)
 
     return judge
@@ -534,7 +543,7 @@ def _two_users(rule: Rule) -> Rule:
 def _posix_users(seen: Observations, context: Context) -> Decision:
     put, get = seen["put_masked"], seen["get_masked"]
     if not _told(put, "made"):
-        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+        raise Undecided("PremiseFailed", f"the first container cannot make an object ({_failed(put)})")
     if _told(get, "writable"):
         return Decision(FAIL, "umask 022 does not keep another user from writing")
     return _object_met(seen) or Decision(
@@ -563,7 +572,7 @@ def _in_own_users(rule: Rule) -> Rule:
 def _semaphore_names(seen: Observations, context: Context) -> Decision:
     names = seen["names"]
     if not _told(names, "glibc_made") or not _told(names, "musl_made"):
-        raise Undecided("ControlFailed", f"the container cannot make a semaphore's file ({_failed(names)})")
+        raise Undecided("PremiseFailed", f"the container cannot make a semaphore's file ({_failed(names)})")
     met = [
         f"{mine}'s finds {other}'s"
         for mine, other in (("musl", "glibc"), ("glibc", "musl"))
@@ -577,17 +586,17 @@ def _tried(seen: Observations) -> tuple[bool, bool, str]:
     hold, attempt = seen["hold"], seen["try"]
     spaces = [_told(observation, "ns_pid") for label, observation in seen.items() if label.startswith("who_")]
     if not _told(hold, "locked"):
-        raise Undecided("ControlFailed", f"the first container cannot take its own mutex ({_failed(hold)})")
+        raise Undecided("PremiseFailed", f"the first container cannot take its own mutex ({_failed(hold)})")
     if not _told(attempt, "found"):
         raise Undecided(
-            "ControlFailed", f"the second container does not find the mutex ({_failed(attempt)}): see SHM202"
+            "PremiseFailed", f"the second container does not find the mutex ({_failed(attempt)}): see SHM202"
         )
     threads = [_told(observation, "tid") for observation in (hold, attempt)]
     got = _told(attempt, "result")
     told = f"held by thread {threads[0]}, tried by thread {threads[1]}: {'granted' if got == '0' else got}"
     one = spaces[0] == spaces[1]
     if not one and threads[0] != threads[1]:
-        raise Undecided("ControlFailed", f"{told}: unequal ids try nothing")
+        raise Undecided("PremiseFailed", f"{told}: unequal ids try nothing")
     return one, bool(attempt.facts["granted"]), told
 
 
@@ -610,9 +619,11 @@ def _mutex_together(seen: Observations, context: Context) -> Decision:
 def _protected_regular(seen: Observations, context: Context) -> Decision:
     policy, put, get = seen["policy"], seen["put"], seen["get"]
     if not _told(put, "made"):
-        raise Undecided("ControlFailed", f"the first container cannot make an object ({_failed(put)})")
+        raise Undecided("PremiseFailed", f"the first container cannot make an object ({_failed(put)})")
     level = policy.facts.get("protected_regular")
     opened = bool(_told(get, "found"))
+    if opened and get.facts.get("peer_nonce") != put.nonce:
+        raise Undecided("PremiseFailed", "what was opened is not the first container's object: see SHM202")
     refused = _errno(get, "shm_open") == "EACCES"
     told = f"fs.protected_regular is {'unknown' if level is None else level}, O_CREAT is {'allowed' if opened else _failed(get)}"
     if (opened and not level) or (refused and level != 0):
@@ -671,7 +682,7 @@ def _sparse(seen: Observations, context: Context) -> Decision:
     who, touch = seen["who_lonely"], seen["touch"]
     touched, stopped, size = _told(touch, "touched_bytes"), _told(touch, "stopped_by"), _size(who)
     _small_enough(size, context)
-    told = f"{stopped} after {touched} of {size} bytes"
+    told = f"{_ending(stopped)} after {touched} of {size} bytes"
     return Decision(PASS if stopped == "signal:7" and touched == size else FAIL, told)
 
 
@@ -679,43 +690,50 @@ def _small_enough(size: int, context: Context) -> None:
     """Beyond a size that is larger than asked for, nothing was tried."""
     asked = int(context.variables["small"])
     if size > asked:
-        raise Undecided("ControlFailed", f"the volume has {size} bytes, though its sizeLimit is {asked}: see SHM303")
+        raise Undecided("PremiseFailed", f"the volume has {size} bytes, though its sizeLimit is {asked}: see SHM303")
+
+
+_FILL_OFF: t.Final = Decision(SKIP, "not asked: the option fill is off", "NotAsked")
 
 
 def _writable(fill: Observation) -> None:
     """Who cannot write at all is not killed by writing."""
     for call in ("statfs", "open"):
         if _errno(fill, call):
-            raise Undecided("ControlFailed", f"nothing can be written ({call}: {_errno(fill, call)}): see SHM301")
+            raise Undecided("PremiseFailed", f"nothing can be written ({call}: {_errno(fill, call)}): see SHM301")
 
 
 def _memory_first(seen: Observations, context: Context) -> Decision:
     fill = seen.get("fill")
     if fill is None:
-        return Decision(WARN, "not tried: fill is off")
+        return _FILL_OFF
     _writable(fill)
     limit = context.container_limit("tight")
     if limit is None:
-        raise Undecided("ControlFailed", "the cluster left the container without a memory limit")
+        raise Undecided("PremiseFailed", "the cluster left the container without a memory limit")
     if limit >= min(context.settings.default_size_bytes, context.settings.max_write_bytes):
-        return Decision(WARN, f"not tried: the container may have {limit} bytes, more than may be written")
+        most = min(context.settings.default_size_bytes, context.settings.max_write_bytes)
+        return Decision(
+            SKIP, f"not asked: the container may have {limit} bytes, of which {most} may be written", "NotAsked"
+        )
     if _told(fill, "stopped_by") == "OOMKilled":
         return Decision(PASS, f"{_killed(fill)} with a memory limit of {limit}")
     written, stopped = _told(fill, "written_bytes"), _told(fill, "stopped_by")
-    told = f"{stopped} after {written} bytes with a memory limit of {limit}"
+    told = f"{_ending(stopped)} after {written} bytes with a memory limit of {limit}"
     return Decision(PASS if stopped == "signal:9" and written <= limit else FAIL, told)
 
 
 def _after_kill(seen: Observations, context: Context) -> Decision:
     if not {"fits", "kill", "again"} <= seen.keys():
-        return Decision(WARN, "not tried: fill is off")
+        return _FILL_OFF
     size, most = (int(context.variables[name]) for name in ("charge", "nearly_all"))
     _writable(seen["fits"])
     if _told(seen["fits"], "stopped_by") != "max":
         stopped = _told(seen["fits"], "stopped_by")
-        raise Undecided("ControlFailed", f"{most} bytes do not fit before anything is left ({stopped})")
+        raise Undecided("PremiseFailed", f"{most} bytes do not fit before anything is left ({_ending(stopped)})")
     if not _killed(seen["kill"]):
-        raise Undecided("ControlFailed", f"nothing was killed ({_told(seen['kill'], 'stopped_by')}): see SHM310")
+        stopped = _ending(_told(seen["kill"], "stopped_by"))
+        raise Undecided("PremiseFailed", f"nothing was killed ({stopped}): see SHM310")
     lost = _kept_object(seen, "the container before its restart")
     if lost:
         return lost
@@ -732,7 +750,7 @@ def _after_kill(seen: Observations, context: Context) -> Decision:
 def _charge(seen: Observations, context: Context) -> Decision:
     put = seen["put"]
     if not _told(put, "made") or not _told(seen["get"], "found"):
-        raise Undecided("ControlFailed", f"the object could not be shared ({_failed(put)}, {_failed(seen['get'])})")
+        raise Undecided("PremiseFailed", f"the object could not be shared ({_failed(put)}, {_failed(seen['get'])})")
     usage = {}
     for role, before, after in (("writer", "who_first", "writer"), ("reader", "who_second", "reader")):
         facts = [seen[label].facts.get("memory_usage_bytes") for label in (before, after)]
@@ -815,7 +833,7 @@ def _volume_resized(seen: Observations, wanted: int) -> Decision | None:
     resize, after = seen["resize"], _size(seen["after"])
     told = f"{_size(seen['before'])} bytes before, {after} after"
     if _size(seen["before"]) == wanted:
-        raise Undecided("ControlFailed", f"{told}: it had that size already, nothing was tried")
+        raise Undecided("PremiseFailed", f"{told}: it had that size already, nothing was tried")
     if not _told(resize, "resized"):
         return Decision(FAIL, f"{told}: {_told(resize, 'problem')}")
     return None if after == wanted else Decision(FAIL, f"{told}, not {wanted}, though the kubelet says that it is done")
@@ -835,10 +853,10 @@ def _volume_shrink(seen: Observations, context: Context) -> Decision:
 def _volume_used(seen: Observations, context: Context) -> Decision:
     fill = seen.get("fill")
     if fill is None:
-        return Decision(WARN, "not tried: fill is off")
+        return _FILL_OFF
     used, wanted = _told(fill, "written_bytes"), int(context.variables["too_small"])
     if used <= wanted:
-        return Decision(WARN, f"not tried: the option max_write leaves {used} bytes in use")
+        return Decision(SKIP, f"not asked: the option max_write leaves {used} bytes in use", "NotAsked")
     before, after = _size(seen["before"]), _size(seen["after"])
     told = f"{before} bytes before, {after} after it was to be {wanted} with {used} in use"
     if after != before or _told(seen["resize"], "resized"):
@@ -850,7 +868,7 @@ def _isolation_sysv(seen: Observations, context: Context) -> Decision:
     create, read = seen["create"], seen["read"]
     _made(create, "attached", "segment")
     if not create.facts["attached"]:
-        raise Undecided("ControlFailed", f"the first pod cannot make a segment ({_failed(create)})")
+        raise Undecided("PremiseFailed", f"the first pod cannot make a segment ({_failed(create)})")
     if _told(read, "found"):
         _ours(create, read, "segment")
         return Decision(FAIL, f"the second pod finds the segment ({_namespaces(seen)})")
@@ -876,7 +894,7 @@ def _node_views(seen: Observations) -> tuple[dict[str, t.Any], dict[str, bool]]:
     spaces = {name: _told(seen[f"who_{name}"], "ns_ipc") for name in ("ipc", "path", "plain")}
     _made(put, "made", "object")
     if not put.facts["made"]:
-        raise Undecided("ControlFailed", f"the pod with hostIPC cannot make an object ({_failed(put)})")
+        raise Undecided("PremiseFailed", f"the pod with hostIPC cannot make an object ({_failed(put)})")
     gets = {name: seen[f"get_{name}"] for name in ("path", "plain")}
     found = {name: bool(_told(get, "found")) and get.facts.get("peer_nonce") == put.nonce for name, get in gets.items()}
     return spaces, found
@@ -991,9 +1009,11 @@ def _limits_errno(seen: Observations, context: Context) -> Decision:
 
 def _huge_pages(seen: Observations, context: Context) -> Decision:
     total, stopped = seen["sysctls"].facts.get("hugepages_total", 0), _told(seen["huge"], "stopped_by")
-    told = f"{total} huge pages on the node, a mapping ends in {stopped}"
-    if str(stopped).startswith("signal:"):
+    told = f"{total} huge pages on the node, a mapping ends in {_ending(stopped)}"
+    if str(stopped) == "signal:7":
         return Decision(WARN, f"{told}: programs that try huge pages die of a Bus error that is not /dev/shm's")
+    if str(stopped).startswith("signal:"):
+        raise Undecided("PremiseFailed", f"{told}, which is no Bus error: something else killed the child")
     return Decision(PASS, told)
 
 
@@ -1042,7 +1062,8 @@ def accepted(
     why = settings.accept.get(f"{check.id}@{runtime_class}") or settings.accept.get(check.id)
     if decision.verdict == FAIL and why:
         return WARN, "", f"{decision.observed}; accepted: {why}", check.remedy
-    return decision.verdict, decision.reason, decision.observed, "" if decision.verdict == PASS else check.remedy
+    remedy = {PASS: "", SKIP: REMEDIES.get(decision.reason, "")}.get(decision.verdict, check.remedy)
+    return decision.verdict, decision.reason, decision.observed, remedy
 
 
 RULES: t.Final[dict[str, Rule]] = {

@@ -18,13 +18,14 @@ options:
   checks:
     description:
       - The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or
-        tags (V(basic)). By default all of the catalog, and the controls that are part of every run.
+        tags (V(basic), V(postgresql)). A word after C(!) leaves out what it names.
+      - By default all of the catalog, and the controls that are part of every run.
     type: list
     elements: str
     default: []
   verbose:
     description:
-      - Whether to print also what is expected, and what to do otherwise.
+      - Whether to print also tags, pods, what is expected, what to do otherwise, and the page.
     type: bool
     default: false
 attributes:
@@ -77,6 +78,14 @@ checks:
       elements: str
       returned: always
       sample: [basic]
+    scenario:
+      description: The pods that it is asked in. Checks of one scenario share them.
+      type: str
+      returned: always
+    page:
+      description: Where its page is, with what it proves, how it is measured, the fix and the sources.
+      type: str
+      returned: always
     question:
       description: What it asks.
       type: str

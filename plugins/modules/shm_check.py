@@ -24,7 +24,8 @@ options:
   checks:
     description:
       - The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or
-        tags (V(basic)). By default all of the catalog.
+        tags (V(basic), V(postgresql); M(abcdesktopio.podshm.shm_catalog) lists them). By default all of the catalog.
+      - A word after C(!) leaves out what it names, of what the others name, or of the catalog.
     type: list
     elements: str
     default: []

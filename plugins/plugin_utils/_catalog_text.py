@@ -12,6 +12,9 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan
 
+#: Where the page of a check is.
+_PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/checks/{id}.md"
+
 
 def entry(check: _catalog.Check) -> dict[str, t.Any]:
     """A check as a person or a program reads it, with the sizes that hold when nothing is set."""
@@ -22,10 +25,12 @@ def entry(check: _catalog.Check) -> dict[str, t.Any]:
         "name": check.name,
         "group": check.group,
         "tags": sorted(check.tags),
+        "scenario": _catalog.SCENARIOS[check.scenario].layout,
         "question": check.question.format_map(values),
         "expected": check.expected.format_map(values),
         "remedy": check.remedy,
         "skips": sorted(check.skips),
+        "page": _PAGES.format(id=check.id),
     }
 
 
@@ -38,12 +43,13 @@ def entries(words: t.Sequence[str]) -> list[dict[str, t.Any]]:
 
 
 def lines(listed: t.Sequence[dict[str, t.Any]], verbose: bool) -> list[str]:
-    """A line for each check; with C(verbose) also what is expected and what to do otherwise."""
-    rows = [[one["id"], one["group"], ",".join(one["tags"]) or "-", one["question"]] for one in listed]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    """A line for each check, and the tags; with C(verbose) also its pods, what is expected, the remedy and its page."""
+    width = max(len(one["group"]) for one in listed)
     told = []
-    for one, row in zip(listed, rows, strict=True):
-        told.append("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+    for one in listed:
+        told.append(f"{one['id']}  {one['group'].ljust(width)}  {one['question']}")
         if verbose:
-            told += [f"  expected  {one['expected']}", f"  remedy    {one['remedy']}", ""]
-    return told
+            told.append(f"  tags      {', '.join(one['tags']) or '-'}")
+            told += [f"  {part:9} {one[part]}" for part in ("scenario", "expected", "remedy", "page")]
+            told.append("")
+    return [*told, *([] if verbose else [""]), f"Tags: {', '.join(sorted(_catalog.TAGS))}"]

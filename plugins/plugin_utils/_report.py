@@ -139,7 +139,10 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
             lines += [f"  observed  {printable(check['observed'])}", f"  remedy    {printable(check['remedy'])}"]
         for verdict, left in _left_out(one["run"]):
             nodes = printable(", ".join(left["nodes"]))
-            lines += ["", f"{verdict} {printable(one['cluster'])} {nodes} {left['reason']}: {printable(left['detail'])}"]
+            lines += [
+                "",
+                f"{verdict} {printable(one['cluster'])} {nodes} {left['reason']}: {printable(left['detail'])}",
+            ]
         if one["residue"]:
             lines += ["", f"left behind on {printable(one['cluster'])}: {printable(', '.join(one['residue']))}"]
     return [*lines, "", _headline(reports)]

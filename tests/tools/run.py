@@ -175,7 +175,8 @@ def test_clusters() -> list[Command]:
 
 def worlds() -> list[Command]:
     """Return the confusion tables: all checks in all false worlds, on clusters of their own."""
-    return [pytest("worlds", "--capture=no", "tests/worlds/test_worlds.py", "tests/worlds/test_policies.py")]
+    tables = [f"tests/worlds/test_{name}.py" for name in ("worlds", "policies", "kubelets")]
+    return [pytest("worlds", "--capture=no", *tables)]
 
 
 def gvisor() -> list[Command]:

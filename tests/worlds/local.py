@@ -1,6 +1,6 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A local cluster for the tests of one file, with settings of its own."""
+"""A local cluster for the tests of one file, with settings and runtimes of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import subprocess
 import sys
 import typing as t
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cluster"))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
-import harness
+import harness  # noqa: E402
+import oci  # noqa: E402
 
 
 def _playbook(file: str, name: str, variables: dict[str, t.Any]) -> None:
@@ -25,14 +26,37 @@ def _playbook(file: str, name: str, variables: dict[str, t.Any]) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
+    """The runtimes of false worlds (oci.py), for the variable local_cluster_handlers; their wrappers are in the folder."""
+    handlers = {}
+    for world in worlds:
+        wrapper = folder / world
+        # Python only where something is edited: a runtime is called a dozen times per container
+        wrapper.write_text(
+            '#!/bin/sh\ncase " $* " in *" create "*|*" exec "*|*" update "*)'
+            f' exec {sys.executable} -S {oci.__file__} {world} "$@";; esac\nexec runc "$@"\n'
+        )
+        wrapper.chmod(0o755)
+        handlers[world] = str(wrapper)
+    return handlers
+
+
+def start(name: str, **variables: t.Any) -> harness.Cluster:
+    """Start a cluster, or give one that runs other settings.
+
+    :param variables: of the role local_cluster.
+    """
+    _playbook("playbooks/clusters.yml", name, variables)
+    return harness.Cluster(name)
+
+
 @contextlib.contextmanager
 def cluster(name: str, **variables: t.Any) -> t.Iterator[harness.Cluster]:
     """Start it, and remove it when the block ends.
 
     :param variables: of the role local_cluster.
     """
-    _playbook("playbooks/clusters.yml", name, variables)
     try:
-        yield harness.Cluster(name)
+        yield start(name, **variables)
     finally:
         _playbook("playbooks/clusters_clean.yml", name, {})

@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 import zlib
 
@@ -383,6 +384,56 @@ def _deny(*calls: str, errno: int = 1) -> t.Callable[[Config], None]:
     return edit
 
 
+def _allow_only(call: str, *conditions: dict[str, t.Any]) -> t.Callable[[Config], None]:
+    """A system call that works with some arguments alone. With others it fails as the profile's default has it (EPERM)."""
+
+    def edit(config: Config) -> None:
+        rules = config["linux"].get("seccomp", {}).get("syscalls", [])
+        for rule in rules:
+            rule["names"] = [name for name in rule["names"] if name != call]
+        rules[:] = [rule for rule in rules if rule["names"]]
+        rules.append({"names": [call], "action": "SCMP_ACT_ALLOW", "args": list(conditions)})
+
+    return edit
+
+
+def odd_errno(config: Config) -> None:
+    """A segment of 0 bytes is refused otherwise than programs expect."""
+    _allow_only("shmget", {"index": 1, "value": 0, "op": "SCMP_CMP_NE"})(config)
+
+
+def no_creat(config: Config) -> None:
+    """The container with another user may not open with O_CREAT, whatever fs.protected_regular says."""
+    if _note(config, "container-name") == "guest":
+        for call, index in (("open", 1), ("openat", 2)):
+            flags = {"index": index, "value": os.O_CREAT, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+            _allow_only(call, flags)(config)
+
+
+def unsticky_shm(config: Config) -> None:
+    """Everybody may remove anybody's objects from the default /dev/shm."""
+    for source in _sandbox_shm(config):
+        os.chmod(source, 0o777)
+
+
+def own_volume(config: Config) -> None:
+    """A volume of medium Memory on /dev/shm is another memory of the same size in each container."""
+    for mount in _shm(config):
+        source = pathlib.Path(str(mount["source"]))
+        if _from_kubelet(mount) and source.is_mount():
+            told = os.statvfs(source)
+            kept = [option for option in ("ro",) if option in mount.get("options", ())]
+            _own_tmpfs(mount, f"size={told.f_blocks * told.f_frsize}", *kept)
+
+
+def used_volume(config: Config) -> None:
+    """Of a volume of medium Memory on /dev/shm 4 MiB are used by somebody, from the start."""
+    for mount in _shm(config):
+        path = pathlib.Path(str(mount["source"]), "used")
+        if _from_kubelet(mount) and path.parent.is_mount() and not path.exists():
+            path.write_bytes(bytes(4 << 20))
+
+
 WORLDS: dict[str, t.Callable[[Config], None]] = {
     "own-ipc": own_ipc,
     "own-shm": own_shm,
@@ -431,6 +482,11 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "hidden-processes": hidden_processes,
     "hidden-sysctls": hidden_sysctls,
     "skewed-clock": skewed_clock,
+    "odd-errno": odd_errno,
+    "no-creat": no_creat,
+    "unsticky-shm": unsticky_shm,
+    "own-volume": own_volume,
+    "used-volume": used_volume,
 }
 
 
@@ -439,6 +495,41 @@ EXEC: dict[str, t.Callable[[Config], None]] = {
     "short-writes": short_writes,
     "one-user": one_user,
     "no-queue-budget": no_queue_budget,
+}
+
+
+def _elsewhere_charged(words: list[str]) -> None:
+    """What is exec'd is in the pod's memory cgroup, not in the container's."""
+    told = pathlib.Path(words[words.index("--pid-file") + 1])
+    parent = pathlib.Path("/sys/fs/cgroup/memory", _memory_cgroup(_container_pid())).parent
+    if os.fork():
+        return
+    until = time.monotonic() + 10
+    # nobody tells when runc has started it
+    while time.monotonic() < until and not (told.exists() and told.read_text()):
+        time.sleep(0.002)
+    (parent / "cgroup.procs").write_text(told.read_text())
+    os._exit(0)
+
+
+def _memory_cgroup(pid: int) -> str:
+    """Where the memory of a process is charged, on cgroup v1."""
+    lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+    return next(line.split(":")[2].lstrip("/") for line in lines if line.split(":")[1] == "memory")
+
+
+def _resized_along(words: list[str]) -> None:
+    """With the memory of a container its volumes of medium Memory change."""
+    bundle = pathlib.Path(_state()["bundle"])
+    for mount in _shm(json.loads((bundle / "config.json").read_text(encoding="utf-8"))):
+        if _from_kubelet(mount) and pathlib.Path(mount["source"]).is_mount():
+            subprocess.run(["mount", "-o", "remount,size=32m", mount["source"]], check=True)
+
+
+#: Worlds that do something beside a command of the runtime: the command, and what.
+BESIDE: dict[str, tuple[str, t.Callable[[list[str]], None]]] = {
+    "elsewhere-charged": ("exec", _elsewhere_charged),
+    "resized-along": ("update", _resized_along),
 }
 
 
@@ -504,12 +595,25 @@ def _other_run(data: bytes) -> bytes:
     return _sealed(lambda body: body)(_NONCE.sub(rb"\g<1>" + b"0" * 32, data))
 
 
+def _told(fact: str, one: bytes, other: bytes) -> t.Callable[[bytes], bytes]:
+    """A fact that is told otherwise."""
+    record = b'{"fact":"%s","value":%s}'
+    before, after = (record % (fact.encode("ascii"), value) for value in (one, other))
+    return _sealed(lambda body: body.replace(before, after))
+
+
 _ENDS: list[int] = []
 
 
-def _container_pid() -> int:
+def _state() -> dict[str, t.Any]:
+    """What the runtime knows of the container that the command is about."""
     words = [shutil.which("runc") or "", "--root", sys.argv[sys.argv.index("--root") + 1], "state", sys.argv[-1]]
-    return int(json.loads(subprocess.run(words, check=True, capture_output=True).stdout)["pid"])
+    state: dict[str, t.Any] = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+    return state
+
+
+def _container_pid() -> int:
+    return int(_state()["pid"])
 
 
 def _kill(data: bytes) -> bytes:
@@ -552,6 +656,9 @@ PARTLY: dict[str, t.Callable[[bytes], bytes]] = {
     "dribbled-output": _dribble,
     "other-peer": _sealed(lambda body: _PEER.sub(rb"\g<1>" + b"0" * 32, body)),
     "killed": _kill,
+    # what no kernel at hand can be made to do
+    "one-name": _told("musl_found", b"false", b"true"),
+    "huge-trap": _told("stopped_by", b'"ENOMEM"', b'"signal:7"'),
     "late-shm": _mount_late,
 }
 
@@ -591,6 +698,8 @@ def main() -> None:
             config = json.loads(path.read_text(encoding="utf-8"))
             edits[world](config)
             path.write_text(json.dumps(config), encoding="utf-8")
+    if world in BESIDE and BESIDE[world][0] in words:
+        BESIDE[world][1](words)
     for command, tampers in (("exec", {**TAMPER, **PARTLY}), ("create", LOGS)):
         if command in words and world in tampers:
             _relay(tampers[world])

@@ -38,7 +38,7 @@ EXPECTED = {
     # it runs without cgroups here: nothing is charged, nothing is killed
     "SHM310": "FAIL",
     "SHM311": "FAIL",
-    "SHM312": "ERROR ControlFailed",
+    "SHM312": "ERROR PremiseFailed",
     # two sandboxes with kernels of their own, which number alike
     "SHM501": "WARN",
     # hostIPC leads to the sandbox, though to the node's /dev/shm

@@ -30,13 +30,13 @@ NOTHING = {EVERYTHING: "ERROR", **dict.fromkeys(("SHM405", "SHM406", "SHM407", "
 #: World -> the checks that must not be as in the honest world, and what they must be.
 EXPECTED: Expected = {
     "no-medium": {
-        **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM308"), "FAIL"),
+        **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM308", "SHM401"), "FAIL"),
         # on a disk there is no end that they could go beyond
         **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
     },
-    "no-size-limit": {"SHM303": "FAIL", "SHM308": "FAIL", "SHM309": "ERROR", "SHM316": "ERROR"},
+    "no-size-limit": {"SHM303": "FAIL", "SHM308": "FAIL", "SHM401": "FAIL", "SHM309": "ERROR", "SHM316": "ERROR"},
     "small-size-limit": {
-        **dict.fromkeys(("SHM303", "SHM305", "SHM306"), "FAIL"),
+        **dict.fromkeys(("SHM303", "SHM305", "SHM306", "SHM401"), "FAIL"),
         # it is that small already
         "SHM406": "ERROR",
     },
@@ -59,7 +59,7 @@ EXPECTED: Expected = {
     "injected-sidecar": {"SHM305": "WARN", "SHM312": "WARN"},
     "no-host-ipc": {"SHM503": "SKIP", "SHM504": "SKIP", "SHM607": "WARN"},
     "no-sysctls": {"SHM602": "SKIP", "SHM607": "WARN"},
-    "no-memory-volumes": NOTHING | {"SHM208": "SKIP", "SHM603": "SKIP"},
+    "no-memory-volumes": NOTHING | {"SHM208": "SKIP", "SHM603": "SKIP", "SHM607": "FAIL"},
     "no-ephemeral": {"SHM208": "SKIP"},
     "baseline": {"SHM503": "SKIP", "SHM504": "SKIP"},
     "restricted": {"SHM503": "SKIP", "SHM504": "SKIP"},

@@ -32,19 +32,32 @@ NOT_HERE = {
 }
 
 
+#: What the node sees of the machine, unlike /tmp.
+WRAPPERS = harness.CHECKOUT / ".build" / "v2"
+
+#: A false world: the volume that the kubelet resizes is not the memory that the container has.
+LIAR = "own-volume"
+
+
 @pytest.fixture(scope="module")
 def cluster() -> t.Iterator[harness.Cluster]:
+    WRAPPERS.mkdir(parents=True, exist_ok=True)
     with local.cluster(
-        NAME, local_cluster_v2_node=True, local_cluster_feature_gates=GATES, local_cluster_timeout=300
+        NAME,
+        local_cluster_v2_node=True,
+        local_cluster_feature_gates=GATES,
+        local_cluster_handlers=local.liars(WRAPPERS, [LIAR]),
+        local_cluster_timeout=300,
     ) as started:
         yield started
 
 
-def asked(cluster: harness.Cluster, *checks: str) -> dict[str, dict[str, t.Any]]:
+def asked(cluster: harness.Cluster, *checks: str, runtime_class: str = "") -> dict[str, dict[str, t.Any]]:
     """The answers of the node with cgroup v2."""
     answer = harness.call(
         cluster,
         checks=list(checks),
+        runtime_class=runtime_class,
         node_selector={"kubernetes.io/hostname": f"{NAME}-v2"},
         timeout=900,
         start_timeout=400,
@@ -65,6 +78,15 @@ def test_a_volume_is_resized_in_place(cluster: harness.Cluster) -> None:
     assert checks["SHM405"]["observed"].startswith("16777216 bytes before, 33554432 bytes")
     assert checks["SHM406"]["observed"] == "33554432 bytes before, 8388608 after"
     assert "with 7340032 in use: failed to resize volume kept" in checks["SHM407"]["observed"]
+
+
+def test_a_resize_that_does_not_reach_the_container(cluster: harness.Cluster) -> None:
+    checks = asked(cluster, "SHM401", "SHM405", "SHM406", "SHM407", runtime_class=LIAR)
+    assert {name: check["verdict"] for name, check in checks.items()} == dict.fromkeys(checks, "FAIL")
+    assert checks["SHM405"]["observed"] == (
+        "16777216 bytes before, 16777216 after, not 33554432, though the kubelet says that it is done"
+    )
+    assert checks["SHM406"]["observed"].endswith("not 8388608, though the kubelet says that it is done")
 
 
 def test_the_effective_capacity_and_who_is_charged(cluster: harness.Cluster) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _localc
 ALPHA = config.Layout("alpha", 3)
 LONGEST = config.Layout("a" * 15, config.SLOTS - 1)
 KUBECONFIG = config.kubeconfig(ALPHA, "system:node:alpha-v2", b"ca", b"cert", b"key")
-TEXTS = v2.texts(ALPHA, {"Gate": True}, {"maxPods": 7}, KUBECONFIG)
+TEXTS = v2.texts(ALPHA, {"Gate": True}, {"maxPods": 7}, {"liar": "/opt/liar"}, KUBECONFIG)
 
 
 def test_names_fit_the_limits_of_the_kernel() -> None:
@@ -47,6 +47,10 @@ def test_the_kubelet_has_the_clusters_settings_and_its_own_places() -> None:
     init = TEXTS[ALPHA.path("v2", "init")]
     assert "--node-ip=10.185.3.2 " in init
     assert "--hostname-override=alpha-v2 " in init
+
+
+def test_further_runtimes_are_those_of_the_cluster_too() -> None:
+    assert 'BinaryName = "/opt/liar"' in TEXTS[ALPHA.path("v2", "etc", "containerd.toml")]
 
 
 def test_a_change_of_any_file_restarts_the_node() -> None:

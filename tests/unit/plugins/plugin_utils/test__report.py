@@ -127,7 +127,11 @@ def test_every_target_has_a_row() -> None:
 def test_summary_tells_which_nodes_stand_for_which() -> None:
     target = {"name": "n1", "stands_for": ["n1", "n2"], "runtime_class": "kata", "image": "pause"}
     target |= dict.fromkeys(("architecture", "kernel", "kubelet", "runtime"), "x")
-    run = {"id": "1", "targets": [target], "unasked": [{"nodes": ["w1"], "reason": "NotLinux", "detail": "runs windows"}]}
+    run = {
+        "id": "1",
+        "targets": [target],
+        "unasked": [{"nodes": ["w1"], "reason": "NotLinux", "detail": "runs windows"}],
+    }
     text = _report.summary([report("alpha", "PASS", check("SHM101", "PASS"), run=run)])
     assert "stands for n2" in text
     assert "SKIP NotLinux: w1: runs windows" in text
