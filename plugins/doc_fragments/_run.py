@@ -116,9 +116,12 @@ requirements:
 notes:
   - Creates one Job without pods (the anchor), one ConfigMap per architecture and the pods of the checks, and removes them.
     The anchor owns the others and has a deadline, so that the cluster removes all of it even if this process is killed.
-  - Pods comply with the Pod Security Standard V(restricted).
-  - Needs C(get) and C(list) on nodes, and in the namespace C(create), C(delete), C(get), C(list) and C(watch) on pods,
-    C(create), C(delete) and C(list) on configmaps and jobs, C(get) and C(create) on pods/exec, C(get) on pods/log.
+  - Pods comply with the Pod Security Standard V(restricted), but for those of SHM503, SHM504 (hostIPC, hostPath) and SHM603
+    (an unsafe sysctl).
+  - Needs C(list) on nodes, and in the namespace C(create), C(delete), C(get), C(list) and C(watch) on pods,
+    C(create), C(delete) and C(list) on configmaps and jobs, C(get) and C(create) on pods/exec, C(get) on pods/log. C(list) on
+    events helps to explain a pod that does not start; C(patch) on pods/ephemeralcontainers and pods/resize is for SHM208
+    and SHM404 to SHM407, which are C(SKIP) without.
 """
 
     # what a module of a run is and is not
@@ -142,7 +145,6 @@ attributes:
     support: full
     membership:
       - abcdesktopio.podshm.podshm
-      - abcdesktopio.podshm.k8s
     description: Use C(group/abcdesktopio.podshm.podshm) in C(module_defaults) to set defaults for this module.
 """
 
@@ -163,12 +165,13 @@ options:
   fill:
     description:
       - Whether to fill C(/dev/shm) with real writes. Otherwise its size is only measured, and a check that would pass
-        is C(WARN), since nothing shows that the limit is real.
+        is C(WARN), since nothing shows that the limit is real; one that is about writing alone is C(SKIP).
     type: bool
     default: true
   max_write:
     description:
-      - No container writes more than this, a Kubernetes quantity. A size beyond it is C(WARN) for the same reason.
+      - No check fills C(/dev/shm) with more than this, a Kubernetes quantity. A size that is not smaller is C(WARN) for
+        the same reason. SHM309, SHM311, SHM312 and SHM316 write up to 34 MiB each beside it.
     type: str
     default: 1Gi
 """

@@ -6,8 +6,8 @@
 
 """Manifests of everything that a run creates (pure).
 
-Pods comply with the Pod Security Standard V(restricted), have limits, no service account token,
-and end by themselves. Everything but the anchor is owned by the anchor: a Job without pods whose deadline makes the
+Pods comply with the Pod Security Standard V(restricted) unless their options are about the opposite, have limits, no service
+account token, and end by themselves. Everything but the anchor is owned by the anchor: a Job without pods whose deadline makes the
 cluster itself remove the whole run, even if nobody is left to do it.
 """
 

@@ -87,12 +87,18 @@ def _rows(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[list[str]]:
                     printable(one["cluster"]),
                     one["status"],
                     *(_column([c for c in here if column in (c["id"], c["group"])]) for column in columns),
-                    printable(node or "-"),
+                    _node(node, one["run"]),
                     printable(runtime_class or "-"),
                     f"{one['run'].get('duration') or 0:.1f} s",
                 ]
             )
     return rows
+
+
+def _node(name: str, run: t.Mapping[str, t.Any]) -> str:
+    """A node, and how many of its kind it stands for, itself among them: the summary names them."""
+    alike = next((len(one["stands_for"]) for one in run.get("targets") or () if one["name"] == name), 1)
+    return printable(f"{name} (1 of {alike})" if alike > 1 else name or "-")
 
 
 def _column(checks: t.Sequence[t.Mapping[str, t.Any]]) -> str:

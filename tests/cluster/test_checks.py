@@ -44,6 +44,16 @@ def test_a_kubelet_that_is_restarted(alpha: Cluster, namespace: str) -> None:
     assert list(answer.checks) == ["SHM101", "SHM403"]
 
 
+def test_a_kubelet_that_is_restarted_and_does_harm(alpha: Cluster, namespace: str) -> None:
+    command = [sys.executable, str(RESTART), "{node}", "8m"]
+    answer = ask(alpha, namespace=namespace, checks=["SHM403"], restart_kubelet=command)
+    check = answer.checks["SHM403"]
+    assert (check["verdict"], check["observed"]) == (
+        "FAIL",
+        "16777216 bytes before, 8388608 after; the object is there",
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [

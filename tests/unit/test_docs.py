@@ -67,6 +67,11 @@ def test_the_readme_lists_every_check_with_its_question() -> None:
     assert rows == [(check.id, check.id, _catalog_text.entry(check)["question"]) for check in EVERY]
 
 
+def test_the_readme_lists_every_tag() -> None:
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert [tag for tag in _catalog.TAGS if f"`{tag}`" not in text] == []
+
+
 @pytest.mark.parametrize("file", ["README.md", *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md"))])
 def test_relative_links_lead_somewhere(file: str) -> None:
     text = (CHECKOUT / file).read_text(encoding="utf-8")

@@ -124,6 +124,20 @@ def test_every_target_has_a_row() -> None:
     assert [line.split()[4] for line in lines[1:3]] == ["-", "kata"]
 
 
+def test_table_tells_for_how_many_nodes_one_stands_and_which_were_left_out() -> None:
+    run = {
+        "targets": [{"name": "n1", "stands_for": ["n1", "n2"]}],
+        "unasked": [
+            {"nodes": ["w1"], "reason": "NotLinux", "detail": "runs windows"},
+            {"nodes": ["n3", "n4"], "reason": "NoNode", "detail": "is not Ready"},
+        ],
+    }
+    _head, row, *rest = _report.table([report("alpha", "PASS", check("SHM101", "PASS"), run=run)])
+    assert "n1 (1 of 2)" in row
+    assert "SKIP alpha w1 NotLinux: runs windows" in rest
+    assert "left out alpha n3, n4 NoNode: is not Ready" in rest
+
+
 def test_summary_tells_which_nodes_stand_for_which() -> None:
     target = {"name": "n1", "stands_for": ["n1", "n2"], "runtime_class": "kata", "image": "pause"}
     target |= dict.fromkeys(("architecture", "kernel", "kubelet", "runtime"), "x")
