@@ -621,8 +621,9 @@ def _protected_regular(seen: Observations, context: Context) -> Decision:
     if not _told(put, "made"):
         raise Undecided("PremiseFailed", f"the first container cannot make an object ({_failed(put)})")
     level = policy.facts.get("protected_regular")
-    opened = bool(_told(get, "found"))
-    if opened and get.facts.get("peer_nonce") != put.nonce:
+    # who is refused may still read without O_CREAT: only what was opened for writing was opened with it
+    opened = bool(_told(get, "writable"))
+    if opened and (not _told(get, "found") or get.facts.get("peer_nonce") != put.nonce):
         raise Undecided("PremiseFailed", "what was opened is not the first container's object: see SHM202")
     refused = _errno(get, "shm_open") == "EACCES"
     told = f"fs.protected_regular is {'unknown' if level is None else level}, O_CREAT is {'allowed' if opened else _failed(get)}"

@@ -223,7 +223,7 @@ def protected() -> Answers:
         **two_users(),
         "policy": seen("protected", protected_regular=1),
         "put": seen("object_put", made=True),
-        "get": seen("object_get", calls=[failed("shm_open", "EACCES")], found=False),
+        "get": seen("object_get", calls=[failed("shm_open", "EACCES")], writable=False, found=True, peer_nonce="aa"),
     }
 
 
@@ -655,7 +655,7 @@ def good(check: str) -> Answers:
 
 
 NO_OBJECT = {"found": False, "calls": [failed("shm_open", "ENOENT")], "peer_nonce": None}
-OPENED = {"found": True, "peer_nonce": "aa", "calls": [{"call": "shm_open", "result": 3}]}
+OPENED = {"writable": True, "found": True, "peer_nonce": "aa", "calls": [{"call": "shm_open", "result": 3}]}
 FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
 
 
@@ -846,6 +846,7 @@ def test_threads_of_unequal_ids_try_nothing() -> None:
         ("SHM209", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM210", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM210", "get", {**OPENED, "peer_nonce": "of another"}, "is not the first container's object"),
+        ("SHM210", "get", {**OPENED, "found": False, "peer_nonce": None}, "is not the first container's object"),
         ("SHM605", "huge", {"stopped_by": "signal:31"}, "something else killed the child"),
         ("SHM406", "before", {"size_bytes": 8 * MIB}, "had that size already"),
         ("SHM310", "fill", {"calls": [failed("open", "EROFS")]}, "nothing can be written"),
