@@ -23,9 +23,13 @@ struct job {
 	volatile uint64_t *touched;
 };
 
-// As the likeliest victim, when memory runs out before the file system does.
+// As the likeliest victim, when memory runs out before the file system does. The
+// score alone does not do it: the kubelet gives a pod that asks for little 999
+// already, and what then counts is who has more memory of its own.
 static void offer_to_the_oom_killer(void)
 {
+	static volatile char bulk[128 * PAGE];
+	for (size_t at = 0; at < sizeof bulk; at += PAGE) bulk[at] = 1;
 	int fd = open_at("/proc/self/oom_score_adj", O_WRONLY, 0);
 	if (fd < 0) return;
 	syscall(SYS_write, fd, "1000", 4l);
