@@ -50,6 +50,7 @@ static int taker(struct mutex *m, int wanted, int *result)
 			status = try_lock(m, self);
 			if (status) leave(status);
 			syscall(SYS_kill, self, SIGSTOP);
+			leave(0);
 		}
 		if (child < 0) break;
 		while (syscall(SYS_wait4, child, &status, (long)WUNTRACED, 0l) < 0 && errno == EINTR) {}
@@ -68,8 +69,11 @@ static struct mutex *map(const char *name, int flags)
 	shm_path(path, name);
 	if (flags) made_file(path);
 	void *p = MAP_FAILED;
-	if (!flags || !called(syscall(SYS_ftruncate, fd, (long)MUTEX_BYTES), "ftruncate size=%d", MUTEX_BYTES))
+	// written, not truncated: what is full must not kill who touches it
+	static const struct mutex free;
+	if (!flags || called(syscall(SYS_write, fd, &free, sizeof free), "write") == sizeof free)
 		p = mmap(0, MUTEX_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	else unmake_named(path);
 	close_fd(fd);
 	return p == MAP_FAILED ? 0 : p;
 }

@@ -181,7 +181,7 @@ void file_facts(const struct statx *s)
 void place_facts(const char *path)
 {
 	struct statx s;
-	struct statfs f;
+	struct statfs f = {0};
 	int r = look_at(path, &s);
 	if (r) called(r, "statx path=%s", path);
 	facts("exists?%d", !r);

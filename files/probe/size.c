@@ -60,7 +60,7 @@ static const char *ending(int status, const char *whole)
 // What is free below the path; format takes size and what is available of it.
 static bool space(const char *path, const char *format, uint64_t *available)
 {
-	struct statfs f;
+	struct statfs f = {0};
 	if (called(syscall(SYS_statfs, path, &f), "statfs path=%s", path)) return false;
 	*available = f.f_bavail * f.f_frsize;
 	facts(format, f.f_blocks * f.f_frsize, *available);

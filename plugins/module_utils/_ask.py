@@ -128,6 +128,8 @@ class Scenario:
                 manifest = self._manifest(plan)
                 pods.append(self._shared.create(manifest))
                 asked.pods[plan.part] = (manifest, pods[-1])
+            for pod in pods:
+                self._as_asked(pod)
             if self._shared.dry_run:
                 return asked
             for pod in pods:
@@ -152,15 +154,26 @@ class Scenario:
     def _manifest(self, plan: _plan.PodPlan) -> dict[str, t.Any]:
         return _pod.pod(self._common, plan.part, self._shared.owner, plan.containers, plan.volumes, plan.options)
 
+    def _as_asked(self, stored: dict[str, t.Any]) -> None:
+        """Whether a pod has the runtime whose name its answers will bear.
+
+        :raises Undecided: PremiseFailed, admission gave it another.
+        """
+        wanted, given = self._common.runtime_class, stored["spec"].get("runtimeClassName", "")
+        if wanted and given != wanted:
+            told = f"the cluster changed runtimeClassName {wanted} -> {given or 'none'}"
+            raise Undecided("PremiseFailed", told, _cluster.title(stored))
+
     def _admit(self, step: _plan.PlannedStep) -> _protocol.Observation:
         """Whether the API server would admit the pod of a container: a dry run, nothing is made."""
+        manifest = self._manifest(self._plan.pod_of(step.container))
         try:
-            self._shared.cluster.create(self._manifest(self._plan.pod_of(step.container)), dry_run=True)
+            stored = self._shared.cluster.create(manifest, dry_run=True)
         except Undecided as problem:
             if problem.reason not in _REFUSED:
                 raise
             return _done(step, admitted=False, refused_by=problem.reason, detail=problem.detail)
-        return _done(step, admitted=True)
+        return _done(step, admitted=True, changed=", ".join(_stored.changes(manifest, stored, (step.container,))))
 
     def _wait(self, name: str, test: t.Callable[[dict[str, t.Any]], bool], seconds: float) -> dict[str, t.Any] | None:
         """The pod as soon as the test holds, or nothing after some seconds or at the end of the run."""
@@ -180,7 +193,12 @@ class Scenario:
         waited, patience = 0, _LOOK_SECONDS
         while True:
             patience = min(patience, seconds - waited)
-            if self._wait(name, _status.started, patience):
+            started = self._wait(name, _status.started, patience)
+            if started:
+                node = started["spec"].get("nodeName", "")
+                if node != self._common.node:
+                    told = f"it runs on node {node}, not on {self._common.node}: the cluster changed where it may run"
+                    raise Undecided("PremiseFailed", told, f"pod {self._common.namespace}/{name}")
                 return
             waited, patience = waited + patience, patience * 2
             pod = self._shared.watch.latest(name) or stored
@@ -254,6 +272,11 @@ class Scenario:
         Not later: what it waits in may be removed next.
         """
         waiting: list[_plan.PlannedStep] = []
+        # a connection that broke, or a step that killed its session, is no matter of the next check
+        for container in dict.fromkeys(step.container for step in steps):
+            broken = self._broken.get(container)
+            if broken and broken.reason == "ExecTransport" and container not in self._killed:
+                self._connect(container)
         for step in steps:
             if step.spare and step.container in self._killed:
                 continue

@@ -469,7 +469,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         group="sysv",
         question="Are all containers of the pod in one IPC namespace?",
         scenario="pair",
-        steps=_identities("first", "second", "guest", "lonely"),
+        steps=_identities("first", "second", "guest", "lonely", "memory", "limited"),
         expected="one IPC namespace in every container",
         remedy=_ONE_NAMESPACE,
     ),
@@ -533,7 +533,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
             Step("write", "writer", "posix_write", {"name": "{name}", "size": "512", "text": "{text}"}),
             Step("read", "reader", "posix_read", {"name": "{name}"}),
         ),
-        expected="the pod succeeds, each side reads the other's nonce, and the sentence; nothing stays in /dev/shm",
+        expected="both containers end well, each side reads the other's nonce, and the sentence; nothing stays in /dev/shm",
         remedy="mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and "
         "sidecars included",
     ),
@@ -1171,7 +1171,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         group="limits",
         question="How many POSIX message queues of default size can the pod's user open?",
         scenario="pair",
-        steps=(Step("budget", "guest", "msgqueue_budget"),),
+        steps=(Step("sysctls", "guest", "sysctls"), Step("budget", "guest", "msgqueue_budget")),
         expected="at least one; about nine in all, since RLIMIT_MSGQUEUE counts per user and node",
         remedy="if the first queue fails, look at the seccomp profile and at fs.mqueue.queues_max; if others used up the budget, use "
         "smaller queues (mq_attr), or a user of its own for each workload",

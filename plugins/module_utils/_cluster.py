@@ -112,11 +112,13 @@ def uninterruptible() -> collections.abc.Iterator[None]:
 _FORBIDDEN: t.Final = (
     ("exceeded quota", "QuotaExceeded"),
     ("failed quota", "QuotaExceeded"),
+    ("status unknown for quota", "QuotaExceeded"),
     ("violates PodSecurity", "PodSecurity"),
     ("is being terminated", "NamespaceTerminating"),
     ("error looking up service account", "NamespaceNotReady"),
     ("RuntimeClass", "RuntimeClassMissing"),
     ("usage per", "LimitRange"),
+    ("ratio per", "LimitRange"),
     ("cannot ", "Forbidden"),
 )
 
@@ -151,7 +153,7 @@ def refusal(status: int, message: str, subject: str) -> Undecided:
 
 def _message(body: object) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
-    with contextlib.suppress(ValueError, LookupError, TypeError):
+    with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
         return str(json.loads(text)["message"])
     return text
 
@@ -341,7 +343,7 @@ class Cluster:
             answer = json.loads(response.data)
         except urllib3.exceptions.HTTPError as error:
             raise _transport(error, f"API server {self.server}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _garbled(error, f"API server {self.server}") from None
         return t.cast("dict[str, t.Any]", answer)
 
@@ -471,7 +473,7 @@ class Cluster:
                 if problem.reason not in PASSING:
                     raise
                 version = ""
-            except (urllib3.exceptions.HTTPError, ValueError, KeyError):
+            except (urllib3.exceptions.HTTPError, ValueError, KeyError, RecursionError):
                 version = ""
             # an API server that restarts, or one that ends watches at once, is not hammered
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
@@ -541,10 +543,10 @@ class Cluster:
         except websocket.WebSocketBadStatusException as error:
             message = _message(error.resp_body or b"")
             problem = self._refusal(error.status_code, message, subject)
-            if error.status_code == 403 and not _by_policy(message):
+            if error.status_code == 403 or _by_policy(message):
                 # of a missing verb on an upgrade the API server says no more than "forbidden"
                 raise Undecided("ExecForbidden", problem.detail, subject) from None
-            if error.status_code in (403, 401, 404):
+            if error.status_code in (401, 404):
                 raise problem from None
             raise Undecided("ExecTransport", problem.detail, subject) from None
         except (websocket.WebSocketException, OSError) as error:

@@ -70,10 +70,14 @@ REMEDIES: t.Final[dict[str, str]] = {
 _QUOTE: t.Final = 400
 
 
+def printable(text: object) -> str:
+    """Text that may hold somebody else's words, safe for a terminal and for one line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
+
+
 def quote(text: object) -> str:
     """Somebody else's words for one line of ours: printable, bounded."""
-    words = " ".join(str(text).split())
-    return "".join(letter if letter.isprintable() else "?" for letter in words)[:_QUOTE]
+    return printable(text)[:_QUOTE]
 
 
 class Undecided(Exception):

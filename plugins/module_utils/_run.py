@@ -28,7 +28,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _stored,
     _verdict,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, UNREACHABLE, Undecided
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
+    REMEDIES,
+    UNREACHABLE,
+    Undecided,
+    printable,
+)
 
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
 _ANCHOR_SLACK: t.Final = 30
@@ -261,11 +266,16 @@ def _judge_all(
     broken = [control for control in controls if control["verdict"] in (_verdict.FAIL, _verdict.ERROR)]
     for check, one in zip(checks, judged, strict=True):
         control = next((control for control in broken if _leans(check, control["id"])), None)
-        if control and one["verdict"] in (_verdict.PASS, _verdict.FAIL, _verdict.WARN):
+        refused = one["verdict"] == _verdict.SKIP and one["reason"] in _REFUSALS
+        if control and (refused or one["verdict"] in (_verdict.PASS, _verdict.FAIL, _verdict.WARN)):
             told = f"could not tell: cluster {result.cluster}, {control['id']} does not hold: {control['observed']}"
             one.update(verdict=_verdict.ERROR, reason="ControlFailed", observed=told, remedy=REMEDIES["ControlFailed"])
     result.controls += controls
     result.checks += judged
+
+
+#: Why a cluster may rightly keep a check from being asked. Where it refuses the controls, too, it refuses everything.
+_REFUSALS: t.Final = frozenset({"AdmissionDenied", "PodSecurity", "Forbidden"})
 
 
 def _leans(check: _catalog.Check, control: str) -> bool:
@@ -292,7 +302,8 @@ def _judge(check: _catalog.Check, result: Result, target: _Target | None, settin
         "verdict": verdict,
         "reason": reason,
         "expected": check.expected.format_map(values),
-        "observed": observed,
+        # it may quote what a container printed, which the roles show as it is
+        "observed": printable(observed),
         "remedy": remedy,
         "evidence": {label: _evidence(answer) for label, answer in answers.items()},
         "duration": round(asked.seconds.get(check.id, 0.0), 3),

@@ -54,7 +54,7 @@ def _ours(pod: dict[str, t.Any]) -> list[str]:
     """The containers that run the probe and keep running; an admission webhook may have added others."""
     sidecars = [c for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"]
     containers = [*sidecars, *pod["spec"]["containers"]]
-    return [container["name"] for container in containers if (container.get("command") or [""])[0] == _pod.PROBE]
+    return [container["name"] for container in containers if _pod.PROBE in (container.get("command") or ())]
 
 
 def states(pod: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -159,6 +159,9 @@ def started(pod: dict[str, t.Any]) -> bool:
         raise Undecided("PodGone", "somebody deletes it", subject)
     ours = _ours(pod)
     now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
+    if all("running" in now.get(name, {}) for name in ours):
+        # whatever became of a container that somebody injected
+        return True
     for name, state in now.items():
         if name in ours or state.get("terminated", {}).get("reason") in _START or "waiting" in state:
             _raise_for(state, f"container {name} of {subject}")

@@ -21,6 +21,7 @@ Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
 
 #: What of a pod's spec decides who shares memory with whom, and its value where it is left out.
 _FIELDS: t.Final[dict[str, t.Any]] = {
+    "restartPolicy": "Always",
     "hostIPC": False,
     "hostPID": False,
     "hostUsers": True,

@@ -64,7 +64,10 @@ class Context:
 
     def pod_after(self, container: str) -> t.Mapping[str, t.Any]:
         """How the pod of a container was after the last step."""
-        return self.after[self.scenario.pod_of(container).part]
+        part = self.scenario.pod_of(container).part
+        if part not in self.after:
+            raise Undecided("PodGone", f"how the pod {part} was after the last step is not known")
+        return self.after[part]
 
     def memory_limit(self, container: str) -> int | None:
         """The memory limit of a container's pod in bytes, or None where the stored pod has none."""
@@ -118,11 +121,18 @@ def _failed(observation: Observation) -> str:
     return "no system call failed"
 
 
+def _first_failed(observation: Observation) -> str:
+    """The first system call that failed, where the later ones only follow from it."""
+    return _failed(dataclasses.replace(observation, calls=observation.calls[::-1]))
+
+
 def _namespaces(seen: Observations) -> str:
     who = [observation for label, observation in seen.items() if label.startswith("who_")]
     if len(who) < 2:
         return "no identity was taken"
-    one, other = (_told(observation, "ns_ipc") for observation in who[:2])
+    one, other = (observation.facts.get("ns_ipc") for observation in who[:2])
+    if one is None or other is None:
+        return "IPC namespaces that are not told"
     return "one IPC namespace" if one == other else f"IPC namespaces {one} and {other}"
 
 
@@ -152,10 +162,31 @@ def _made(create: Observation, fact: str, what: str) -> None:
     _reserved(create)
 
 
+#: What a kernel or a seccomp profile says of a system call that nobody may make.
+_REFUSED: t.Final = frozenset({"EPERM", "ENOSYS"})
+
+
+def _looked(seen: Observations) -> None:
+    """Whether the probe could look at all: what it may not see is not therefore absent."""
+    for observation in seen.values():
+        errno = _errno(observation, "statx")
+        if errno not in ("", "ENOENT"):
+            raise Undecided("PremiseFailed", f"the probe cannot look at files here (statx: {errno})")
+
+
+def _in_time(observation: Observation) -> None:
+    """Whether a step that waits for nobody was done: what its deadline cut short says nothing."""
+    if "timeout" in observation.facts or observation.facts.get("stopped_by") == "deadline":
+        told = f"the step {observation.step} was not done in {_catalog.STEP_SECONDS} s: is its CPU throttled?"
+        raise Undecided("Timeout", told)
+
+
 def _reserved(maker: Observation) -> None:
     """The probe reserves its objects. Where it may not, that says nothing about sharing; no room is another thing."""
+    _looked({"maker": maker})
     errno = _errno(maker, "fallocate")
-    if errno and errno != "ENOSPC":
+    # where reserving is not supported it does without
+    if errno and errno not in ("ENOSPC", "EOPNOTSUPP"):
         raise Undecided("PremiseFailed", f"the probe cannot reserve memory here (fallocate: {errno}): see SHM308")
 
 
@@ -167,13 +198,25 @@ def _ours(maker: Observation, finder: Observation, what: str) -> None:
 
 def _crossed(sender: Observation, receiver: Observation, where: str) -> Decision | None:
     """Nothing when the receiver read the sender's nonce and the sentence, else the FAIL."""
+    if _errno(receiver, "shmctl"):
+        raise Undecided(
+            "PremiseFailed", f"the segment is found, but may not be looked at (shmctl: {_errno(receiver, 'shmctl')})"
+        )
     if receiver.facts.get("segment_bytes") == 0:
         raise Undecided("PremiseFailed", "the kernel says that the segment has no bytes: it does not tell the truth")
-    if receiver.facts.get("peer_nonce") != sender.nonce:
+    if "peer_nonce" not in receiver.facts:
+        return Decision(FAIL, f"the second container reads nothing {where} ({_failed(receiver)})")
+    if receiver.facts["peer_nonce"] != sender.nonce:
         return Decision(FAIL, f"the second container reads something else {where}")
     if receiver.facts.get("text") != _catalog.SENTENCE:
         return Decision(FAIL, f"the second container reads the nonce but not the sentence {where}")
     return None
+
+
+def _may_look(observation: Observation) -> None:
+    errno = _errno(observation, "ftok")
+    if errno in _REFUSED:
+        raise Undecided("PremiseFailed", f"the probe cannot look at files here (ftok: {errno})")
 
 
 def _sysv_shm_shared_path(seen: Observations, context: Context) -> Decision:
@@ -181,6 +224,7 @@ def _sysv_shm_shared_path(seen: Observations, context: Context) -> Decision:
     if "ftok_key" not in create:
         raise Undecided("ProbeError", f"the ftok file could not be made ({_failed(seen['create'])})")
     if "ftok_key" not in read:
+        _may_look(seen["read"])
         return Decision(FAIL, f"the second container does not see the ftok file ({_failed(seen['read'])})")
     if create["ftok_key"] != read["ftok_key"]:
         return Decision(FAIL, f"ftok gives {create['ftok_key']} and {read['ftok_key']} for one shared file")
@@ -195,6 +239,7 @@ def _sysv_shm_private_path(seen: Observations, context: Context) -> Decision:
     absent = seen["absent"]
     if "ftok_key" in absent.facts:
         return Decision(FAIL, "the second container sees a file of the first one's private volume")
+    _may_look(absent)
     if _errno(absent, "ftok") != "ENOENT":
         return Decision(FAIL, f"the second container's ftok fails otherwise than with ENOENT ({_failed(absent)})")
     own = [seen[label].facts for label in ("own_first", "own_second")]
@@ -221,6 +266,8 @@ def _posix_shm_sem(seen: Observations, context: Context) -> Decision:
     if "text" not in write and _errno(seen["write"], "shm_open") == "EEXIST":
         raise Undecided("PremiseFailed", "a foreign object has the run's own name: /dev/shm is not the pod's alone")
     _reserved(seen["write"])
+    _looked(seen)
+    _one_user_asked(context, "writer", "reader")
     # each side gets as far as waiting for the other, or it cannot use the mechanism at all
     for name, observation in (("writer", seen["write"]), ("reader", seen["read"])):
         if "wait_began_ns" not in observation.facts:
@@ -228,8 +275,8 @@ def _posix_shm_sem(seen: Observations, context: Context) -> Decision:
     same = (write.get("path_dev"), write.get("path_ino")) == (read.get("path_dev"), read.get("path_ino"))
     where = "one /dev/shm" if same else f"/dev/shm on devices {write.get('path_dev')} and {read.get('path_dev')}"
     if read.get("timed_out"):
-        if not _waited_beside(write.get("posted_at_ns"), read):
-            raise Undecided("Timeout", "the reader gave up before the writer had posted the semaphore")
+        if not _waited_beside(write, read):
+            raise Undecided("Timeout", "writer and reader did not wait at one time: their containers started far apart")
         return Decision(FAIL, f"the reader waited for a semaphore that the writer had posted ({where})")
     if read.get("peer_nonce") != seen["write"].nonce:
         return Decision(FAIL, f"the reader does not read the writer's nonce ({_failed(seen['read'])}; {where})")
@@ -238,29 +285,35 @@ def _posix_shm_sem(seen: Observations, context: Context) -> Decision:
     if write.get("timed_out") or write.get("reply_nonce") != seen["read"].nonce:
         return Decision(FAIL, f"the writer does not read the reader's reply ({where})")
     after = context.pod_after("writer")
-    codes = [state["exit_code"] for state in after["terminated"].values()]
-    if after["phase"] == "Failed" or len(codes) < len(seen) or any(codes):
+    # a container that somebody injected may end as it likes
+    codes = [state["exit_code"] for name, state in after["terminated"].items() if name in ("writer", "reader")]
+    if len(codes) < len(seen) or any(codes):
         raise Undecided("PodFailed", f"both outputs are complete, but the pod is {after['phase']} ({codes})")
     if write.get("left"):
         return Decision(FAIL, f"{write['left']} objects of the run stay in /dev/shm")
-    return Decision(PASS, f"the pod succeeded, both nonces and the sentence crossed, nothing stays ({where})")
+    return Decision(PASS, f"both ended well, both nonces and the sentence crossed, nothing stays ({where})")
 
 
-def _waited_beside(posted_at: t.Any, reader: t.Mapping[str, t.Any]) -> bool:
-    """Whether the reader still waited for some time after the writer had posted (one clock: CLOCK_BOOTTIME)."""
-    ended = reader.get("wait_ended_ns")
-    return isinstance(posted_at, int) and isinstance(ended, int) and ended - posted_at >= _POSTED_BEFORE_NS
+def _waited_beside(writer: t.Mapping[str, t.Any], reader: t.Mapping[str, t.Any]) -> bool:
+    """Whether the reader waited for some time while the writer had posted and was still there (one clock: CLOCK_BOOTTIME)."""
+    began, ended = (
+        [time for end in (writer, reader) if isinstance(time := end.get(name), int)]
+        for name in ("wait_began_ns", "wait_ended_ns")
+    )
+    return len(began) == len(ended) == 2 and min(ended) - max(began) >= _POSTED_BEFORE_NS
 
 
 def _survived(fill: Observation, after: t.Mapping[str, t.Any]) -> str:
     """What became of pod and writer, if not all went well."""
-    if after["phase"] != "Running" and not _killed(fill):
+    # Pending: a container that somebody injected does not start
+    if after["phase"] not in ("Running", "Pending") and not _killed(fill):
         return f"the pod is {after['phase']} {after['reason']}".rstrip()
     return _killed(fill)
 
 
 def _killed(fill: Observation) -> str:
     """How the writer was killed, or nothing. On cgroup v2 the whole container is, and nobody can say after how much."""
+    _in_time(fill)
     stopped = str(_told(fill, "stopped_by"))
     if stopped == "OOMKilled":
         return "the container was killed (OOMKilled)"
@@ -276,19 +329,27 @@ def _ending(stopped: object) -> str:
     return str(stopped) if number == stopped else known.get(number, f"signal {number}")
 
 
-def _enforced(seen: Observations, context: Context, container: str, size: int, shown: str) -> Decision:
-    """The verdict on a size that statvfs shows as expected: do real writes end there?"""
-    fill = seen.get("fill")
-    if fill is None:
-        return Decision(WARN, f"{shown}, measured by statvfs only: fill is off")
+def _not_written(fill: Observation, context: Context, container: str, shown: str) -> Decision | None:
+    """The FAIL of a fill that did not even begin, killed somebody or was not read back; or nothing."""
     if _errno(fill, "open"):
         return Decision(FAIL, f"{shown}, but nothing can be written ({_failed(fill)})")
     trouble = _survived(fill, context.pod_after(container))
     if trouble:
         return Decision(FAIL, f"{shown}, but {trouble}")
-    written, stopped, free = (_told(fill, name) for name in ("written_bytes", "stopped_by", "available_bytes"))
-    if not _told(fill, "verified"):
+    if _told(fill, "written_bytes") and not _told(fill, "verified"):
         return Decision(FAIL, f"{shown}, but what was written is not what is read back")
+    return None
+
+
+def _enforced(seen: Observations, context: Context, container: str, size: int, shown: str) -> Decision:
+    """The verdict on a size that statvfs shows as expected: do real writes end there?"""
+    fill = seen.get("fill")
+    if fill is None:
+        return Decision(WARN, f"{shown}, measured by statvfs only: fill is off")
+    wrong = _not_written(fill, context, container, shown)
+    if wrong:
+        return wrong
+    written, stopped, free = (_told(fill, name) for name in ("written_bytes", "stopped_by", "available_bytes"))
     if stopped == "max" and context.settings.max_write_bytes <= size:
         return Decision(WARN, f"{shown}, {written} bytes written; the option max_write kept from filling it")
     if stopped == "max":
@@ -310,6 +371,11 @@ def _shown(identity: t.Mapping[str, t.Any]) -> str:
 
 def _size(identity: Observation) -> int:
     size = identity.facts.get("size_bytes")
+    if size == 0 and identity.facts.get("fs_type") == "0x00000000":
+        raise Undecided(
+            "PremiseFailed",
+            "the kernel says nothing of the file system, though statfs works: it does not tell the truth",
+        )
     if not isinstance(size, int):
         raise Undecided("ProbeError", f"the size of /dev/shm could not be measured ({_failed(identity)})")
     return size
@@ -317,6 +383,7 @@ def _size(identity: Observation) -> int:
 
 def _shm_size_default(seen: Observations, context: Context) -> Decision:
     who = seen["who_first"]
+    _looked({"first": who})
     if who.facts.get("exists") is False:
         return Decision(FAIL, "there is no /dev/shm")
     size = _size(who)
@@ -339,9 +406,9 @@ _MEMORY_FS: t.Final = frozenset({"tmpfs", "9p"})
 
 
 def _not_memory(who: Observation) -> Decision | None:
-    """The FAIL of a /dev/shm that is no memory, or nothing."""
+    """The FAIL of a /dev/shm that is no memory with a size, or nothing."""
     fs = _told(who, "mount_fs")
-    return None if fs in _MEMORY_FS else Decision(FAIL, f"/dev/shm is {fs}, not memory")
+    return None if fs in _MEMORY_FS else Decision(FAIL, f"/dev/shm is {fs}, not a tmpfs")
 
 
 def _is_size(who: Observation, wanted: int, source: str) -> Decision | None:
@@ -360,17 +427,16 @@ def _shm_size_memory(seen: Observations, context: Context) -> Decision:
     fill = seen.get("fill")
     if fill is None:
         return Decision(WARN, f"{shown}, measured by statvfs only: fill is off")
-    trouble = _survived(fill, context.pod_after("memory"))
-    if trouble:
-        return Decision(FAIL, f"{shown}, but {trouble}")
-    written = _told(fill, "written_bytes")
-    if not _told(fill, "verified"):
-        return Decision(FAIL, f"{shown}, but what was written is not what is read back")
-    if written > context.settings.default_size_bytes:
-        return Decision(PASS, f"{shown}, {written} bytes written")
-    if _told(fill, "stopped_by") == "max":
+    wrong = _not_written(fill, context, "memory", shown)
+    if wrong:
+        return wrong
+    written, stopped = _told(fill, "written_bytes"), _told(fill, "stopped_by")
+    more = written > context.settings.default_size_bytes
+    if stopped == "max" and not more:
         return Decision(WARN, f"{shown}, {written} bytes written; the option max_write kept from writing more")
-    return Decision(FAIL, f"{shown}, but writing stopped after {written} bytes by {_told(fill, 'stopped_by')}")
+    if more and (stopped == "max" or (stopped == "ENOSPC" and written == _size(who))):
+        return Decision(PASS, f"{shown}, {written} bytes written")
+    return Decision(FAIL, f"{shown}, but writing stopped after {written} bytes by {stopped}")
 
 
 def _shm_size_limit(seen: Observations, context: Context) -> Decision:
@@ -431,6 +497,7 @@ def _ipc_namespace(seen: Observations, context: Context) -> Decision:
 
 def _devshm_identity(seen: Observations, context: Context) -> Decision:
     names = {label.removeprefix("who_"): who for label, who in seen.items() if label.startswith("who_")}
+    _looked(seen)
     missing = [name for name, who in names.items() if who.facts.get("exists") is False]
     if missing:
         return Decision(FAIL, f"there is no /dev/shm in {', '.join(missing)}")
@@ -463,6 +530,7 @@ def _kept_segment(seen: Observations, maker: str) -> Decision | None:
 
 def _kept_object(seen: Observations, maker: str) -> Decision | None:
     put, get = seen["put"], seen["get"]
+    _looked(seen)
     _made(put, "made", "object")
     if not put.facts["made"]:
         return Decision(FAIL, f"{maker} cannot make an object ({_failed(put)})")
@@ -491,6 +559,7 @@ def _posix_restart(seen: Observations, context: Context) -> Decision:
 def _object_met(seen: Observations) -> Decision | None:
     """Nothing when both met in a POSIX object, else the FAIL."""
     put, get, drop = seen["put"], seen["get"], seen["drop"]
+    _looked(seen)
     _made(put, "made", "object")
     if not put.facts["made"]:
         return Decision(FAIL, f"the first container cannot make an object ({_failed(put)})")
@@ -511,13 +580,16 @@ def _posix_met(seen: Observations, context: Context) -> Decision:
 def _absent_object(seen: Observations) -> Decision | None:
     """Nothing when the second container does not find the first one's object, else the FAIL."""
     put, get = seen["put"], seen["get"]
+    _looked(seen)
     _made(put, "made", "object")
     if not put.facts["made"]:
         raise Undecided("PremiseFailed", f"the first container cannot make an object ({_failed(put)})")
     if _told(get, "found"):
         _ours(put, get, "object")
         return Decision(FAIL, "the second container finds the object")
-    return None if _errno(get, "shm_open") == "ENOENT" else Decision(FAIL, f"not ENOENT, but {_failed(get)}")
+    if _errno(get, "shm_open") != "ENOENT":
+        raise Undecided("PremiseFailed", f"the second container cannot look for the object ({_failed(get)})")
+    return None
 
 
 def _split(seen: Observations, context: Context) -> Decision:
@@ -538,6 +610,32 @@ def _two_users(rule: Rule) -> Rule:
         return rule(seen, context)
 
     return judge
+
+
+def _one_user(rule: Rule) -> Rule:
+    """A rule about containers of one user. If a runtime or a policy gave them several, their permissions decide."""
+
+    def judge(seen: Observations, context: Context) -> Decision:
+        users = {who.facts["uid"] for label, who in seen.items() if label.startswith("who_") and "uid" in who.facts}
+        if len(users) > 1:
+            told = " and ".join(sorted(str(user) for user in users))
+            raise Undecided("PremiseFailed", f"the containers run as users {told}, though one was asked for")
+        return rule(seen, context)
+
+    return judge
+
+
+def _one_user_asked(context: Context, *containers: str) -> None:
+    """The same for containers that do not tell who they are: as the API server stored them."""
+    pod = context.stored[context.scenario.pod_of(containers[0]).part]
+    users = {
+        str((one.get("securityContext") or {}).get("runAsUser"))
+        for one in pod["spec"]["containers"]
+        if one["name"] in containers
+    }
+    if len(users) > 1:
+        told = " and ".join(sorted(users))
+        raise Undecided("PremiseFailed", f"the containers run as users {told}, though one was asked for")
 
 
 def _posix_users(seen: Observations, context: Context) -> Decision:
@@ -571,8 +669,9 @@ def _in_own_users(rule: Rule) -> Rule:
 
 def _semaphore_names(seen: Observations, context: Context) -> Decision:
     names = seen["names"]
+    _looked(seen)
     if not _told(names, "glibc_made") or not _told(names, "musl_made"):
-        raise Undecided("PremiseFailed", f"the container cannot make a semaphore's file ({_failed(names)})")
+        raise Undecided("PremiseFailed", f"the container cannot make a semaphore's file ({_first_failed(names)})")
     met = [
         f"{mine}'s finds {other}'s"
         for mine, other in (("musl", "glibc"), ("glibc", "musl"))
@@ -627,9 +726,12 @@ def _protected_regular(seen: Observations, context: Context) -> Decision:
         raise Undecided("PremiseFailed", "what was opened is not the first container's object: see SHM202")
     refused = _errno(get, "shm_open") == "EACCES"
     told = f"fs.protected_regular is {'unknown' if level is None else level}, O_CREAT is {'allowed' if opened else _failed(get)}"
+    if not opened and not refused:
+        raise Undecided("PremiseFailed", f"the second container cannot open anything with O_CREAT ({_failed(get)})")
     if (opened and not level) or (refused and level != 0):
         return Decision(PASS, told)
-    return Decision(FAIL, told)
+    sticky = "" if int(str(policy.facts.get("path_mode", "1777")), 8) & 0o1000 else ", and /dev/shm has no sticky bit"
+    return Decision(FAIL, f"{told}{sticky}")
 
 
 def _undeclared(seen: Observations, context: Context) -> Decision:
@@ -664,8 +766,8 @@ def _zero(seen: Observations, context: Context) -> Decision:
 
 def _wrong_medium(seen: Observations, context: Context) -> Decision:
     fs = _told(seen["who_disk"], "mount_fs")
-    if fs == "tmpfs":
-        return Decision(FAIL, "an emptyDir without medium Memory is tmpfs")
+    if fs in ("tmpfs", "ramfs", "hugetlbfs"):
+        return Decision(FAIL, f"an emptyDir without medium Memory is {fs}")
     if fs in _MEMORY_FS:
         raise Undecided("NotVisible", f"/dev/shm is {fs}, which hides whether disk or memory is behind it")
     return Decision(PASS, f"/dev/shm is {fs}, the node's disk")
@@ -673,6 +775,7 @@ def _wrong_medium(seen: Observations, context: Context) -> Decision:
 
 def _fallocate(seen: Observations, context: Context) -> Decision:
     allocate = seen["allocate"]
+    _writable(allocate)
     if _told(allocate, "allocated"):
         return Decision(FAIL, f"fallocate reserves more than {_shown(seen['who_limited'].facts)}")
     errno = _errno(allocate, "fallocate")
@@ -681,6 +784,8 @@ def _fallocate(seen: Observations, context: Context) -> Decision:
 
 def _sparse(seen: Observations, context: Context) -> Decision:
     who, touch = seen["who_lonely"], seen["touch"]
+    _writable(touch)
+    _in_time(touch)
     touched, stopped, size = _told(touch, "touched_bytes"), _told(touch, "stopped_by"), _size(who)
     _small_enough(size, context)
     told = f"{_ending(stopped)} after {touched} of {size} bytes"
@@ -690,7 +795,8 @@ def _sparse(seen: Observations, context: Context) -> Decision:
 def _small_enough(size: int, context: Context) -> None:
     """Beyond a size that is larger than asked for, nothing was tried."""
     asked = int(context.variables["small"])
-    if size > asked:
+    # a tmpfs of size 0 has no end
+    if not 0 < size <= asked:
         raise Undecided("PremiseFailed", f"the volume has {size} bytes, though its sizeLimit is {asked}: see SHM303")
 
 
@@ -698,7 +804,7 @@ _FILL_OFF: t.Final = Decision(SKIP, "not asked: the option fill is off", "NotAsk
 
 
 def _writable(fill: Observation) -> None:
-    """Who cannot write at all is not killed by writing."""
+    """Who cannot write at all meets no end of it."""
     for call in ("statfs", "open"):
         if _errno(fill, call):
             raise Undecided("PremiseFailed", f"nothing can be written ({call}: {_errno(fill, call)}): see SHM301")
@@ -709,6 +815,7 @@ def _memory_first(seen: Observations, context: Context) -> Decision:
     if fill is None:
         return _FILL_OFF
     _writable(fill)
+    _in_time(fill)
     limit = context.container_limit("tight")
     if limit is None:
         raise Undecided("PremiseFailed", "the cluster left the container without a memory limit")
@@ -729,6 +836,8 @@ def _after_kill(seen: Observations, context: Context) -> Decision:
         return _FILL_OFF
     size, most = (int(context.variables[name]) for name in ("charge", "nearly_all"))
     _writable(seen["fits"])
+    for label in ("fits", "kill", "again"):
+        _in_time(seen[label])
     if _told(seen["fits"], "stopped_by") != "max":
         stopped = _told(seen["fits"], "stopped_by")
         raise Undecided("PremiseFailed", f"{most} bytes do not fit before anything is left ({_ending(stopped)})")
@@ -754,17 +863,22 @@ def _charge(seen: Observations, context: Context) -> Decision:
         raise Undecided("PremiseFailed", f"the object could not be shared ({_failed(put)}, {_failed(seen['get'])})")
     usage = {}
     for role, before, after in (("writer", "who_first", "writer"), ("reader", "who_second", "reader")):
-        facts = [seen[label].facts.get("memory_usage_bytes") for label in (before, after)]
-        if not all(isinstance(value, int) for value in facts):
+        told = [seen[label].facts.get("memory_usage_bytes") for label in (before, after)]
+        facts = [value for value in told if isinstance(value, int)]
+        if len(facts) < len(told):
             return Decision(SKIP, "the container does not see its memory cgroup", "NotVisible")
-        usage[role] = int(facts[1]) - int(facts[0])  # type: ignore[arg-type]
+        limit = context.container_limit(before.removeprefix("who_"))
+        if limit is not None and max(facts) > limit:
+            return Decision(SKIP, "the container sees the memory cgroup of others", "NotVisible")
+        usage[role] = facts[1] - facts[0]
     size = int(context.variables["charge"])
-    told = f"writer {usage['writer']:+}, reader {usage['reader']:+} bytes for {size} written"
-    return Decision(PASS if usage["writer"] >= size * 9 // 10 and usage["reader"] < size // 2 else FAIL, told)
+    found = f"writer {usage['writer']:+}, reader {usage['reader']:+} bytes for {size} written"
+    return Decision(PASS if usage["writer"] >= size * 9 // 10 and usage["reader"] < size // 2 else FAIL, found)
 
 
 def _flags(seen: Observations, context: Context) -> Decision:
     flags = seen["flags"]
+    _looked({"first": seen["who_first"]})
     if seen["who_first"].facts.get("exists") is False:
         return Decision(FAIL, "there is no /dev/shm")
     wrong = []
@@ -783,12 +897,17 @@ def _read_only(seen: Observations, context: Context) -> Decision:
     flags = seen["flags"]
     if _told(flags, "writable"):
         return Decision(FAIL, "a read-only mount can be written to")
-    return Decision(PASS if _failed(flags).endswith("EROFS") else FAIL, _failed(flags))
+    if not _failed(flags).endswith("EROFS"):
+        raise Undecided(
+            "PremiseFailed", f"writing is refused, but not because the mount is read-only ({_failed(flags)})"
+        )
+    return Decision(PASS, _failed(flags))
 
 
 def _beyond(seen: Observations, context: Context) -> Decision:
     beyond, size = seen["beyond"], _size(seen["who_lonely"])
     _small_enough(size, context)
+    _in_time(beyond)
     reached = {kind: _told(beyond, f"{kind}_bytes") for kind in ("sysv", "memfd")}
     told = ", ".join(f"{kind} {value}" for kind, value in reached.items()) + f" bytes beside a /dev/shm of {size}"
     if all(value > size for value in reached.values()):
@@ -814,9 +933,18 @@ def _same_size(seen: Observations, context: Context) -> Decision:
     return Decision(PASS if sizes[0] == sizes[1] else FAIL, f"{sizes[0]} bytes before, {sizes[1]} after")
 
 
+def _memory_in_place(seen: Observations, context: Context) -> Decision:
+    limits = [seen[label].facts.get("memory_limit_bytes") for label in ("before", "after")]
+    if limits[0] is not None and limits[0] == limits[1]:
+        raise Undecided("PremiseFailed", f"the memory limit is {limits[0]} bytes as before: nothing was resized")
+    return _same_size(seen, context)
+
+
 def _same_volume(seen: Observations, context: Context) -> Decision:
     """Size and content: sandboxed runtimes number the devices of each start of a container anew (gVisor)."""
     same = _same_size(seen, context)
+    if not _told(seen["put"], "made"):
+        raise Undecided("PremiseFailed", f"nothing can be put into it ({_failed(seen['put'])})")
     return _kept_object(seen, "the container before") or dataclasses.replace(
         same, observed=f"{same.observed}; the object is there"
     )
@@ -873,6 +1001,8 @@ def _isolation_sysv(seen: Observations, context: Context) -> Decision:
     if _told(read, "found"):
         _ours(create, read, "segment")
         return Decision(FAIL, f"the second pod finds the segment ({_namespaces(seen)})")
+    if _errno(read, "shmget") != "ENOENT":
+        raise Undecided("PremiseFailed", f"the second pod cannot look for it ({_failed(read)})")
     if _told(seen["who_first"], "ns_ipc") == _told(seen["who_stranger"], "ns_ipc"):
         # two sandboxes with kernels of their own may count alike (gVisor, Kata)
         return Decision(WARN, "the second pod does not find the segment, though both show one number of IPC namespace")
@@ -889,8 +1019,24 @@ def _isolation_posix(seen: Observations, context: Context) -> Decision:
     return Decision(PASS, f"the second pod does not find the object ({_failed(seen['get'])})")
 
 
-def _node_views(seen: Observations) -> tuple[dict[str, t.Any], dict[str, bool]]:
+def _both_views(context: Context) -> None:
+    """Each of the two pods is what the other is compared with: what admission took of one decides on neither."""
+    ipc, path = (context.stored[part]["spec"] for part in ("host-ipc", "host-path"))
+    taken = ""
+    if not ipc.get("hostIPC"):
+        taken = "took hostIPC from the pod that asks for it"
+    elif any(mount["mountPath"] == "/dev/shm" for one in ipc["containers"] for mount in one.get("volumeMounts") or ()):
+        taken = "mounts a volume on /dev/shm of the pod with hostIPC"
+    elif not any("hostPath" in volume for volume in path.get("volumes") or ()):
+        taken = "took the hostPath volume from the pod that asks for it"
+    if taken:
+        raise Undecided("AdmissionDenied", f"the cluster {taken}")
+
+
+def _node_views(seen: Observations, context: Context) -> tuple[dict[str, t.Any], dict[str, bool]]:
     """The IPC namespaces of the containers of V(host), and which find the object of the pod with hostIPC."""
+    _both_views(context)
+    _looked(seen)
     put = seen["put"]
     spaces = {name: _told(seen[f"who_{name}"], "ns_ipc") for name in ("ipc", "path", "plain")}
     _made(put, "made", "object")
@@ -906,7 +1052,7 @@ _FIRST_IPC: t.Final = 4026531839
 
 
 def _host_ipc(seen: Observations, context: Context) -> Decision:
-    spaces, found = _node_views(seen)
+    spaces, found = _node_views(seen, context)
     first = spaces["ipc"] == _FIRST_IPC
     number = f"{spaces['ipc']}, the kernel's first" if first else str(spaces["ipc"])
     told = f"IPC namespace {number}; /dev/shm {_shown(seen['who_ipc'].facts)}"
@@ -924,7 +1070,7 @@ def _host_ipc(seen: Observations, context: Context) -> Decision:
 
 
 def _host_path(seen: Observations, context: Context) -> Decision:
-    spaces, found = _node_views(seen)
+    spaces, found = _node_views(seen, context)
     if found["plain"]:
         return Decision(FAIL, "an ordinary container has the node's /dev/shm, too")
     if spaces["path"] != spaces["plain"]:
@@ -971,8 +1117,13 @@ def _pod_security(seen: Observations, context: Context) -> Decision:
     refused = {name: answer for name, answer in seen.items() if not _told(answer, "admitted")}
     by = ", ".join(f"{name}: {_told(answer, 'refused_by')}" for name, answer in sorted(refused.items()))
     told = f"refused: {by}" if refused else "nothing is refused"
+    changed = [
+        f"{name}: {answer.facts['changed']}" for name, answer in sorted(seen.items()) if answer.facts.get("changed")
+    ]
     if "volume" in refused:
         return Decision(FAIL, f"{told} ({_told(refused['volume'], 'detail')})")
+    if changed:
+        return Decision(WARN, f"{told}; the cluster changed the pod: {'; '.join(changed)}")
     level = next((level for level, names in _LEVELS.items() if refused.keys() == names), None)
     if level is None:
         return Decision(WARN, f"{told}: no level of the Pod Security Standards, but a policy of the cluster's own")
@@ -1009,6 +1160,7 @@ def _limits_errno(seen: Observations, context: Context) -> Decision:
 
 
 def _huge_pages(seen: Observations, context: Context) -> Decision:
+    _in_time(seen["huge"])
     total, stopped = seen["sysctls"].facts.get("hugepages_total", 0), _told(seen["huge"], "stopped_by")
     told = f"{total} huge pages on the node, a mapping ends in {_ending(stopped)}"
     if str(stopped) == "signal:7":
@@ -1018,11 +1170,18 @@ def _huge_pages(seen: Observations, context: Context) -> Decision:
     return Decision(PASS, told)
 
 
+#: What a POSIX queue of default size (10 messages of 8192 bytes) is charged at least (mq_overview(7)).
+_QUEUE_BYTES: t.Final = 10 * 8192
+
+
 def _msgqueue_budget(seen: Observations, context: Context) -> Decision:
     queues, stopped = _told(seen["budget"], "queues"), _told(seen["budget"], "stopped_by")
     told = f"{queues} queues, then {stopped}"
     if queues >= 1:
         return Decision(PASS, told)
+    budget = seen["sysctls"].facts.get("rlimit_msgqueue")
+    if stopped == "EMFILE" and isinstance(budget, int) and budget < _QUEUE_BYTES:
+        return Decision(FAIL, f"{told}: RLIMIT_MSGQUEUE is {budget} bytes, less than one of {_QUEUE_BYTES}")
     if stopped == "EMFILE":
         return Decision(WARN, f"{told}: the budget of this user on this node is used up by others")
     return Decision(FAIL, told)
@@ -1030,7 +1189,7 @@ def _msgqueue_budget(seen: Observations, context: Context) -> Decision:
 
 def _control_positive(seen: Observations, context: Context) -> Decision:
     found = _told(seen["same"], "positive")
-    return Decision(PASS if found else FAIL, "found" if found else f"not found ({_failed(seen['same'])})")
+    return Decision(PASS if found else FAIL, "found" if found else f"not found ({_first_failed(seen['same'])})")
 
 
 def _control_negative(seen: Observations, context: Context) -> Decision:
@@ -1068,30 +1227,30 @@ def accepted(
 
 
 RULES: t.Final[dict[str, Rule]] = {
-    "SHM101": _sysv_shm_shared_path,
-    "SHM102": _sysv_shm_private_path,
-    "SHM103": _sysv_sem_wake,
-    "SHM104": _message,
+    "SHM101": _one_user(_sysv_shm_shared_path),
+    "SHM102": _one_user(_sysv_shm_private_path),
+    "SHM103": _one_user(_sysv_sem_wake),
+    "SHM104": _one_user(_message),
     "SHM105": _ipc_namespace,
     "SHM106": _two_users(_sysv_shm_met),
     "SHM107": _sysv_shm_handoff,
-    "SHM108": _sysv_shm_met,
-    "SHM109": _in_own_users(_sysv_shm_met),
+    "SHM108": _one_user(_sysv_shm_met),
+    "SHM109": _in_own_users(_one_user(_sysv_shm_met)),
     "SHM201": _posix_shm_sem,
     "SHM202": _devshm_identity,
-    "SHM203": _message,
-    "SHM204": _split,
+    "SHM203": _one_user(_message),
+    "SHM204": _one_user(_split),
     "SHM205": _posix_handoff,
-    "SHM206": _posix_met,
+    "SHM206": _one_user(_posix_met),
     "SHM207": _posix_restart,
-    "SHM208": _split,
+    "SHM208": _one_user(_split),
     "SHM209": _two_users(_posix_users),
     "SHM210": _two_users(_protected_regular),
-    "SHM211": _in_own_users(_posix_met),
+    "SHM211": _in_own_users(_one_user(_posix_met)),
     "SHM212": _semaphore_names,
     "SHM213": _mutex_apart,
     "SHM214": _mutex_together,
-    "SHM215": _in_own_users(_message),
+    "SHM215": _in_own_users(_one_user(_message)),
     "SHM301": _shm_size_default,
     "SHM302": _shm_size_memory,
     "SHM303": _shm_size_limit,
@@ -1102,15 +1261,15 @@ RULES: t.Final[dict[str, Rule]] = {
     "SHM308": _fallocate,
     "SHM309": _sparse,
     "SHM310": _memory_first,
-    "SHM311": _charge,
+    "SHM311": _one_user(_charge),
     "SHM312": _after_kill,
     "SHM313": _flags,
     "SHM315": _read_only,
     "SHM316": _beyond,
-    "SHM401": _resize_at_creation,
+    "SHM401": _one_user(_resize_at_creation),
     "SHM402": _same_volume,
     "SHM403": _kubelet_restart,
-    "SHM404": _same_size,
+    "SHM404": _memory_in_place,
     "SHM405": _volume_grow,
     "SHM406": _volume_shrink,
     "SHM407": _volume_used,

@@ -12,6 +12,8 @@ import json
 import re
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+
 #: Of the JSON report; a field may be added under the same number, none is renamed or removed.
 SCHEMA: t.Final = "podshm/1"
 
@@ -48,11 +50,6 @@ def to_json(one: t.Mapping[str, t.Any]) -> str:
 def file_name(cluster: str) -> str:
     """The name of a cluster's report. A host name may hold what a file name must not."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".") + ".json"
-
-
-def printable(text: object) -> str:
-    """Text from a cluster, safe for a terminal and for one line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
 
 
 def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

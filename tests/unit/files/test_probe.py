@@ -1078,7 +1078,7 @@ def test_the_mutex_is_glibcs(probe: Probe) -> None:
     libc, shared, session = ctypes.CDLL(None), name(), probe.session()
     holder = session.ask("mutex_hold", name=shared, type="recursive").facts["tid"]
     assert children(session.process.pid) == [holder]
-    with open(f"/dev/shm{shared}", "r+b") as file, mmap.mmap(file.fileno(), 4096) as memory:
+    with open(f"/dev/shm{shared}", "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         mutex = (ctypes.c_int * 5).from_buffer(memory)
         assert libc.pthread_mutex_trylock(mutex) == errno.EBUSY
         mutex[2] = threading.get_native_id()  # the owner

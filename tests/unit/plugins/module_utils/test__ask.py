@@ -23,6 +23,7 @@ def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytes
             _ask.Scenario, name, lambda self, step, name=name: done.append(f"{name} {step.label}"), raising=True
         )
     scenario = t.cast("t.Any", object.__new__(_ask.Scenario))
+    scenario._broken, scenario._killed = {}, {}
     scenario._check(_ask.Asked(), list(plan.steps))
     assert done[-5:] == ["_step create", "_begin wait", "_step post", "_finish wait", "_step remove"]
 
@@ -37,9 +38,47 @@ def test_a_container_that_lives_removes_what_it_kept(
     done: list[str] = []
     monkeypatch.setattr(_ask.Scenario, "_step", lambda self, step: done.append(step.label))
     scenario = t.cast("t.Any", object.__new__(_ask.Scenario))
-    scenario._killed = killed
+    scenario._broken, scenario._killed = {}, killed
     scenario._check(_ask.Asked(), list(plan.steps))
     assert done[-1] == last
+
+
+@pytest.mark.parametrize(("reason", "again"), [("ExecTransport", ["second"]), ("Timeout", []), ("PodFailed", [])])
+def test_a_step_that_killed_its_session_is_no_matter_of_the_next_check(
+    monkeypatch: pytest.MonkeyPatch, reason: str, again: list[str]
+) -> None:
+    nonces = (f"{number:032x}" for number in itertools.count())
+    (plan,) = _plan.plan([_catalog.BY_ID["SHM104"]], _plan.Settings(), "ff", nonces)
+    connected: list[str] = []
+    monkeypatch.setattr(_ask.Scenario, "_connect", lambda self, container: connected.append(container))
+    monkeypatch.setattr(_ask.Scenario, "_step", lambda self, step: None)
+    scenario = t.cast("t.Any", object.__new__(_ask.Scenario))
+    scenario._broken, scenario._killed = {"second": Undecided(reason, "it broke"), "guest": Undecided(reason, "")}, {}
+    scenario._check(_ask.Asked(), list(plan.steps))
+    assert connected == again
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "words"),
+    [
+        ("own-ipc", "own-ipc", ""),
+        ("", "own-ipc", ""),
+        ("own-ipc", "", "runtimeClassName own-ipc -> none"),
+        ("own-ipc", "runc", "runtimeClassName own-ipc -> runc"),
+    ],
+)
+def test_a_runtime_is_not_judged_by_the_answers_of_another(asked: str, given: str, words: str) -> None:
+    scenario = t.cast("t.Any", object.__new__(_ask.Scenario))
+    scenario._common = _pod.Common("ff", "", "default", "n", "amd64", "pause", "Never", asked, (), {}, {}, 120)
+    stored: dict[str, t.Any] = {"kind": "Pod", "metadata": {"namespace": "default", "name": "x"}, "spec": {}}
+    if given:
+        stored["spec"]["runtimeClassName"] = given
+    if not words:
+        scenario._as_asked(stored)
+        return
+    with pytest.raises(Undecided, match=words) as caught:
+        scenario._as_asked(stored)
+    assert caught.value.reason == "PremiseFailed"
 
 
 def scenarios(shared: t.Any) -> dict[str, t.Any]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import typing as t
 
@@ -84,7 +85,15 @@ def posix() -> Answers:
     dev = {"path_dev": "0:44", "path_ino": 1}
     return {
         "write": seen(
-            "posix_write", "w", reply_nonce="r", timed_out=False, left=0, posted_at_ns=10**9, wait_began_ns=1, **dev
+            "posix_write",
+            "w",
+            reply_nonce="r",
+            timed_out=False,
+            left=0,
+            posted_at_ns=10**9,
+            wait_began_ns=10**9,
+            wait_ended_ns=2 * 10**9,
+            **dev,
         ),
         "read": seen(
             "posix_read",
@@ -337,7 +346,7 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM201": (posix, "Succeeded"),
     "SHM103": (semaphore, "Running"),
     "SHM104": (message, "Running"),
-    "SHM105": (lambda: who(first={}, second={}, guest={}, lonely={}), "Running"),
+    "SHM105": (lambda: who(first={}, second={}, guest={}, lonely={}, memory={}, limited={}), "Running"),
     "SHM106": (lambda: {**two_users(), **segment()}, "Running"),
     "SHM107": (segment, "Running"),
     "SHM108": (lambda: {**who(beside={}, main={}), **segment()}, "Running"),
@@ -396,7 +405,10 @@ GOOD: dict[str, tuple[t.Callable[[], Answers], str]] = {
     "SHM603": (unsafe, "Running"),
     "SHM604": (steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}), "Running"),
     "SHM605": (steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}), "Running"),
-    "SHM606": (steps(budget={"queues": 9, "stopped_by": "EMFILE"}), "Running"),
+    "SHM606": (
+        steps(sysctls={"rlimit_msgqueue": 819200}, budget={"queues": 9, "stopped_by": "EMFILE"}),
+        "Running",
+    ),
     "SHM109": (own_users(segment()), "Running"),
     "SHM211": (own_users(posix_object()), "Running"),
     "SHM212": (
@@ -540,17 +552,38 @@ def test_posix_fails(label: str, change: dict[str, t.Any], words: str) -> None:
     assert words in decision.observed
 
 
-@pytest.mark.parametrize("posted", [None, 2 * 10**9 - 1, 3 * 10**9])
-def test_a_reader_that_gave_up_before_the_writer_posted_decides_nothing(posted: int | None) -> None:
-    answers = changed(changed(posix(), "read", timed_out=True), "write", posted_at_ns=posted)
-    with pytest.raises(Undecided, match="gave up before") as caught:
+@pytest.mark.parametrize(
+    "writer",
+    [
+        {"wait_ended_ns": None},
+        # it began when the reader had nearly, or long, given up
+        {"wait_began_ns": 2 * 10**9 - 1, "wait_ended_ns": 9 * 10**9},
+        {"wait_began_ns": 3 * 10**9, "wait_ended_ns": 9 * 10**9},
+        # and gave up before the reader began
+        {"wait_began_ns": -9, "wait_ended_ns": -1},
+    ],
+)
+def test_two_that_did_not_wait_at_one_time_decide_nothing(writer: dict[str, t.Any]) -> None:
+    answers = changed(changed(posix(), "read", timed_out=True), "write", **writer)
+    with pytest.raises(Undecided, match="started far apart") as caught:
         decide("SHM201", answers, phase="Succeeded")
     assert caught.value.reason == "Timeout"
 
 
-def test_posix_needs_a_pod_that_succeeded() -> None:
+def ended(**codes: int) -> _verdict.Context:
+    """SHM201 with containers that ended so."""
+    told = context("SHM201", phase="Failed" if any(codes.values()) else "Succeeded")
+    terminated = {name: {"reason": "", "exit_code": code} for name, code in codes.items()}
+    return dataclasses.replace(told, after={"complete": {**told.after["complete"], "terminated": terminated}})
+
+
+def test_posix_needs_containers_that_ended_well() -> None:
     with pytest.raises(Undecided, match="pod is Failed"):
-        decide("SHM201", posix(), phase="Failed")
+        _verdict.RULES["SHM201"](posix(), ended(writer=0, reader=2))
+    with pytest.raises(Undecided, match="pod is Succeeded"):
+        _verdict.RULES["SHM201"](posix(), ended(writer=0))
+    # what somebody injected may end as it likes
+    assert _verdict.RULES["SHM201"](posix(), ended(writer=0, reader=0, injected=1)).verdict == "PASS"
 
 
 @pytest.mark.parametrize(
@@ -691,9 +724,8 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM210", "get", OPENED, "FAIL", "allowed"),
         ("SHM210", "policy", {"protected_regular": 0}, "FAIL", "EACCES"),
         ("SHM210", "policy", {"protected_regular": None}, "PASS", "unknown"),
-        ("SHM210", "get", {"calls": [failed("shm_open", "ENOENT")]}, "FAIL", "ENOENT"),
         ("SHM304", "who_bare", {"size_bytes": 12 * GIB}, "FAIL", "node allocatable"),
-        ("SHM304", "who_bare", {"mount_fs": "ext4"}, "FAIL", "not memory"),
+        ("SHM304", "who_bare", {"mount_fs": "ext4"}, "FAIL", "not a tmpfs"),
         ("SHM305", "who_clipped", {"size_bytes": GIB}, "FAIL", "pod memory limit"),
         ("SHM306", "who_zero", {"size_bytes": 4096}, "FAIL", "pod memory limit"),
         ("SHM307", "who_disk", {"mount_fs": "tmpfs"}, "FAIL", "is tmpfs"),
@@ -702,7 +734,7 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM202", "who_guest", {"exists": False}, "FAIL", "no /dev/shm in guest"),
         ("SHM313", "who_first", {"exists": False}, "FAIL", "no /dev/shm"),
         ("SHM301", "fill", {"calls": [failed("open", "EROFS")]}, "FAIL", "nothing can be written (open: EROFS)"),
-        ("SHM301", "who_first", {"mount_fs": "ext4"}, "FAIL", "ext4, not memory"),
+        ("SHM301", "who_first", {"mount_fs": "ext4"}, "FAIL", "ext4, not a tmpfs"),
         ("SHM301", "fill", {"available_bytes": MIB, "written_bytes": MIB}, "FAIL", "only 1048576 of them are free"),
         ("SHM303", "fill", {"available_bytes": MIB, "written_bytes": MIB}, "FAIL", "only 1048576 of them are free"),
         ("SHM301", "fill", {"available_bytes": 67096576, "written_bytes": 67096576}, "WARN", "only 67096576 of them"),
@@ -720,7 +752,7 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM316", "beyond", {"memfd_bytes": MIB}, "FAIL", "memfd 1048576"),
         ("SHM401", "who_kept", {"size_bytes": 64 * MIB}, "FAIL", "not 16777216 (sizeLimit)"),
         ("SHM401", "who_fellow", {"size_bytes": 64 * MIB}, "FAIL", "not 16777216 (sizeLimit)"),
-        ("SHM401", "who_fellow", {"mount_fs": "ext4"}, "FAIL", "not memory"),
+        ("SHM401", "who_fellow", {"mount_fs": "ext4"}, "FAIL", "not a tmpfs"),
         ("SHM401", "get", NO_OBJECT, "FAIL", "does not find the object"),
         ("SHM401", "fill", {"stopped_by": "max", "written_bytes": 17 * MIB}, "FAIL", "does not end there"),
         ("SHM402", "after", {"size_bytes": 8 * MIB}, "FAIL", "8388608 after"),
@@ -742,6 +774,7 @@ FOUND_OBJECT = {"found": True, "peer_nonce": "o1", "text": _catalog.SENTENCE}
         ("SHM604", "limits", {"shmget_zero": "ok"}, "FAIL", "shmget_zero ok"),
         ("SHM605", "huge", {"stopped_by": "signal:7"}, "WARN", "Bus error"),
         ("SHM606", "budget", {"queues": 0}, "WARN", "used up"),
+        ("SHM606", "budget", {"queues": 0, "stopped_by": "ENOSPC"}, "FAIL", "0 queues, then ENOSPC"),
         ("SHM109", "who_one", {"ns_user": 4026531837}, "WARN", "hostUsers false has no effect"),
         ("SHM109", "read", NOT_FOUND, "FAIL", "user namespace 9"),
         ("SHM211", "get", NO_OBJECT, "FAIL", "does not find the object"),
@@ -849,6 +882,27 @@ def test_threads_of_unequal_ids_try_nothing() -> None:
         ("SHM210", "get", {**OPENED, "found": False, "peer_nonce": None}, "is not the first container's object"),
         ("SHM605", "huge", {"stopped_by": "signal:31"}, "something else killed the child"),
         ("SHM406", "before", {"size_bytes": 8 * MIB}, "had that size already"),
+        (
+            "SHM210",
+            "get",
+            {"calls": [failed("shm_open", "EROFS")], "found": False},
+            "cannot open anything with O_CREAT",
+        ),
+        ("SHM315", "flags", {"calls": [failed("open", "EACCES")]}, "not because the mount is read-only"),
+        ("SHM402", "put", {"made": False, "calls": [failed("shm_open", "EROFS")]}, "nothing can be put into it"),
+        ("SHM301", "who_first", {"calls": [failed("statx", "EPERM")], "exists": False}, "cannot look at files"),
+        ("SHM202", "who_guest", {"calls": [failed("statx", "ENOSYS")], "exists": False}, "cannot look at files"),
+        ("SHM206", "put", {"calls": [failed("statx", "EPERM")]}, "cannot look at files"),
+        ("SHM101", "read", {"calls": [failed("ftok", "EPERM")], "ftok_key": None}, "cannot look at files"),
+        ("SHM102", "absent", {"calls": [failed("ftok", "ENOSYS")]}, "cannot look at files"),
+        ("SHM101", "read", {"calls": [failed("shmctl", "EPERM")]}, "may not be looked at"),
+        ("SHM301", "who_first", {"size_bytes": 0, "fs_type": "0x00000000"}, "does not tell the truth"),
+        ("SHM309", "who_lonely", {"size_bytes": 0}, "the volume has 0 bytes"),
+        ("SHM316", "who_lonely", {"size_bytes": 0}, "the volume has 0 bytes"),
+        ("SHM308", "allocate", {"calls": [failed("open", "EACCES")]}, "nothing can be written"),
+        ("SHM309", "touch", {"calls": [failed("open", "EACCES")]}, "nothing can be written"),
+        ("SHM501", "read", {"calls": [failed("shmget", "EPERM")]}, "the second pod cannot look"),
+        ("SHM502", "get", {"calls": [failed("shm_open", "EACCES")]}, "cannot look for the object"),
         ("SHM310", "fill", {"calls": [failed("open", "EROFS")]}, "nothing can be written"),
         ("SHM312", "fits", {"calls": [failed("statfs", "ENOENT")]}, "nothing can be written"),
     ],
@@ -857,6 +911,98 @@ def test_a_world_in_which_nothing_can_be_told(check: str, label: str, change: di
     with pytest.raises(Undecided, match=words) as caught:
         decide(check, changed(good(check), label, **change))
     assert caught.value.reason == "PremiseFailed"
+
+
+@pytest.mark.parametrize(
+    ("check", "label"),
+    [
+        ("SHM301", "fill"),
+        ("SHM302", "fill"),
+        ("SHM309", "touch"),
+        ("SHM310", "fill"),
+        ("SHM312", "again"),
+        ("SHM316", "beyond"),
+        ("SHM605", "huge"),
+    ],
+)
+def test_what_a_deadline_cut_short_decides_nothing(check: str, label: str) -> None:
+    answers = changed(good(check), label, timeout=10000, stopped_by="deadline")
+    with pytest.raises(Undecided, match="was not done in 10 s") as caught:
+        decide(check, answers)
+    assert caught.value.reason == "Timeout"
+
+
+@pytest.mark.parametrize("check", ["SHM101", "SHM102", "SHM103", "SHM104", "SHM203"])
+def test_permissions_of_two_users_decide_nothing_where_one_was_asked_for(check: str) -> None:
+    answers = changed(changed(good(check), "who_first", uid=65532), "who_second", uid=1000)
+    with pytest.raises(Undecided, match="run as users 1000 and 65532, though one was asked for"):
+        decide(check, answers)
+
+
+def test_the_stored_pod_tells_the_users_of_containers_that_do_not() -> None:
+    told = context("SHM201", phase="Succeeded")
+    pod = told.stored["complete"]
+    reader = {**pod["spec"]["containers"][1], "securityContext": {"runAsUser": 1000}}
+    stored = {"complete": {**pod, "spec": {**pod["spec"], "containers": [pod["spec"]["containers"][0], reader]}}}
+    with pytest.raises(Undecided, match="run as users 1000 and 65532"):
+        _verdict.RULES["SHM201"](posix(), dataclasses.replace(told, stored=stored))
+
+
+def test_who_may_not_write_a_byte_fails() -> None:
+    """The probe then has nothing to read back."""
+    nothing = {"written_bytes": 0, "stopped_by": "EFBIG", "verified": None}
+    for check in ("SHM301", "SHM302", "SHM303"):
+        decision = decide(check, changed(good(check), "fill", **nothing))
+        assert (decision.verdict, "after 0 bytes by EFBIG" in decision.observed) == ("FAIL", True)
+
+
+@pytest.mark.parametrize("errno", ["EDQUOT", "EFBIG"])
+def test_less_than_promised_is_less(errno: str) -> None:
+    decision = decide("SHM302", changed(good("SHM302"), "fill", stopped_by=errno, written_bytes=70 * MIB))
+    assert decision.verdict == "FAIL"
+
+
+def test_a_memory_that_was_not_resized_shows_nothing_of_the_volume() -> None:
+    answers = changed(changed(good("SHM404"), "before", memory_limit_bytes=MIB), "after", memory_limit_bytes=MIB)
+    with pytest.raises(Undecided, match="nothing was resized"):
+        decide("SHM404", answers)
+    assert decide("SHM404", changed(answers, "after", memory_limit_bytes=2 * MIB)).verdict == "PASS"
+
+
+def test_a_cgroup_of_others_is_not_the_containers() -> None:
+    answers = changed(good("SHM311"), "writer", memory_usage_bytes=GIB)
+    assert decide("SHM311", answers).reason == "NotVisible"
+
+
+def test_a_budget_that_no_queue_fits_into_is_not_used_up_by_others() -> None:
+    answers = changed(changed(good("SHM606"), "budget", queues=0), "sysctls", rlimit_msgqueue=0)
+    assert decide("SHM606", answers).verdict == "FAIL"
+
+
+def test_what_admission_changed_of_a_pod_is_not_admitted_as_it_is() -> None:
+    decision = decide("SHM607", changed(good("SHM607"), "volume", changed="volume kept: medium Memory -> none"))
+    assert decision.verdict == "WARN"
+    assert decision.observed.endswith("the cluster changed the pod: volume: volume kept: medium Memory -> none")
+
+
+@pytest.mark.parametrize("check", ["SHM503", "SHM504"])
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("host-ipc", {"hostIPC": False}, "took hostIPC"),
+        ("host-path", {"volumes": [{"name": "host-shm", "emptyDir": {}}]}, "took the hostPath volume"),
+        ("host-ipc", {"containers": [{"name": "ipc", "volumeMounts": [{"mountPath": "/dev/shm"}]}]}, "mounts a volume"),
+    ],
+)
+def test_what_was_taken_of_one_pod_decides_on_neither(
+    check: str, part: str, change: dict[str, t.Any], words: str
+) -> None:
+    told = context(check)
+    pod = told.stored[part]
+    stored = {**told.stored, part: {**pod, "spec": {**pod["spec"], **change}}}
+    with pytest.raises(Undecided, match=words) as caught:
+        _verdict.RULES[check](good(check), dataclasses.replace(told, stored=stored))
+    assert caught.value.reason in _catalog.BY_ID[check].skips
 
 
 @pytest.mark.parametrize(
