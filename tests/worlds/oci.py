@@ -9,7 +9,9 @@ in every world; a checker that passes there is worth nothing.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno as errnos
 import fcntl
 import json
 import os
@@ -359,6 +361,22 @@ def split_volumes(config: Config) -> None:
             _own_tmpfs(mount, "size=1m")
 
 
+def no_writes(process: Config) -> None:
+    """No file may have a byte."""
+    process.setdefault("rlimits", []).append({"type": "RLIMIT_FSIZE", "soft": 0, "hard": 0})
+
+
+def capped_writes(process: Config) -> None:
+    """No file may grow beyond a bit more than the default of /dev/shm."""
+    process.setdefault("rlimits", []).append({"type": "RLIMIT_FSIZE", "soft": 70 << 20, "hard": 70 << 20})
+
+
+def other_user(process: Config) -> None:
+    """The second container has another user than the first."""
+    if _state().get("annotations", {}).get("io.kubernetes.cri.container-name") == "second":
+        process["user"].update(uid=1000, gid=1000)
+
+
 def one_user(process: Config) -> None:
     """Whatever user is asked for, it is the same."""
     process["user"].update(uid=65532, gid=65532)
@@ -369,7 +387,12 @@ def no_queue_budget(process: Config) -> None:
     process.setdefault("rlimits", []).append({"type": "RLIMIT_MSGQUEUE", "soft": 0, "hard": 0})
 
 
-def _deny(*calls: str, errno: int = 1) -> t.Callable[[Config], None]:
+def _in(names: t.Container[str], edit: t.Callable[[Config], None]) -> t.Callable[[Config], None]:
+    """Only some containers, by name."""
+    return lambda config: edit(config) if _note(config, "container-name") in names else None
+
+
+def _deny(*calls: str, errno: int = 1, action: str = "SCMP_ACT_ERRNO") -> t.Callable[[Config], None]:
     """System calls that fail, or with errno 0 only say that they worked."""
 
     def edit(config: Config) -> None:
@@ -379,7 +402,8 @@ def _deny(*calls: str, errno: int = 1) -> t.Callable[[Config], None]:
         for rule in seccomp["syscalls"]:
             rule["names"] = [name for name in rule["names"] if name not in calls]
         seccomp["syscalls"] = [rule for rule in seccomp["syscalls"] if rule["names"]]
-        seccomp["syscalls"].append({"names": list(calls), "action": "SCMP_ACT_ERRNO", "errnoRet": errno})
+        told = {"errnoRet": errno} if action == "SCMP_ACT_ERRNO" else {}
+        seccomp["syscalls"].append({"names": list(calls), "action": action, **told})
 
     return edit
 
@@ -397,6 +421,18 @@ def _allow_only(call: str, *conditions: dict[str, t.Any]) -> t.Callable[[Config]
     return edit
 
 
+def _deny_if(call: str, index: int, bits: int, errno: int) -> t.Callable[[Config], None]:
+    """A system call that fails where an argument has some bits."""
+
+    def edit(config: Config) -> None:
+        test = {"index": index, "value": bits, "op": "SCMP_CMP_MASKED_EQ"}
+        _allow_only(call, {**test, "valueTwo": 0})(config)
+        refused = {"names": [call], "action": "SCMP_ACT_ERRNO", "errnoRet": errno, "args": [{**test, "valueTwo": bits}]}
+        config["linux"].get("seccomp", {}).get("syscalls", []).append(refused)
+
+    return edit
+
+
 def odd_errno(config: Config) -> None:
     """A segment of 0 bytes is refused otherwise than programs expect."""
     _allow_only("shmget", {"index": 1, "value": 0, "op": "SCMP_CMP_NE"})(config)
@@ -404,10 +440,8 @@ def odd_errno(config: Config) -> None:
 
 def no_creat(config: Config) -> None:
     """The container with another user may not open with O_CREAT, whatever fs.protected_regular says."""
-    if _note(config, "container-name") == "guest":
-        for call, index in (("open", 1), ("openat", 2)):
-            flags = {"index": index, "value": os.O_CREAT, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
-            _allow_only(call, flags)(config)
+    for call, index in (("open", 1), ("openat", 2)):
+        _in(("guest",), _deny_if(call, index, os.O_CREAT, errnos.EACCES))(config)
 
 
 def unsticky_shm(config: Config) -> None:
@@ -432,6 +466,63 @@ def used_volume(config: Config) -> None:
         path = pathlib.Path(str(mount["source"]), "used")
         if _from_kubelet(mount) and path.parent.is_mount() and not path.exists():
             path.write_bytes(bytes(4 << 20))
+
+
+def slow_reader(config: Config) -> None:
+    """The second of two containers that need each other starts when the first has given up."""
+    time.sleep(12)
+
+
+def full_shm(config: Config) -> None:
+    """Of the default nothing is left, from the start."""
+    for source in _sandbox_shm(config):
+        path = pathlib.Path(source, "used")
+        if not path.exists():
+            with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while file.write(bytes(1 << 20)):
+                    pass
+
+
+def ramfs_shm(config: Config) -> None:
+    """The default is memory without any size."""
+
+    def make() -> None:
+        path.mkdir()
+        subprocess.run(["mount", "-t", "ramfs", "shm", path], check=True)
+        path.chmod(0o1777)
+
+    path = _root() / f"ramfs-{_note(config, 'sandbox-id')}"
+    for mount in _shm(config):
+        if mount["source"] in _sandbox_shm(config) and not _own_namespace(config, "user"):
+            mount["source"] = str(_once(path, make))
+
+
+def endless_volume(config: Config) -> None:
+    """A volume on /dev/shm is a tmpfs whose size is 0, which is none."""
+    for mount in _shm(config):
+        if _from_kubelet(mount):
+            _own_tmpfs(mount, "size=0")
+
+
+def closed_volume(config: Config) -> None:
+    """Only root may look into volumes of medium Memory."""
+    for mount in _shm(config):
+        source = pathlib.Path(str(mount["source"]))
+        if _from_kubelet(mount) and source.is_mount():
+            source.chmod(0o700)
+
+
+def ram_disk(config: Config) -> None:
+    """A volume on the node's disk is memory without a size."""
+    for mount in _shm(config):
+        mount.update(type="ramfs", source="disk", options=["nosuid", "nodev"])
+
+
+def node_cgroup(config: Config) -> None:
+    """The container sees the node's cgroups."""
+    for mount in config["mounts"]:
+        if mount["destination"] == "/sys/fs/cgroup":
+            mount.update(type="bind", source="/sys/fs/cgroup", options=["rbind", "ro"])
 
 
 WORLDS: dict[str, t.Callable[[Config], None]] = {
@@ -485,6 +576,26 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "odd-errno": odd_errno,
     "no-creat": no_creat,
     "unsticky-shm": unsticky_shm,
+    "slow-reader": _in(("reader",), slow_reader),
+    "full-shm": full_shm,
+    "ramfs-shm": ramfs_shm,
+    "no-shmctl": _deny("shmctl"),
+    "no-shmat": _deny("shmat"),
+    "unsupported-fallocate": _deny("fallocate", errno=errnos.EOPNOTSUPP),
+    "blind-stranger": _in(("stranger",), _deny("shmget")),
+    "killing-msgget": _deny("msgget", action="SCMP_ACT_KILL_PROCESS"),
+    "no-statx": _deny("statx"),
+    "no-readlink": _deny("readlinkat", "readlink"),
+    "endless-volume": endless_volume,
+    "closed-volume": closed_volume,
+    "some-own-ipc": _in(("memory", "limited"), own_ipc),
+    "sidecar-own-ipc": _in(("beside",), own_ipc),
+    "debug-own-ipc": _in(("debug",), own_ipc),
+    "init-own-shm": _in(("earlier",), own_shm),
+    "guest-own-shm": _in(("guest",), own_shm),
+    "ram-disk": _in(("disk",), ram_disk),
+    "readonly-guest": _in(("guest",), readonly_shm),
+    "node-cgroup": node_cgroup,
     "own-volume": own_volume,
     "used-volume": used_volume,
 }
@@ -495,6 +606,9 @@ EXEC: dict[str, t.Callable[[Config], None]] = {
     "short-writes": short_writes,
     "one-user": one_user,
     "no-queue-budget": no_queue_budget,
+    "no-writes": no_writes,
+    "capped-writes": capped_writes,
+    "other-user": other_user,
 }
 
 
@@ -530,6 +644,7 @@ def _resized_along(words: list[str]) -> None:
 BESIDE: dict[str, tuple[str, t.Callable[[list[str]], None]]] = {
     "elsewhere-charged": ("exec", _elsewhere_charged),
     "resized-along": ("update", _resized_along),
+    "never-resized": ("update", lambda words: sys.exit(0)),
 }
 
 

@@ -21,6 +21,7 @@ class World:
     :ivar mutation: a CEL expression that gives JSON patches, or nothing.
     :ivar only_if: a CEL expression about the pods that it is for.
     :ivar refusal: a CEL expression that pods must satisfy, or nothing.
+    :ivar exec: whether the refusal is about exec, too.
     :ivar labels: further labels of the namespace.
     :ivar objects: further objects in it, by kind.
     :ivar sample: what a pod has, beside a volume on /dev/shm, that is treated otherwise here than elsewhere.
@@ -29,14 +30,22 @@ class World:
     mutation: str = ""
     only_if: str = "true"
     refusal: str = ""
+    exec: bool = False
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     objects: tuple[tuple[str, Object], ...] = ()
     sample: Object = dataclasses.field(default_factory=dict)
 
 
+def _cel(value: t.Any) -> str:
+    """A value as a CEL expression, whose maps may hold values of several types."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)}: dyn({_cel(one)})" for name, one in value.items()) + "}"
+    return json.dumps(value)
+
+
 def _patch(op: str, path: str, value: t.Any = None) -> str:
     """One JSON patch as a CEL expression; the path is one, too."""
-    given = "" if value is None else f", value: {json.dumps(value)}"
+    given = "" if value is None else f", value: {_cel(value)}"
     return f'JSONPatch{{op: "{op}", path: {path}{given}}}'
 
 
@@ -81,6 +90,10 @@ def _level(level: str, sample: Object) -> World:
 _SIDECAR = {"name": "injected", "image": "registry.k8s.io/pause:3.10.1"}
 _SYSCTL = {"securityContext": {"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "1"}]}}
 
+#: Stands for what cannot be tried without a pod.
+_CRITICAL = {"priorityClassName": "system-node-critical"}
+_RATIO = {"containers": [{"name": "x", "image": "x", "resources": {"requests": {"cpu": "1m"}, "limits": {"cpu": "1"}}}]}
+
 WORLDS: dict[str, World] = {
     "no-medium": World(_each("volumes", _MEMORY, _patch("remove", '"at/emptyDir/medium"'))),
     "no-size-limit": World(_each("volumes", _SIZED, _patch("remove", '"at/emptyDir/sizeLimit"'))),
@@ -114,23 +127,58 @@ WORLDS: dict[str, World] = {
         _spec("securityContext/sysctls", _SYSCTL["securityContext"]["sysctls"]),
         only_if="!has(object.spec.securityContext.sysctls) && !has(object.spec.hostIPC)",
     ),
+    "host-ipc-stripped": World(
+        "[" + _patch("remove", '"/spec/hostIPC"') + "]",
+        only_if="has(object.spec.hostIPC) && object.spec.hostIPC",
+        sample={"hostIPC": True},
+    ),
+    "no-host-path": World(
+        _each(
+            "volumes",
+            "has(x.hostPath)",
+            _patch("remove", '"at/hostPath"'),
+            _patch("add", '"at/emptyDir"', {}),
+        ),
+        sample={"volumes": [{"name": "shm", "hostPath": {"path": "/dev/shm", "type": "Directory"}}]},
+    ),
+    "shm-everywhere": World(
+        _spec("volumes/-", {"name": "dshm", "emptyDir": {"medium": "Memory"}})
+        + " + "
+        + _each(
+            "containers",
+            'has(x.volumeMounts) && !x.volumeMounts.exists(m, m.mountPath == "/dev/shm")',
+            _patch("add", '"at/volumeMounts/-"', {"name": "dshm", "mountPath": "/dev/shm"}),
+        ),
+    ),
+    "second-user": World(
+        _each(
+            "containers",
+            'x.name in ["second", "reader"]',
+            _patch("add", '"at/securityContext/runAsUser"', 1000),
+        ),
+        sample={"containers": [{"name": "second", "image": "x", "securityContext": {"runAsUser": 1}}]},
+    ),
+    "unpullable-sidecar": World(_spec("containers/-", {**_SIDECAR, "image": "registry.invalid/none:1"})),
     "injected-sidecar": World(_spec("containers/-", _SIDECAR)),
     "no-host-ipc": World(refusal="!has(object.spec.hostIPC) || !object.spec.hostIPC", sample={"hostIPC": True}),
     "no-sysctls": World(
         refusal="!has(object.spec.securityContext) || !has(object.spec.securityContext.sysctls)", sample=_SYSCTL
     ),
     "no-memory-volumes": World(refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})"),
-    # the sample stands for what cannot be tried without a pod
     "no-ephemeral": World(
         refusal='(!has(request.subResource) || request.subResource != "ephemeralcontainers")'
         " && !has(object.spec.priorityClassName)",
-        sample={"priorityClassName": "system-node-critical"},
+        sample=_CRITICAL,
     ),
     "baseline": _level("baseline", {"hostIPC": True}),
     "restricted": _level("restricted", {}),
     "default-limit": World(objects=(_range({"default": {"memory": "64Mi"}, "defaultRequest": {"memory": "16Mi"}}),)),
     "largest-limit": World(objects=(_range({"max": {"memory": "96Mi"}}),)),
     "quota": World(objects=(_quota({"limits.memory": "64Gi"}),)),
+    "ratio": World(objects=(_range({"maxLimitRequestRatio": {"cpu": "2"}}),), sample=_RATIO),
+    "no-exec": World(
+        refusal='request.operation != "CONNECT" && !has(object.spec.priorityClassName)', sample=_CRITICAL, exec=True
+    ),
     "small-quota": World(objects=(_quota({"limits.memory": "64Mi"}),)),
 }
 
@@ -150,8 +198,11 @@ def policies(name: str, world: World) -> t.Iterator[tuple[str, Object]]:
         binding = {"policyName": name, "matchResources": match}
         yield "mutatingadmissionpolicybindings", {"metadata": {"name": name}, "spec": binding}
     if world.refusal:
+        rules = [{**rule, "resources": ["pods", "pods/ephemeralcontainers"]}]
+        if world.exec:
+            rules.append({**rule, "operations": ["CONNECT"], "resources": ["pods/exec"]})
         spec = {
-            "matchConstraints": {"resourceRules": [{**rule, "resources": ["pods", "pods/ephemeralcontainers"]}]},
+            "matchConstraints": {"resourceRules": rules},
             "validations": [{"expression": world.refusal, "message": "not here"}],
         }
         yield "validatingadmissionpolicies", {"metadata": {"name": name}, "spec": spec}

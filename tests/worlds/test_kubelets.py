@@ -32,7 +32,6 @@ WORLDS: dict[str, World] = {
     "": World(),
     "unsafe-sysctls": World({"allowedUnsafeSysctls": ["kernel.shm*"]}),
     "no-debugging": World({"enableDebuggingHandlers": False}),
-    "no-pod-cgroups": World({"cgroupsPerQOS": False}),
     "no-isolation": World({"localStorageCapacityIsolation": False}),
     "reserved-memory": World({"systemReserved": {"memory": "16Gi"}}),
     "seccomp-default": World({"seccompDefault": True}),
@@ -43,8 +42,7 @@ WORLDS: dict[str, World] = {
 #: World -> the checks that must not be as in the honest world, and what they must be.
 EXPECTED: Expected = {
     "unsafe-sysctls": {"SHM603": "PASS"},
-    "no-debugging": {EVERYTHING: "ERROR", **dict.fromkeys(("SHM405", "SHM406", "SHM407"), "ERROR")},
-    "no-pod-cgroups": {},
+    "no-debugging": {EVERYTHING: "ERROR", **dict.fromkeys(("SHM405", "SHM406", "SHM407"), "ERROR"), "SHM603": "SKIP"},
     "no-isolation": {},
     "reserved-memory": {},
     "seccomp-default": {},

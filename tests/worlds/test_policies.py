@@ -31,42 +31,72 @@ NOTHING = {EVERYTHING: "ERROR", **dict.fromkeys(("SHM405", "SHM406", "SHM407", "
 EXPECTED: Expected = {
     "no-medium": {
         **dict.fromkeys(("SHM302", "SHM303", "SHM304", "SHM305", "SHM306", "SHM308", "SHM401"), "FAIL"),
+        "SHM607": "WARN",
         # on a disk there is no end that they could go beyond
         **dict.fromkeys(("SHM309", "SHM316"), "ERROR"),
     },
-    "no-size-limit": {"SHM303": "FAIL", "SHM308": "FAIL", "SHM401": "FAIL", "SHM309": "ERROR", "SHM316": "ERROR"},
+    "no-size-limit": {
+        "SHM303": "FAIL",
+        "SHM308": "FAIL",
+        "SHM401": "FAIL",
+        "SHM309": "ERROR",
+        "SHM316": "ERROR",
+        "SHM607": "WARN",
+    },
     "small-size-limit": {
         **dict.fromkeys(("SHM303", "SHM305", "SHM306", "SHM401"), "FAIL"),
+        "SHM607": "WARN",
         # it is that small already
         "SHM406": "ERROR",
     },
     # but for the one container that had less
-    "small-limits": {**dict.fromkeys(("SHM301", "SHM302", "SHM303"), "FAIL"), "SHM304": "SKIP", "SHM312": "WARN"},
+    "small-limits": {
+        **dict.fromkeys(("SHM301", "SHM302", "SHM303"), "FAIL"),
+        "SHM304": "SKIP",
+        "SHM312": "WARN",
+        "SHM607": "WARN",
+    },
     "no-limits": {
         "SHM305": "WARN",
+        "SHM607": "WARN",
         # the resize of what is not there
         **dict.fromkeys(("SHM310", "SHM312", "SHM404"), "ERROR"),
     },
     # a resize of a container is then refused: the pod's own request is too small for it
-    "pod-limit": {"SHM304": "SKIP", "SHM312": "WARN", "SHM404": "ERROR"},
+    "pod-limit": {"SHM304": "SKIP", "SHM312": "WARN", "SHM404": "ERROR", "SHM607": "WARN"},
     "one-unmounted": {"SHM303": "FAIL"},
     "one-user": dict.fromkeys(("SHM106", "SHM209", "SHM210"), "ERROR"),
-    "host-ipc": {**dict.fromkeys(("SHM301", "SHM501", "SHM502", "SHM504"), "FAIL"), "SHM503": "WARN"},
+    "host-ipc": {**dict.fromkeys(("SHM301", "SHM501", "SHM502", "SHM504"), "FAIL"), "SHM503": "WARN", "SHM607": "WARN"},
     # process 1 is the sandbox's: nothing here may end it
-    "shared-pids": {"SHM213": "FAIL", **dict.fromkeys(("SHM207", "SHM312", "SHM402"), "ERROR")},
-    "rmid-forced": {"SHM107": "FAIL", "SHM207": "FAIL"},
+    "shared-pids": {"SHM213": "FAIL", "SHM607": "WARN", **dict.fromkeys(("SHM207", "SHM312", "SHM402"), "ERROR")},
+    "rmid-forced": {"SHM107": "FAIL", "SHM207": "FAIL", "SHM607": "WARN"},
     # its container has no limit, so the pod has none
     "injected-sidecar": {"SHM305": "WARN", "SHM312": "WARN"},
+    "unpullable-sidecar": {"SHM305": "WARN", "SHM312": "WARN"},
+    # each of both pods is what the other is compared with
+    "host-ipc-stripped": {"SHM503": "SKIP", "SHM504": "SKIP", "SHM607": "WARN"},
+    "no-host-path": {"SHM503": "SKIP", "SHM504": "SKIP", "SHM607": "WARN"},
+    # but for init containers and sidecars
+    "shm-everywhere": {
+        **dict.fromkeys(("SHM205", "SHM206", "SHM301"), "FAIL"),
+        **dict.fromkeys(("SHM503", "SHM504"), "SKIP"),
+        "SHM607": "WARN",
+    },
+    "second-user": dict.fromkeys(
+        ("SHM101", "SHM102", "SHM103", "SHM104", "SHM201", "SHM203", "SHM213", "SHM311"), "ERROR"
+    ),
+    "ratio": NOTHING | {"SHM304": "SKIP", "SHM607": "ERROR"},
+    "no-exec": NOTHING | {"SHM603": "SKIP"},
     "no-host-ipc": {"SHM503": "SKIP", "SHM504": "SKIP", "SHM607": "WARN"},
     "no-sysctls": {"SHM602": "SKIP", "SHM607": "WARN"},
-    "no-memory-volumes": NOTHING | {"SHM208": "SKIP", "SHM603": "SKIP", "SHM607": "FAIL"},
+    "no-memory-volumes": NOTHING | {"SHM603": "SKIP", "SHM607": "FAIL"},
     "no-ephemeral": {"SHM208": "SKIP"},
     "baseline": {"SHM503": "SKIP", "SHM504": "SKIP"},
     "restricted": {"SHM503": "SKIP", "SHM504": "SKIP"},
     "default-limit": {"SHM304": "SKIP"},
     "largest-limit": {EVERYTHING: "ERROR", "SHM304": "SKIP"},
     "quota": {"SHM304": "SKIP"},
-    "small-quota": NOTHING | {"SHM304": "SKIP"},
+    "small-quota": NOTHING | {"SHM304": "SKIP", "SHM607": "ERROR"},
 }
 
 #: World -> what every verdict that is not as in the honest world must say of the pod.
@@ -81,6 +111,8 @@ TOLD = {
     "one-user": "container guest: runAsUser 65533 -> 65532",
     "host-ipc": "hostIPC false -> true",
     "shared-pids": "shareProcessNamespace false -> true",
+    "second-user": "runAsUser 65532 -> 1000",
+    "shm-everywhere": "mount on /dev/shm none -> dshm",
     "rmid-forced": "sysctl kernel.shm_rmid_forced none -> 1",
 }
 
