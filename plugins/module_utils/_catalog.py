@@ -209,29 +209,31 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
         ),
         Scenario(
             "life",
-            "a pod with init, sidecar and ephemeral containers, whose containers restart and are resized",
+            "a pod with init containers, a sidecar and a main container that restarts",
             (
                 Container("before", kind="init"),
                 Container("earlier", kind="init"),
                 Container("beside", kind="sidecar"),
                 Container("main"),
-                Container("kept", (("/dev/shm", _KEPT),), memory="{grown}"),
-                # the layout that everybody should have: one volume on /dev/shm of both
-                Container("fellow", (("/dev/shm", _KEPT),)),
-                Container("debug", kind="ephemeral"),
             ),
             pods=(Pod(options=PodOptions(restarts=True)),),
         ),
         Scenario(
-            "traps",
-            "a pod whose volumes on /dev/shm are what people get wrong: too large, of size 0, on disk, read-only",
+            "volumes",
+            "a pod whose containers have volumes on /dev/shm: shared, restarted and resized, and what people get wrong "
+            "(too large, of size 0, on disk, read-only); an ephemeral container joins them",
             (
+                Container("kept", (("/dev/shm", _KEPT),), memory="{grown}"),
+                # the layout that everybody should have: one volume on /dev/shm of both
+                Container("fellow", (("/dev/shm", _KEPT),)),
+                Container("debug", kind="ephemeral"),
                 # more than the pod's memory limit, which clips it
                 Container("clipped", (("/dev/shm", Volume("clipped", "Memory", "{too_much}")),)),
                 Container("zero", (("/dev/shm", Volume("zero", "Memory", "0")),)),
                 Container("disk", (("/dev/shm", Volume("disk")),)),
                 Container("readonly", (("/dev/shm", Volume("readonly", "Memory", _SMALL)),), read_only=True),
             ),
+            pods=(Pod(options=PodOptions(restarts=True)),),
         ),
         Scenario(
             "undeclared",
@@ -641,7 +643,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="ephemeral_container",
         group="posix",
         question="What does a debug container see of a pod whose /dev/shm is a volume?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             Step("add", "debug", "@ephemeral"),
             *_identities("kept", "debug"),
@@ -803,7 +805,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="shm_limit_clipped",
         group="resize",
         question="Is a sizeLimit beyond the pod's memory limit clipped to it?",
-        scenario="traps",
+        scenario="volumes",
         steps=_identities("clipped"),
         expected="the pod's memory limit, page-rounded, not the sizeLimit",
         remedy=_KUBELET + "; raise the memory limits of the pod above the sizeLimit",
@@ -813,7 +815,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="shm_limit_zero",
         group="resize",
         question="Does sizeLimit 0 mean no sizeLimit?",
-        scenario="traps",
+        scenario="volumes",
         steps=_identities("zero"),
         expected="the pod's memory limit, page-rounded, as without a sizeLimit",
         remedy=_KUBELET + "; leave sizeLimit out instead of setting it to 0",
@@ -823,7 +825,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="shm_wrong_medium",
         group="resize",
         question="Is an emptyDir without medium Memory on /dev/shm what it must be: the node's disk?",
-        scenario="traps",
+        scenario="volumes",
         steps=_identities("disk"),
         expected="a file system that is not tmpfs: shm_open works, at the speed of a disk",
         remedy="find out who puts a tmpfs there: the runtime, or a kubelet whose root directory is one; what looks like disk counts "
@@ -930,7 +932,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="shm_read_only",
         group="resize",
         question="Does a read-only mount of a volume on /dev/shm refuse writes?",
-        scenario="traps",
+        scenario="volumes",
         steps=(*_identities("readonly"), Step("flags", "readonly", "flags", {"path": "/dev/shm"})),
         expected="EROFS",
         remedy="leave readOnly out of the volumeMount; readOnlyRootFilesystem does not touch /dev/shm",
@@ -953,7 +955,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="resize_at_creation",
         group="resize",
         question="Is a volume on /dev/shm of two containers one memory, of the size that was asked for when the pod was made?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             *_identities("kept", "fellow"),
             *_object("kept", "fellow"),
@@ -968,7 +970,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="resize_restart",
         group="resize",
         question="Does the size of a volume on /dev/shm outlive the restart of its container?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             Step("before", "kept", "identity", {"path": "/dev/shm"}),
             Step("put", "kept", "object_put", {**_PUBLIC, "keep": "1"}),
@@ -1003,7 +1005,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="resize_memory_in_place",
         group="resize",
         question="Does an in-place resize of the pod's memory leave the size of /dev/shm as it was?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             Step("before", "kept", "identity", {"path": "/dev/shm"}),
             Step("resize", "kept", "@resize", {"memory": "{more_memory}"}),
@@ -1018,7 +1020,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="resize_volume_grow",
         group="resize",
         question="Does /dev/shm of a running container grow when the sizeLimit of its volume does?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             Step("before", "kept", "identity", {"path": "/dev/shm"}),
             Step("resize", "kept", "@resize_volume", {"volume": "kept", "size": "{grown}"}),
@@ -1034,7 +1036,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="resize_volume_shrink",
         group="resize",
         question="Does /dev/shm of a running container shrink when the sizeLimit of its volume does?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             Step("before", "kept", "identity", {"path": "/dev/shm"}),
             Step("resize", "kept", "@resize_volume", {"volume": "kept", "size": "{shrunk}"}),
@@ -1049,7 +1051,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="resize_volume_used",
         group="resize",
         question="Is /dev/shm kept from shrinking below what is used of it?",
-        scenario="life",
+        scenario="volumes",
         steps=(
             Step("before", "kept", "identity", {"path": "/dev/shm"}),
             Step("fill", "kept", "fill", {"path": "/dev/shm", "max": "{used}", "keep": "1"}, writes="{used}"),
