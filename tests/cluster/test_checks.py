@@ -37,6 +37,37 @@ def test_the_whole_catalog(alpha: Cluster, namespace: str) -> None:
     assert answer.result["residue"] == []
 
 
+@pytest.fixture
+def windows(alpha: Cluster) -> t.Iterator[str]:
+    """A node that runs Windows, as far as the API server knows."""
+    name = f"windows-{harness.SESSION}"
+    metadata = {"name": name, "labels": {"kubernetes.io/os": "windows", harness.LABEL: harness.SESSION}}
+    alpha.create("nodes", {"metadata": metadata})
+    try:
+        node = alpha.request("GET", alpha.path("nodes", name=name))
+        # controllers write to it, too
+        del node["metadata"]["resourceVersion"]
+        node["status"]["nodeInfo"] = {**alpha.list("nodes")[0]["status"]["nodeInfo"], "operatingSystem": "windows"}
+        alpha.request("PUT", alpha.path("nodes", name=name) + "/status", node)
+        yield name
+    finally:
+        alpha.delete("nodes", name)
+
+
+def test_a_node_that_runs_windows_is_skipped(alpha: Cluster, namespace: str, windows: str) -> None:
+    answer = ask(alpha, namespace=namespace, checks=["SHM105"])
+    passes(answer)
+    (left,) = answer.result["run"]["unasked"]
+    assert (left["nodes"], left["reason"]) == ([windows], "NotLinux")
+
+
+def test_nothing_but_windows_is_no_pass(alpha: Cluster, namespace: str, windows: str) -> None:
+    answer = ask(alpha, namespace=namespace, checks=["SHM105"], node_selector={"kubernetes.io/os": "windows"})
+    assert answer.code != 0
+    assert (answer.verdicts, answer.reasons, answer.result["status"]) == ({"SKIP"}, {"NotLinux"}, "ERROR")
+    assert f"NotLinux: node {windows}: runs windows" in answer.msg
+
+
 def test_a_kubelet_that_is_restarted(alpha: Cluster, namespace: str) -> None:
     command = [sys.executable, str(RESTART), "{node}"]
     answer = ask(alpha, namespace=namespace, checks=["SHM101", "SHM403"], restart_kubelet=command)

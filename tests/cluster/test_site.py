@@ -232,7 +232,7 @@ def test_roles_alone(play: Play, alpha: Cluster) -> None:
 def test_role_alone_on_a_failure(play: Play, alpha: Cluster) -> None:
     defaults = {"kubeconfig": str(alpha.kubeconfig), "namespace": play.namespaces["alpha"]}
     role = {"name": "abcdesktopio.podshm.resize"}
-    variables = {"resize_volumes": ["none"], "resize_default_size": "128Mi"}
+    variables = {"resize_checks": ["SHM301"], "resize_default_size": "128Mi"}
     playbook = play.written(
         [{"ansible.builtin.include_role": role, "vars": variables}],
         module_defaults={"group/abcdesktopio.podshm.podshm": defaults},
@@ -241,6 +241,19 @@ def test_role_alone_on_a_failure(play: Play, alpha: Cluster) -> None:
     assert played.code != 0
     assert "FAIL" in played.output
     assert "remedy: mount an emptyDir" in played.output
+
+
+def test_a_role_asserts_whatever_it_was_told_to_ask(play: Play, alpha: Cluster) -> None:
+    defaults = {"kubeconfig": str(alpha.kubeconfig), "namespace": play.namespaces["alpha"]}
+    role = {"name": "abcdesktopio.podshm.sysv"}
+    playbook = play.written(
+        [{"ansible.builtin.include_role": role, "vars": {"sysv_checks": ["SHM105", "SHM202"]}}],
+        module_defaults={"group/abcdesktopio.podshm.podshm": defaults},
+    )
+    played = play.run({"anything": {}}, playbook=playbook)
+    assert played.code == 0, played.output
+    for check in ("SHM105 PASS", "SHM202 PASS"):
+        assert check in played.output
 
 
 def test_role_alone_on_a_cluster_that_is_unreachable(play: Play, alpha: Cluster) -> None:
