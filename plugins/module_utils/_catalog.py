@@ -252,12 +252,15 @@ SCENARIOS: t.Final[dict[str, Scenario]] = {
             (Container("one"), Container("two")),
             pods=(Pod(options=PodOptions(own_users=True)),),
         ),
-        # one pod for two settings of a pod that have nothing to do with each other
         Scenario(
-            "settings",
-            "a pod of two containers with shareProcessNamespace and a safe sysctl",
+            "processes",
+            "a pod of two containers with shareProcessNamespace",
             (Container("holder"), Container("taker")),
-            pods=(Pod(options=PodOptions(share_pids=True, sysctls=_SAFE)),),
+            pods=(Pod(options=PodOptions(share_pids=True)),),
+        ),
+        # of its own: a policy that refuses sysctls must not keep anything else from being asked
+        Scenario(
+            "safe", "a pod with a safe sysctl", (Container("safe"),), pods=(Pod(options=PodOptions(sysctls=_SAFE)),)
         ),
         Scenario(
             "unsafe",
@@ -731,7 +734,7 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="mutex_pids_shared",
         group="posix",
         question="With shareProcessNamespace: does a recursive mutex in shared memory keep the second container out?",
-        scenario="settings",
+        scenario="processes",
         steps=_mutex("holder", "taker"),
         expected="EBUSY: in one PID namespace no two threads have one id",
         remedy="use a RuntimeClass that honours shareProcessNamespace, or mutexes that do not know their owner",
@@ -1123,10 +1126,10 @@ CHECKS: t.Final[tuple[Check, ...]] = (
         name="sysctl_safe",
         group="limits",
         question="Does the safe sysctl kernel.shm_rmid_forced take effect in the pod?",
-        scenario="settings",
+        scenario="safe",
         steps=(
-            Step("sysctls", "holder", "sysctls"),
-            Step("forced", "holder", "rmid_forced", {"key": "{key}"}),
+            Step("sysctls", "safe", "sysctls"),
+            Step("forced", "safe", "rmid_forced", {"key": "{key}"}),
         ),
         expected="the value is 1, and a segment is gone at its last detach",
         remedy="use a runtime that applies the sysctls of the pod (gVisor ignores them)",

@@ -159,11 +159,11 @@ def started(pod: dict[str, t.Any]) -> bool:
         raise Undecided("PodGone", "somebody deletes it", subject)
     ours = _ours(pod)
     now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
-    if all("running" in now.get(name, {}) for name in ours):
-        # whatever became of a container that somebody injected
-        return True
+    # of containers that somebody injected only those keep ours from starting that must end before
+    before = {container["name"] for container in pod["spec"].get("initContainers") or ()}
     for name, state in now.items():
-        if name in ours or state.get("terminated", {}).get("reason") in _START or "waiting" in state:
+        ended = state.get("terminated", {}).get("reason")
+        if name in ours or (name in before and (ended in _START or "waiting" in state)):
             _raise_for(state, f"container {name} of {subject}")
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":

@@ -49,6 +49,25 @@ def test_started(states: t.Any, wanted: bool) -> None:
     assert _status.started(pod(*states)) is wanted
 
 
+def with_foreign(kind: str, state: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A pod in which all of ours run, and a container that somebody injected."""
+    one = pod(RUNNING, RUNNING)
+    if kind == "initContainers":
+        one["spec"]["initContainers"] = [{"name": "foreign"}]
+        one["status"]["initContainerStatuses"] = [{"name": "foreign", "state": state}]
+    else:
+        one["status"]["containerStatuses"].append({"name": "mesh", "state": state})
+    return one
+
+
+def test_an_injected_container_that_cannot_be_pulled_keeps_ours_from_nothing() -> None:
+    broken = {"waiting": {"reason": "ErrImagePull", "message": "no route"}}
+    assert _status.started(with_foreign("containers", broken))
+    with pytest.raises(Undecided, match="container foreign of pod") as caught:
+        _status.started(with_foreign("initContainers", broken))
+    assert caught.value.reason == "ImagePull"
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [

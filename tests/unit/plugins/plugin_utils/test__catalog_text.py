@@ -64,7 +64,7 @@ def test_verbose_tells_what_is_expected_and_the_remedy() -> None:
     (one,) = _catalog_text.entries(["SHM602"])
     assert _catalog_text.lines([one], verbose=True)[1:6] == [
         "  tags      sysctls",
-        "  scenario  a pod of two containers with shareProcessNamespace and a safe sysctl",
+        "  scenario  a pod with a safe sysctl",
         f"  expected  {one['expected']}",
         f"  remedy    {one['remedy']}",
         "  page      https://github.com/abcdesktopio/podshm/blob/main/docs/checks/SHM602.md",
