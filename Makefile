@@ -33,9 +33,9 @@ endif
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
 	@echo '                     KUBECONFIG=FILE [CONTEXT=NAME,...] or INVENTORY=FILE; LIMIT=NAME,... for some'
-	@echo 'make test            run every test; needs root for the local clusters. Parts of it:'
+	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
 	@echo '                     lint types sanity units (no cluster), package molecule test-clusters'
-	@echo 'make worlds          ask every check in every false world (twenty minutes), print the confusion tables'
+	@echo 'make worlds          ask every check in every false world (half an hour), print the confusion tables'
 	@echo 'make gvisor          ask every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              ask every check on a node with another kernel and cgroup v2 alone (ten minutes)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'

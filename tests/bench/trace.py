@@ -34,7 +34,7 @@ IMPORTED = time.monotonic()
 
 TRACED: t.Final = (
     (_cluster.Cluster, ("__init__", "nodes", "create", "delete", "left", "pod", "events", "log", "exec")),
-    (_cluster.Session, ("ask", "close")),
+    (_cluster.Session, ("see", "take", "close")),
     (_cluster.PodWatch, ("wait",)),
 )
 
@@ -72,7 +72,7 @@ def trace(calls: list[Call]) -> None:
                 return method(self, *args, **kwargs)
             finally:
                 wall = time.monotonic() - began
-                words = f"{name} {about(args)}".rstrip()
+                words = " ".join(f"{name} {about(args)} {getattr(self, '_subject', '')}".split())
                 calls.append(
                     Call(threading.current_thread().name, words, began - BEGAN, wall, time.thread_time() - cpu)
                 )
