@@ -66,7 +66,7 @@ class Command:
     cwd: Path = CHECKOUT
     env: dict[str, str] = dataclasses.field(default_factory=dict)
     junit: Path | None = None
-    seconds: int = COMMAND_SECONDS
+    seconds: float = COMMAND_SECONDS
 
 
 def environment() -> dict[str, str]:

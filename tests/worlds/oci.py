@@ -409,14 +409,14 @@ def _deny(*calls: str, errno: int = 1, action: str = "SCMP_ACT_ERRNO") -> t.Call
 
 
 def _allow_only(call: str, *conditions: dict[str, t.Any]) -> t.Callable[[Config], None]:
-    """A system call that works with some arguments alone. With others it fails as the profile's default has it (EPERM)."""
+    """A system call that works where an argument meets a condition. Else it fails as the profile's default has it (EPERM)."""
 
     def edit(config: Config) -> None:
         rules = config["linux"].get("seccomp", {}).get("syscalls", [])
         for rule in rules:
             rule["names"] = [name for name in rule["names"] if name != call]
         rules[:] = [rule for rule in rules if rule["names"]]
-        rules.append({"names": [call], "action": "SCMP_ACT_ALLOW", "args": list(conditions)})
+        rules += [{"names": [call], "action": "SCMP_ACT_ALLOW", "args": [condition]} for condition in conditions]
 
     return edit
 
@@ -435,7 +435,8 @@ def _deny_if(call: str, index: int, bits: int, errno: int) -> t.Callable[[Config
 
 def odd_errno(config: Config) -> None:
     """A segment of 0 bytes is refused otherwise than programs expect."""
-    _allow_only("shmget", {"index": 1, "value": 0, "op": "SCMP_CMP_NE"})(config)
+    # looking for a segment is a shmget of size 0 with a key
+    _allow_only("shmget", *({"index": index, "value": 0, "op": "SCMP_CMP_NE"} for index in (0, 1)))(config)
 
 
 def no_creat(config: Config) -> None:
@@ -584,7 +585,6 @@ WORLDS: dict[str, t.Callable[[Config], None]] = {
     "unsupported-fallocate": _deny("fallocate", errno=errnos.EOPNOTSUPP),
     "blind-stranger": _in(("stranger",), _deny("shmget")),
     "killing-msgget": _deny("msgget", action="SCMP_ACT_KILL_PROCESS"),
-    "no-statx": _deny("statx"),
     "no-readlink": _deny("readlinkat", "readlink"),
     "endless-volume": endless_volume,
     "closed-volume": closed_volume,
@@ -714,7 +714,9 @@ def _told(fact: str, one: bytes, other: bytes) -> t.Callable[[bytes], bytes]:
     """A fact that is told otherwise."""
     record = b'{"fact":"%s","value":%s}'
     before, after = (record % (fact.encode("ascii"), value) for value in (one, other))
-    return _sealed(lambda body: body.replace(before, after))
+    change = _sealed(lambda body: body.replace(before, after))
+    # an answer that comes in pieces cannot be sealed anew
+    return lambda data: change(data) if before in data else data
 
 
 _ENDS: list[int] = []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -55,9 +56,9 @@ def test_results_of_an_earlier_run_do_not_count(tmp_path: Path) -> None:
     assert driver.run_command(python("", junit=write(tmp_path, PASSED))) == driver.Count(0, 1, 0)
 
 
-def test_a_tool_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "COMMAND_SECONDS", 0.2)
-    assert driver.run_command(python("import signal; signal.pause()")) == driver.Count(0, 1, 0)
+def test_a_tool_that_hangs_fails() -> None:
+    hanging = dataclasses.replace(python("import signal; signal.pause()"), seconds=0.2)
+    assert driver.run_command(hanging) == driver.Count(0, 1, 0)
 
 
 def test_main_adds_up_and_ends_with_the_count(
