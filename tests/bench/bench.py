@@ -10,6 +10,7 @@ a  ansible-playbook playbooks/site.yml: the six basic checks, asserted and repor
 b  ansible-playbook plain.yml: the same questions by kubernetes.core tasks, asserted, everything removed.
 c  floor.py: one process, one pod without the probe created, seen running, deleted and seen gone. No check at all.
 d  a's one call of the module shm_check, started directly: what is left of a without Ansible.
+e  as a, with every check of the catalog.
 
 Wall seconds are from start to end of the process. CPU seconds are user and system time of the process and of all that it
 started on this machine as a client; the cluster's own processes are not in it.
@@ -39,8 +40,9 @@ PLAYBOOK = PYTHON.with_name("ansible-playbook")
 SHM_CHECK = "ansible_collections.abcdesktopio.podshm.plugins.modules.shm_check"
 CHECKS = {"SHM101", "SHM102", "SHM201", "SHM301", "SHM302", "SHM303"}
 RUN_SECONDS = 600
-#: What a is meant to reach; only reported.
+#: What a is meant to reach, and the whole catalog of e on one node and one runtime; only reported.
 TARGET_WALL, TARGET_CPU = 5.0, 3.0
+TARGET_ALL = 10.0
 
 
 class NotPassedError(Exception):
@@ -210,6 +212,7 @@ def table(samples: t.Mapping[str, t.Sequence[Sample]], titles: t.Mapping[str, st
         f"of a's wall time the module's run is {module:.2f} s, Ansible and the start of the module {ansible:.2f} s",
         f"of a's CPU time Ansible is {extra:.2f} s (a - d)",
         f"a, median: wall {against(wall, TARGET_WALL)}; CPU {against(cpu, TARGET_CPU)}",
+        f"e, median: the module's run {against(statistics.median(run.module for run in samples['e']), TARGET_ALL)}",
     ]
 
 

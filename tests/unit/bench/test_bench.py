@@ -88,6 +88,7 @@ def test_the_table_tells_all(bench: t.Any) -> None:
         "b": [bench.Sample(30.0, 24.0)],
         "c": [bench.Sample(2.0, 0.25)],
         "d": [bench.Sample(4.0, 0.5, 3.5)],
+        "e": [bench.Sample(12.0, 4.0, 9.5)],
     }
     text = "\n".join(bench.table(samples, dict.fromkeys(samples, "way")))
     for line in (
@@ -96,6 +97,7 @@ def test_the_table_tells_all(bench: t.Any) -> None:
         "the module's run is 4.00 s, Ansible and the start of the module 2.00 s",
         "Ansible is 1.50 s (a - d)",
         "wall 6.00 s, target 5 s: missed; CPU 2.00 s, target 3 s: met",
+        "e, median: the module's run 9.50 s, target 10 s: met",
     ):
         assert line in text
 
