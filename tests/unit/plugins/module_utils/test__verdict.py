@@ -963,10 +963,15 @@ def test_less_than_promised_is_less(errno: str) -> None:
 
 
 def test_a_memory_that_was_not_resized_shows_nothing_of_the_volume() -> None:
-    answers = changed(changed(good("SHM404"), "before", memory_limit_bytes=MIB), "after", memory_limit_bytes=MIB)
+    def told(before: int, after: int) -> Answers:
+        answers = changed(good("SHM404"), "before", memory_limit_bytes=before)
+        return changed(answers, "after", memory_limit_bytes=after)
+
     with pytest.raises(Undecided, match="nothing was resized"):
-        decide("SHM404", answers)
-    assert decide("SHM404", changed(answers, "after", memory_limit_bytes=2 * MIB)).verdict == "PASS"
+        decide("SHM404", told(64 * MIB, 64 * MIB))
+    assert decide("SHM404", told(64 * MIB, 80 * MIB)).verdict == "PASS"
+    # that of the node
+    assert decide("SHM404", told(GIB, GIB)).verdict == "PASS"
 
 
 def test_a_cgroup_of_others_is_not_the_containers() -> None:
