@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -27,14 +28,19 @@ def _playbook(file: str, name: str, variables: dict[str, t.Any]) -> None:
 
 
 def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
-    """The runtimes of false worlds (oci.py), for the variable local_cluster_handlers; their wrappers are in the folder."""
+    """The runtimes of false worlds (oci.py), for the variable local_cluster_handlers.
+
+    All that they need is in the folder, but for the Python that this one was made from.
+    """
+    script = shutil.copy(oci.__file__, folder)
+    python = pathlib.Path(sys.executable).resolve()
     handlers = {}
     for world in worlds:
         wrapper = folder / world
         # Python only where something is edited: a runtime is called a dozen times per container
         wrapper.write_text(
             '#!/bin/sh\ncase " $* " in *" create "*|*" exec "*|*" update "*)'
-            f' exec {sys.executable} -S {oci.__file__} {world} "$@";; esac\nexec runc "$@"\n'
+            f' exec {python} -S {script} {world} "$@";; esac\nexec runc "$@"\n'
         )
         wrapper.chmod(0o755)
         handlers[world] = str(wrapper)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+import tempfile
 import typing as t
 
 import pytest
@@ -32,24 +33,22 @@ NOT_HERE = {
 }
 
 
-#: What the node sees of the machine, unlike /tmp.
-WRAPPERS = harness.CHECKOUT / ".build" / "v2"
-
 #: A false world: the volume that the kubelet resizes is not the memory that the container has.
 LIAR = "own-volume"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> t.Iterator[harness.Cluster]:
-    WRAPPERS.mkdir(parents=True, exist_ok=True)
-    with local.cluster(
-        NAME,
-        local_cluster_v2_node=True,
-        local_cluster_feature_gates=GATES,
-        local_cluster_handlers=local.liars(WRAPPERS, [LIAR]),
-        local_cluster_timeout=300,
-    ) as started:
-        yield started
+    # the node sees it, unlike /tmp
+    with tempfile.TemporaryDirectory(prefix="podshm-", dir="/var/tmp") as folder:
+        variables = {
+            "local_cluster_v2_node": True,
+            "local_cluster_feature_gates": GATES,
+            "local_cluster_handlers": local.liars(pathlib.Path(folder), [LIAR]),
+            "local_cluster_timeout": 300,
+        }
+        with local.cluster(NAME, **variables) as started:
+            yield started
 
 
 def asked(cluster: harness.Cluster, *checks: str, runtime_class: str = "") -> dict[str, dict[str, t.Any]]:
