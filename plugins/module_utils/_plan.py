@@ -433,7 +433,9 @@ def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Contain
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
         raise Undecided("NoNode", "is not Ready", subject)
     for taint in (node.get("spec") or {}).get("taints") or ():
-        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(taint, settings.tolerations):
+        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(
+            taint, (*_EVERY_POD, *settings.tolerations)
+        ):
             raise Undecided(
                 "NoNode", f"has the taint {taint['key']}:{taint['effect']}, which is not tolerated", subject
             )
@@ -454,6 +456,14 @@ def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Contain
         kernel=str(info.get("kernelVersion", "")),
         kubelet=str(info.get("kubeletVersion", "")),
     )
+
+
+#: What every pod tolerates for a while (the admission plugin DefaultTolerationSeconds): a node that is Ready again may
+#: still have it.
+_EVERY_POD: t.Final[tuple[dict[str, t.Any], ...]] = tuple(
+    {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute"}
+    for state in ("not-ready", "unreachable")
+)
 
 
 def _tolerated(taint: dict[str, t.Any], tolerations: t.Iterable[dict[str, t.Any]]) -> bool:

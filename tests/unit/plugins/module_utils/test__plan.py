@@ -334,3 +334,13 @@ def test_image_option_may_be_pulled() -> None:
 def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: int, light: int, heavy: int) -> None:
     containers = {container.name: container.cpu_millis for container in pair(*BASIC, cpu_millis=cpu).containers}
     assert containers == {"first": heavy, "second": light, "memory": heavy, "limited": heavy}
+
+
+@pytest.mark.parametrize(("effect", "usable"), [("NoExecute", True), ("NoSchedule", False)])
+def test_a_node_that_is_ready_again_may_still_have_a_taint_that_every_pod_tolerates(effect: str, usable: bool) -> None:
+    tainted = node(spec__taints=[{"key": "node.kubernetes.io/not-ready", "effect": effect}])
+    if usable:
+        assert choose(tainted).name == "one"
+        return
+    with pytest.raises(Undecided, match="not-ready:NoSchedule"):
+        choose(tainted)
