@@ -110,6 +110,13 @@ options:
         RV(residue); the cluster removes it when the anchor's deadline is reached.
     type: int
     default: 30
+  step_timeout:
+    description:
+      - How long one step of a check may take in a container, in seconds, and how long two containers wait for each other.
+        On a slow node, above all an emulated one, more is needed.
+    type: int
+    default: 10
+    version_added: 0.2.0
 requirements:
   - kubernetes >= 24.2.0
   - PyYAML >= 3.11

@@ -302,7 +302,7 @@ class Scenario:
 
     def _begin(self, step: _plan.PlannedStep) -> None:
         """Send a step; if it is one that waits, see it wait."""
-        args = {"deadline": str(_catalog.STEP_SECONDS * 1000), **step.args}
+        args = {"deadline": str(self._shared.settings.step_timeout * 1000), **step.args}
         with self._in_step(step) as session:
             session.send(_protocol.command(step.name, step.nonce, args), self._seconds())
             if step.waits:
@@ -393,13 +393,18 @@ class Scenario:
             raise Undecided(problem.reason, problem.detail, problem.subject or subject) from None
 
     def _seconds(self) -> float:
-        return min(_catalog.STEP_SECONDS + _STEP_SLACK, self._shared.remaining())
+        return min(self._shared.settings.step_timeout + _STEP_SLACK, self._shared.remaining())
 
     def _connect(self, container: str) -> None:
         try:
             with self._explained(self._pod(container), container):
+                # it ends by itself if nobody is left to end it
+                seconds = self._shared.settings.timeout + _STEP_SLACK
                 session = self._shared.cluster.exec(
-                    self._pod(container), container, (_pod.PROBE, "session"), self._shared.remaining()
+                    self._pod(container),
+                    container,
+                    (_pod.PROBE, "session", f"deadline={seconds}"),
+                    self._shared.remaining(),
                 )
         except Undecided as problem:
             self._broken[container] = problem

@@ -1232,9 +1232,6 @@ CONTROLS: t.Final[tuple[Check, ...]] = (
 
 BY_ID: t.Final[dict[str, Check]] = {check.id: check for check in CHECKS}
 
-#: How long one step may take, in seconds; the probe itself is told the same deadline.
-STEP_SECONDS: t.Final = 10
-
 
 def select(words: t.Iterable[str]) -> list[Check]:
     """The checks of the catalog that the words name: ids, groups or tags. No word at all means every check.

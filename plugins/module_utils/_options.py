@@ -42,6 +42,7 @@ RUN_SPEC: t.Final[dict[str, t.Any]] = {
     "timeout": {"type": "int", "default": 60},
     "start_timeout": {"type": "int", "default": 30},
     "cleanup_timeout": {"type": "int", "default": 30},
+    "step_timeout": {"type": "int", "default": 10},
 }
 
 #: Described in the doc fragment C(_size).
@@ -71,7 +72,7 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
     def size(name: str, text: t.Any, least: int = 1) -> int:
         return number(name, text, _plan.quantity, least, f"{least} bytes")
 
-    for name in ("timeout", "start_timeout", "cleanup_timeout"):
+    for name in ("timeout", "start_timeout", "cleanup_timeout", "step_timeout"):
         if params[name] < 1:
             raise ValueError(f"{name}: {params[name]} is less than 1 second")
     resources = params["resources"] or {}
@@ -95,6 +96,7 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         timeout=params["timeout"],
         start_timeout=params["start_timeout"],
         cleanup_timeout=params["cleanup_timeout"],
+        step_timeout=params["step_timeout"],
     )
     if "size_limit" not in params:
         return chosen

@@ -49,6 +49,8 @@ class Settings:
     timeout: int = 60
     start_timeout: int = 30
     cleanup_timeout: int = 30
+    #: how long one step may take; the probe itself is told the same deadline
+    step_timeout: int = 10
     size_limit_bytes: int = 512 * _catalog.MIB
     default_size_bytes: int = _catalog.DEFAULT_SHM_BYTES
     fill: bool = True
@@ -323,7 +325,8 @@ def _container_spec(
     command: tuple[str, ...] = ("hold",)
     if completes or container.kind == "init":
         (step,) = (step for step in steps if step.container == container.name)
-        command = tuple(_protocol.argv(step.name, step.nonce, step.args))
+        args = {"deadline": str(settings.step_timeout * 1000), **step.args}
+        command = tuple(_protocol.argv(step.name, step.nonce, args))
     light = writes <= _SMALL + _BEYOND
     return _pod.ContainerSpec(
         name=container.name,

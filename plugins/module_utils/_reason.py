@@ -49,7 +49,7 @@ REMEDIES: t.Final[dict[str, str]] = {
     "BadOutput": "look for something that alters the output of containers between the node and here, then run again",
     "CommandFailed": "run the command by hand on the host that Ansible runs the module on, and mend it",
     "ProbeError": "report this with the evidence: the probe refused its own step",
-    "Timeout": "raise the option timeout or start_timeout, or look for what is slow",
+    "Timeout": "raise the option timeout, start_timeout or step_timeout, or look for what is slow",
     # what a cluster may rightly refuse
     "SysctlForbidden": "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
     "FeatureGateOff": "upgrade the cluster or turn on the feature gate, if workloads need it",

@@ -177,7 +177,7 @@ def _looked(seen: Observations) -> None:
 def _in_time(observation: Observation) -> None:
     """Whether a step that waits for nobody was done: what its deadline cut short says nothing."""
     if "timeout" in observation.facts or observation.facts.get("stopped_by") == "deadline":
-        told = f"the step {observation.step} was not done in {_catalog.STEP_SECONDS} s: is its CPU throttled?"
+        told = f"the step {observation.step} was not done within step_timeout: is its CPU throttled?"
         raise Undecided("Timeout", told)
 
 

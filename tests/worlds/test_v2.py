@@ -63,6 +63,7 @@ def asked(cluster: harness.Cluster, *checks: str, runtime_class: str = "") -> di
         timeout=900,
         start_timeout=400,
         cleanup_timeout=200,
+        step_timeout=60,
     ).answer(seconds=1500)
     assert answer.result.get("residue") == [], answer.output
     (target,) = answer.result["run"]["targets"]
