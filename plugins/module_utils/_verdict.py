@@ -612,14 +612,19 @@ def _two_users(rule: Rule) -> Rule:
     return judge
 
 
+def _same(users: t.Iterable[object]) -> None:
+    """Whether these are one user, as was asked for."""
+    names = sorted({str(user) for user in users})
+    if len(names) > 1:
+        raise Undecided("PremiseFailed", f"the containers run as users {' and '.join(names)}, though one was asked for")
+
+
 def _one_user(rule: Rule) -> Rule:
     """A rule about containers of one user. If a runtime or a policy gave them several, their permissions decide."""
 
     def judge(seen: Observations, context: Context) -> Decision:
         users = {who.facts["uid"] for label, who in seen.items() if label.startswith("who_") and "uid" in who.facts}
-        if len(users) > 1:
-            told = " and ".join(sorted(str(user) for user in users))
-            raise Undecided("PremiseFailed", f"the containers run as users {told}, though one was asked for")
+        _same(users)
         return rule(seen, context)
 
     return judge
@@ -628,14 +633,11 @@ def _one_user(rule: Rule) -> Rule:
 def _one_user_asked(context: Context, *containers: str) -> None:
     """The same for containers that do not tell who they are: as the API server stored them."""
     pod = context.stored[context.scenario.pod_of(containers[0]).part]
-    users = {
-        str((one.get("securityContext") or {}).get("runAsUser"))
+    _same(
+        (one.get("securityContext") or {}).get("runAsUser")
         for one in pod["spec"]["containers"]
         if one["name"] in containers
-    }
-    if len(users) > 1:
-        told = " and ".join(sorted(users))
-        raise Undecided("PremiseFailed", f"the containers run as users {told}, though one was asked for")
+    )
 
 
 def _posix_users(seen: Observations, context: Context) -> Decision:
