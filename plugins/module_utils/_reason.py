@@ -4,66 +4,129 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""Why a check could not be decided: the closed list of reasons, each with its remedy."""
+"""Why a check is not decided: the closed list of reasons, each with a remedy that fits everything that raises it."""
 
 from __future__ import annotations
 
+import enum
 import typing as t
 
-#: Reason code -> what a person can do about it. A code is never reused for another meaning.
-REMEDIES: t.Final[dict[str, str]] = {
-    # before anything was asked
-    "BadKubeconfig": "check the path, the format and the context of the kubeconfig",
-    "ApiUnreachable": "check the address of the API server, that it runs, and the network and proxies in between",
-    "TlsUntrusted": "give the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
-    "Unauthorized": "renew the token or client certificate; it is wrong or has expired",
-    "ApiError": "look at the API server's own health and logs, then run again",
-    # what the API server refused
-    "Forbidden": "grant the missing permission; docs/permissions.md has a Role and ClusterRole that suffice",
-    "NamespaceMissing": "create the namespace, or name another with the option namespace",
-    "NamespaceTerminating": "wait until the namespace is gone, or name another with the option namespace",
-    "NamespaceNotReady": "run again when the namespace has its service account default; the cluster makes it in a moment",
-    "QuotaExceeded": "raise the ResourceQuota, ask for less with the options resources and size_limit, or name another namespace",
-    "LimitRange": "stay within the LimitRange with the options resources and size_limit, or name another namespace",
-    "PodSecurity": "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
-    "AdmissionDenied": "ask the owner of the admission policy for an exception for pods labelled app.kubernetes.io/name=podshm",
-    "RuntimeClassMissing": "create the RuntimeClass, or name another with the option runtime_class",
-    "Invalid": "correct the option that the API server names",
-    # where the pod should have started
-    "NoNode": "change node_selector or tolerations, or make a node schedulable",
-    "NotLinux": "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
-    "NoImage": "name an image that the node can run with the option image",
-    "Unschedulable": "free capacity or ask for less with the option resources; change node_selector or tolerations",
-    "ImagePull": "name an image that the node has or can pull with the option image",
-    "ProbeArch": "name an image and node of an architecture that the probe is built for",
-    "ProbeNoExec": "mount the kubelet's volumes without noexec on this node, so that the probe can run from a ConfigMap",
-    "ContainerStart": "read the message and the node's runtime log; the container never ran",
-    "SandboxCreate": "check the node's CNI and runtime; the pod's sandbox could not be created",
-    "Evicted": "free memory on the node or choose another with node_selector",
-    "PodFailed": "read the message; the pod ended before it was asked",
-    "PodGone": "run again; somebody or something deleted the pod during the run",
+
+class Reason(enum.StrEnum):
+    """The code of a reason. A code is never reused for another meaning."""
+
+    # before the first request about a pod
+    BAD_KUBECONFIG = "BadKubeconfig"
+    API_UNREACHABLE = "ApiUnreachable"
+    TLS_UNTRUSTED = "TlsUntrusted"
+    UNAUTHORIZED = "Unauthorized"
+    API_ERROR = "ApiError"
+    # what the API server refuses
+    FORBIDDEN = "Forbidden"
+    NAMESPACE_MISSING = "NamespaceMissing"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+    NAMESPACE_NOT_READY = "NamespaceNotReady"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    LIMIT_RANGE = "LimitRange"
+    POD_SECURITY = "PodSecurity"
+    ADMISSION_DENIED = "AdmissionDenied"
+    RUNTIME_CLASS_MISSING = "RuntimeClassMissing"
+    INVALID = "Invalid"
+    # where the pod should start
+    NO_NODE = "NoNode"
+    NOT_LINUX = "NotLinux"
+    NO_IMAGE = "NoImage"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL = "ImagePull"
+    PROBE_ARCH = "ProbeArch"
+    PROBE_NO_EXEC = "ProbeNoExec"
+    CONTAINER_START = "ContainerStart"
+    SANDBOX_CREATE = "SandboxCreate"
+    EVICTED = "Evicted"
+    POD_FAILED = "PodFailed"
+    POD_GONE = "PodGone"
     # on the way to the probe
-    "ExecForbidden": "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer ask for both)",
-    "ExecTransport": "check proxies and load balancers between here and the API server: they must pass WebSocket upgrades",
-    "LogsUnavailable": "check that the kubelet answers the API server, and the permission to get pods/log",
-    "BadOutput": "look for something that alters the output of containers between the node and here, then run again",
-    "CommandFailed": "run the command by hand on the host that Ansible runs the module on, and mend it",
-    "ProbeError": "report this with the evidence: the probe refused its own step",
-    "Timeout": "raise the option timeout, start_timeout or step_timeout, or look for what is slow",
-    # what a cluster may rightly refuse
-    "SysctlForbidden": "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
-    "FeatureGateOff": "upgrade the cluster or turn on the feature gate, if workloads need it",
-    "Infeasible": "the node cannot do it: read the message (cgroup v1 cannot resize memory-backed volumes)",
-    "Unsupported": "use a node whose runtime and kernel can do it, if workloads need it",
-    "NotVisible": "nothing to do: the runtime does not show containers what the check looks at",
-    # rules that take a check out
-    "NotAsked": "give the option that the check names, if you want an answer",
-    "CheckMode": "run without check mode to get a verdict",
-    "PremiseFailed": "read the message: what the check builds on does not hold here, so it decides nothing; mend that first",
-    "ControlFailed": "look at the control check first; the verdict leans on it",
-    "Interrupted": "run again",
-    "Internal": "report this as a bug of podshm, with the message",
+    EXEC_FORBIDDEN = "ExecForbidden"
+    EXEC_TRANSPORT = "ExecTransport"
+    LOGS_UNAVAILABLE = "LogsUnavailable"
+    BAD_OUTPUT = "BadOutput"
+    COMMAND_FAILED = "CommandFailed"
+    PROBE_ERROR = "ProbeError"
+    TIMEOUT = "Timeout"
+    # what a cluster is free to refuse
+    SYSCTL_FORBIDDEN = "SysctlForbidden"
+    FEATURE_GATE_OFF = "FeatureGateOff"
+    INFEASIBLE = "Infeasible"
+    UNSUPPORTED = "Unsupported"
+    NOT_VISIBLE = "NotVisible"
+    # rules that leave a check out
+    NOT_ASKED = "NotAsked"
+    CHECK_MODE = "CheckMode"
+    PREMISE_FAILED = "PremiseFailed"
+    CONTROL_FAILED = "ControlFailed"
+    INTERRUPTED = "Interrupted"
+    INTERNAL = "Internal"
+
+
+#: Reason -> what to do about it.
+REMEDIES: t.Final[dict[Reason, str]] = {
+    Reason.BAD_KUBECONFIG: "check the path, the format and the context of the kubeconfig",
+    Reason.API_UNREACHABLE: "check the address of the API server, that it runs, and the network and proxies on the way",
+    Reason.TLS_UNTRUSTED: "name the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
+    Reason.UNAUTHORIZED: "renew the token or client certificate; it is wrong or has expired",
+    Reason.API_ERROR: "check the health and the logs of the API server, then run again",
+    Reason.FORBIDDEN: "grant the missing permission; docs/permissions.md has a Role and a ClusterRole that suffice",
+    Reason.NAMESPACE_MISSING: "create the namespace, or name another with the option namespace",
+    Reason.NAMESPACE_TERMINATING: "wait until the namespace is gone, or name another with the option namespace",
+    Reason.NAMESPACE_NOT_READY: "run again in a moment, when the cluster has created the service account default in the namespace",
+    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota, lower the options resources and size_limit, or name another namespace",
+    Reason.LIMIT_RANGE: "stay within the LimitRange with the options resources and size_limit, or name another namespace",
+    Reason.POD_SECURITY: "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
+    Reason.ADMISSION_DENIED: "request an exception from the admission policy for pods labelled app.kubernetes.io/name=podshm",
+    Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass, or name another with the option runtime_class",
+    Reason.INVALID: "correct the option that the API server names",
+    Reason.NO_NODE: "change node_selector or tolerations, or free a node for scheduling",
+    Reason.NOT_LINUX: "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
+    Reason.NO_IMAGE: "name an image that the node can run with the option image",
+    Reason.UNSCHEDULABLE: "free capacity, lower the option resources, or change node_selector or tolerations",
+    Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image",
+    Reason.PROBE_ARCH: "name an image and a node of an architecture that the probe is built for",
+    Reason.PROBE_NO_EXEC: "mount the kubelet's volumes without noexec on this node, so that the probe can run from a ConfigMap",
+    Reason.CONTAINER_START: "read the message and the runtime's log on the node; the container never ran",
+    Reason.SANDBOX_CREATE: "check the CNI plugin and the runtime of the node; the pod's sandbox was not created",
+    Reason.EVICTED: "free memory on the node, or select another with node_selector",
+    Reason.POD_FAILED: "read the message; the pod ended before its checks ran",
+    Reason.POD_GONE: "run again; the pod was deleted during the run, and not by podshm",
+    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both)",
+    Reason.EXEC_TRANSPORT: "check proxies and load balancers on the way to the API server: they must pass WebSocket upgrades",
+    Reason.LOGS_UNAVAILABLE: "check that the kubelet answers the API server, and grant get on pods/log",
+    Reason.BAD_OUTPUT: "find what alters the output of containers on the way from the node, then run again",
+    Reason.COMMAND_FAILED: "run the command by hand on the host that Ansible runs the module on, and repair it",
+    Reason.PROBE_ERROR: "report this with the evidence: the probe refused its own step",
+    Reason.TIMEOUT: "raise the option timeout, start_timeout or step_timeout, or find what is slow",
+    Reason.SYSCTL_FORBIDDEN: "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
+    Reason.FEATURE_GATE_OFF: "upgrade the cluster or turn on the feature gate, if workloads need it",
+    Reason.INFEASIBLE: "read the message: the node cannot do it (cgroup v1 cannot resize memory-backed volumes)",
+    Reason.UNSUPPORTED: "use a node whose runtime and kernel support it, if workloads need it",
+    Reason.NOT_VISIBLE: "nothing to do: the runtime hides from containers what the check measures",
+    Reason.NOT_ASKED: "set the option that the check names, if you want an answer",
+    Reason.CHECK_MODE: "run without check mode to get a verdict",
+    Reason.PREMISE_FAILED: "read the message: a precondition of the check is not met here; fix it and run again",
+    Reason.CONTROL_FAILED: "fix what the control check reports first; verdicts depend on the controls",
+    Reason.INTERRUPTED: "run again",
+    Reason.INTERNAL: "report this as a bug of podshm, with the message",
 }
+
+#: Reasons that say that the cluster as a whole is out of reach.
+UNREACHABLE: t.Final = frozenset(
+    {Reason.BAD_KUBECONFIG, Reason.API_UNREACHABLE, Reason.TLS_UNTRUSTED, Reason.UNAUTHORIZED}
+)
+
+#: Reasons that can be gone a moment later: an API server that restarts or is overloaded.
+TRANSIENT: t.Final = frozenset({Reason.API_UNREACHABLE, Reason.API_ERROR})
+
+#: Reasons of a cluster that refuses the pod of a check, or a request about it, by its own rules.
+REFUSALS: t.Final = frozenset({Reason.ADMISSION_DENIED, Reason.POD_SECURITY, Reason.FORBIDDEN})
 
 
 #: How much is kept of anything that is quoted, in characters.
@@ -71,26 +134,24 @@ _QUOTE: t.Final = 400
 
 
 def printable(text: object) -> str:
-    """Text that may hold somebody else's words, safe for a terminal and for one line."""
+    """Text that may hold foreign words, safe for a terminal and for one line."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
 
 
 def quote(text: object) -> str:
-    """Somebody else's words for one line of ours: printable, bounded."""
+    """Foreign words for one line of ours: printable, bounded."""
     return printable(text)[:_QUOTE]
 
 
-class Undecided(Exception):
-    """A question that could not be answered: never a PASS, never a FAIL.
+class Inconclusive(Exception):
+    """A check that cannot be decided: never a PASS, never a FAIL.
 
-    :param reason: a code of :data:`REMEDIES`.
+    :param reason: why.
     :param detail: the cause in one line, without secrets.
     :param subject: the object it is about, for example V(pod default/podshm-1f3a-pair).
     """
 
-    def __init__(self, reason: str, detail: str, subject: str = "") -> None:
-        if reason not in REMEDIES:
-            raise ValueError(f"unknown reason {reason}")
+    def __init__(self, reason: Reason, detail: str, subject: str = "") -> None:
         self.reason = reason
         self.detail = " ".join(detail.split())
         self.subject = subject
@@ -98,9 +159,5 @@ class Undecided(Exception):
 
     @property
     def remedy(self) -> str:
-        """What a person can do about it, in one line."""
+        """What to do about it, in one line."""
         return REMEDIES[self.reason]
-
-
-#: Reasons that say the cluster as a whole could not be asked.
-UNREACHABLE: t.Final[frozenset[str]] = frozenset({"BadKubeconfig", "ApiUnreachable", "TlsUntrusted", "Unauthorized"})
