@@ -13,7 +13,7 @@ import typing as t
 import zlib
 from urllib.parse import quote
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
 PROTOCOL = 1
 BLOCK_LIMIT = 65536
@@ -77,7 +77,7 @@ def ready(data: bytes, nonce: str) -> int | None:
 
 
 def parse(data: bytes, step: str, nonce: str, limit: int = BLOCK_LIMIT) -> Observation:
-    """Read exactly one block of this step and nonce; raise Undecided for anything else."""
+    """Read exactly one block of this step and nonce; raise Inconclusive for anything else."""
     if len(data) > limit:
         raise _bad(f"more than {limit} bytes")
     if not _PRINTABLE.fullmatch(data):
@@ -91,8 +91,8 @@ def parse(data: bytes, step: str, nonce: str, limit: int = BLOCK_LIMIT) -> Obser
     return _observation(records[1:], step, nonce)
 
 
-def _bad(detail: str) -> Undecided:
-    return Undecided("BadOutput", f"the probe's output is unusable: {detail}")
+def _bad(detail: str) -> Inconclusive:
+    return Inconclusive(Reason.BAD_OUTPUT, f"the probe's output is unusable: {detail}")
 
 
 def _record(line: bytes) -> dict[str, Scalar]:

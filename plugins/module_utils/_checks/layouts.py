@@ -1,0 +1,207 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The pods that checks share: most checks run in the two pods of :data:`PAIR` (pure)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    ContainerKind,
+    Layout,
+    Mount,
+    Pod,
+    PodOptions,
+    Sizes,
+    Volume,
+)
+
+SHM: t.Final = "/dev/shm"
+_MEMORY: t.Final = "Memory"
+
+
+def _small(sizes: Sizes) -> int:
+    return sizes.small
+
+
+def _on_shm(volume: Volume) -> tuple[Mount, ...]:
+    return (Mount(SHM, volume),)
+
+
+#: Sysctls: one that any pod is free to set, and one that the kubelet must allow.
+_SAFE_SYSCTL: t.Final = PodOptions(sysctls=(("kernel.shm_rmid_forced", lambda sizes: 1),))
+_UNSAFE_SYSCTL: t.Final = PodOptions(sysctls=(("kernel.shmmax", lambda sizes: sizes.shmmax),))
+
+#: What the runtime itself mounts on the node.
+_NODE_SHM: t.Final = Volume("host-shm", host_path=SHM)
+
+# ------------------------------------------------------------ two pods, the layout of most checks
+
+_SHARED: t.Final = Volume("shared")
+# /dev/shm as the runtime mounts it; one volume for both, one for the first alone, one each at the same path
+FIRST: t.Final = Container(
+    "first",
+    (Mount("/shared", _SHARED), Mount("/private", Volume("private")), Mount("/own", Volume("own-first"))),
+)
+SECOND: t.Final = Container("second", (Mount("/shared", _SHARED), Mount("/own", Volume("own-second"))))
+GUEST: t.Final = Container("guest", user=65533)
+# the most common mistake: the volume is mounted in one container only
+ONE_SIDED: t.Final = Container("one-sided", _on_shm(Volume("one-sided", _MEMORY, _small)))
+UNSIZED: t.Final = Container("unsized", _on_shm(Volume("unsized", _MEMORY)))
+SIZED: t.Final = Container(
+    "sized",
+    _on_shm(Volume("sized", _MEMORY, lambda sizes: sizes.size_limit)),
+    memory=lambda sizes: sizes.size_limit,
+)
+STRANGER: t.Final = Container("stranger", pod="other")
+PAIR: t.Final = Layout(
+    "pair",
+    "two pods side by side; the containers of the first have the runtime's own /dev/shm or volumes on it",
+    (FIRST, SECOND, GUEST, ONE_SIDED, UNSIZED, SIZED, STRANGER),
+    pods=(Pod(), Pod("other")),
+)
+
+# ---------------------------------------------------------------------------- volumes on /dev/shm
+
+_RESIZED: t.Final = Volume("resized", _MEMORY, _small)
+RESIZED: t.Final = Container("resized", _on_shm(_RESIZED), memory=lambda sizes: sizes.grown)
+# the layout that everybody should have: one volume on /dev/shm of both
+FELLOW: t.Final = Container("fellow", _on_shm(_RESIZED))
+DEBUG: t.Final = Container("debug", kind=ContainerKind.EPHEMERAL)
+# more than the pod's memory limit, which clips it
+CLIPPED: t.Final = Container("clipped", _on_shm(Volume("clipped", _MEMORY, lambda sizes: sizes.too_much)))
+ZERO: t.Final = Container("zero", _on_shm(Volume("zero", _MEMORY, lambda sizes: 0)))
+DISK: t.Final = Container("disk", _on_shm(Volume("disk")))
+READ_ONLY: t.Final = Container("readonly", _on_shm(Volume("readonly", _MEMORY, _small)), read_only=True)
+VOLUMES: t.Final = Layout(
+    "volumes",
+    "a pod whose containers have volumes on /dev/shm: shared, restarted and resized, and frequent mistakes (too large, of "
+    "size 0, on disk, read-only); ephemeral containers join them",
+    (RESIZED, FELLOW, DEBUG, CLIPPED, ZERO, DISK, READ_ONLY),
+    pods=(Pod(options=PodOptions(restarts=True)),),
+)
+
+# ------------------------------------------------------- init containers, sidecars and restarts
+
+INIT_SYSV: t.Final = Container("before", kind=ContainerKind.INIT)
+INIT_POSIX: t.Final = Container("earlier", kind=ContainerKind.INIT)
+SIDECAR: t.Final = Container("beside", kind=ContainerKind.SIDECAR)
+MAIN: t.Final = Container("main")
+LIFE: t.Final = Layout(
+    "life",
+    "a pod with init containers, a sidecar and a main container that restarts",
+    (INIT_SYSV, INIT_POSIX, SIDECAR, MAIN),
+    pods=(Pod(options=PodOptions(restarts=True)),),
+)
+
+TIGHT: t.Final = Container("tight")
+TIGHT_POD: t.Final = Layout(
+    "tight",
+    "a pod of one container with less memory than its /dev/shm",
+    (TIGHT,),
+    pods=(Pod(options=PodOptions(restarts=True)),),
+)
+
+WRITER: t.Final = Container("writer")
+READER: t.Final = Container("reader")
+COMPLETE: t.Final = Layout(
+    "complete",
+    "a pod of two containers that hand each other values and end",
+    (WRITER, READER),
+    runs_to_completion=True,
+)
+
+# --------------------------------------------------------------------------------- other namespaces
+
+ONE: t.Final = Container("one")
+TWO: t.Final = Container("two")
+OWN_USERS: t.Final = Layout(
+    "users",
+    "a pod of two containers with a user namespace of its own (hostUsers: false)",
+    (ONE, TWO),
+    pods=(Pod(options=PodOptions(own_users=True)),),
+)
+
+HOLDER: t.Final = Container("holder")
+TAKER: t.Final = Container("taker")
+SHARED_PIDS: t.Final = Layout(
+    "processes",
+    "a pod of two containers with shareProcessNamespace",
+    (HOLDER, TAKER),
+    pods=(Pod(options=PodOptions(share_pids=True)),),
+)
+
+# what is created on the node has the run's name and goes with the session that created it
+HOST_IPC: t.Final = Container("ipc", pod="host-ipc")
+HOST_PATH: t.Final = Container("path", _on_shm(_NODE_SHM), pod="host-path", read_only=True)
+HOST_PLAIN: t.Final = Container("plain", pod="host-path")
+HOST: t.Final = Layout(
+    "host",
+    "a pod with hostIPC, and one with a hostPath volume on /dev/shm",
+    (HOST_IPC, HOST_PATH, HOST_PLAIN),
+    pods=(Pod("host-ipc", PodOptions(host_ipc=True)), Pod("host-path")),
+)
+
+# ---------------------------------------------------------------------------- sysctls and limits
+
+# pods of their own: a policy that refuses sysctls must not keep any other check from running
+SAFE: t.Final = Container("safe")
+SAFE_POD: t.Final = Layout("safe", "a pod with a safe sysctl", (SAFE,), pods=(Pod(options=_SAFE_SYSCTL),))
+
+UNSAFE: t.Final = Container("unsafe")
+UNSAFE_POD: t.Final = Layout("unsafe", "a pod with an unsafe sysctl", (UNSAFE,), pods=(Pod(options=_UNSAFE_SYSCTL),))
+
+BARE: t.Final = Container("bare", _on_shm(Volume("bare", _MEMORY)), has_memory_limit=False)
+UNDECLARED: t.Final = Layout("undeclared", "a pod of one container without a memory limit", (BARE,))
+
+# --------------------------------------------------------------------------------------- the kubelet
+
+KEPT: t.Final = Container("kept", _on_shm(Volume("kept", _MEMORY, _small)), memory=_small)
+KUBELET: t.Final = Layout(
+    "kubelet", "a pod with a volume on /dev/shm, whose node's kubelet restarts", (KEPT,), exclusive=True
+)
+
+# ------------------------------------------------------------------------------------------ admission
+
+ADMIT_VOLUME: t.Final = Container(
+    "volume", _on_shm(Volume("admitted", _MEMORY, _small)), memory=_small, pod="admit-volume"
+)
+ADMIT_RELAXED: t.Final = Container("relaxed", pod="admit-relaxed")
+ADMIT_IPC: t.Final = Container("ipc", pod="admit-ipc")
+ADMIT_PATH: t.Final = Container("path", _on_shm(_NODE_SHM), pod="admit-path", read_only=True)
+ADMIT_SYSCTL: t.Final = Container("sysctl", pod="admit-sysctl")
+ADMISSION: t.Final = Layout(
+    "admission",
+    "no pod: several are sent to the API server as a dry run",
+    (ADMIT_VOLUME, ADMIT_RELAXED, ADMIT_IPC, ADMIT_PATH, ADMIT_SYSCTL),
+    pods=(
+        Pod("admit-volume"),
+        Pod("admit-relaxed", PodOptions(relaxed=True)),
+        Pod("admit-ipc", PodOptions(host_ipc=True)),
+        Pod("admit-path"),
+        Pod("admit-sysctl", _UNSAFE_SYSCTL),
+    ),
+    dry_run_only=True,
+)
+
+#: In the order in which pods are created: what takes longest comes first.
+LAYOUTS: t.Final[tuple[Layout, ...]] = (
+    VOLUMES,
+    LIFE,
+    TIGHT_POD,
+    PAIR,
+    COMPLETE,
+    OWN_USERS,
+    SHARED_PIDS,
+    SAFE_POD,
+    UNSAFE_POD,
+    UNDECLARED,
+    KUBELET,
+    HOST,
+    ADMISSION,
+)

@@ -1,0 +1,635 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The words of the collection as types: verdicts, checks, layouts, settings (pure). Sizes are in bytes, times in seconds."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import enum
+import typing as t
+import zlib
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation, Scalar
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text, page_rounded
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+
+#: What the original podshmtest let its receiver read.
+SENTENCE: t.Final = "This is the way the world ends..."
+
+#: /dev/shm of a container that nobody sized: containerd and CRI-O hard-code it (kubernetes#28272, containerd#3654).
+DEFAULT_SHM_BYTES: t.Final = 64 * MIB
+
+
+# ------------------------------------------------------------------------------------------------- verdicts
+
+
+class Verdict(enum.StrEnum):
+    """What is said of a check, the worst first. V(UNREACHABLE) is said of a whole cluster only."""
+
+    UNREACHABLE = "UNREACHABLE"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    WARN = "WARN"
+    PASS = "PASS"
+    SKIP = "SKIP"
+
+    @property
+    def severity(self) -> int:
+        """How bad it is; 0 is the worst."""
+        return list(Verdict).index(self)
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether a run that has it fails."""
+        return self in (Verdict.UNREACHABLE, Verdict.FAIL, Verdict.ERROR)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it rests on what was observed."""
+        return self in (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
+
+
+def worst(verdicts: t.Iterable[Verdict]) -> Verdict:
+    """The one verdict that stands for several; none at all, or V(SKIP) alone, is V(ERROR): nothing was decided."""
+    found = set(verdicts)
+    return Verdict.ERROR if found <= {Verdict.SKIP} else min(found, key=lambda verdict: verdict.severity)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What a rule decides: V(PASS), V(WARN) or V(FAIL), what was observed in one line, and the fix for this very outcome."""
+
+    verdict: Verdict
+    observed: str
+    fix: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.verdict.is_decided:
+            raise ValueError(f"a rule raises Inconclusive instead of deciding {self.verdict}")
+        if (self.verdict is Verdict.PASS) == bool(self.fix):
+            raise ValueError(f"{self.verdict} {'has no fix' if self.fix else 'needs a fix'}: {self.observed}")
+
+
+# ------------------------------------------------------------------------------------------------- settings
+
+
+class NodeChoice(enum.StrEnum):
+    """Which of the eligible nodes a run uses."""
+
+    REPRESENTATIVE = "representative"
+    FIRST = "first"
+    ALL = "all"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The options of a run, checked and in base units (bytes, seconds)."""
+
+    namespace: str = "default"
+    image: str = ""
+    node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tolerations: tuple[dict[str, t.Any], ...] = ()
+    runtime_classes: tuple[str, ...] = ("",)
+    nodes: NodeChoice = NodeChoice.REPRESENTATIVE
+    cpu_millis: int = 250
+    memory_bytes: int = 32 * MIB
+    labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout: int = 60
+    start_timeout: int = 30
+    cleanup_timeout: int = 30
+    #: how long one step takes at most; the probe itself has the same deadline
+    step_timeout: int = 10
+    size_limit_bytes: int = 512 * MIB
+    default_size_bytes: int = DEFAULT_SHM_BYTES
+    fill: bool = True
+    max_write_bytes: int = 1024 * MIB
+    #: what SHM601 requires of the IPC sysctls: names of profiles, and least values of one's own
+    profiles: tuple[str, ...] = ("postgresql", "oracle")
+    minimums: _profiles.Minimums = dataclasses.field(default_factory=dict)
+    #: the command that restarts the kubelet of C({node}), for SHM403
+    restart_kubelet: tuple[str, ...] = ()
+    #: check id, or check id@RuntimeClass -> why its FAIL is accepted
+    accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+#: Written beyond what is expected, so that a limit that does not hold is seen.
+BEYOND: t.Final = MIB
+
+#: Written beyond the default of /dev/shm, to show that the volume really is larger.
+_MORE_THAN_DEFAULT: t.Final = 8 * MIB
+
+#: The size of every volume whose exact size is not what the check is about.
+SMALL: t.Final = 16 * MIB
+
+#: What the charge of a write is measured with.
+_CHARGE: t.Final = 8 * MIB
+
+#: No default of any kernel.
+_SHMMAX: t.Final = 123 * MIB
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Every size that layouts, steps and rules use, in bytes. What fills /dev/shm is bounded by the option max_write."""
+
+    size_limit: int
+    default_size: int
+    fill_default: int
+    fill_memory: int
+    fill_limit: int
+    beyond_limit: int
+    small: int
+    fill_small: int
+    beyond_small: int
+    charge: int
+    #: fits into the container's memory on its own, but not beside the 8 MiB left by a killed container
+    nearly_all: int
+    #: larger than the memory limit of any pod of the catalog
+    too_much: int
+    #: a volume of the size small, resized in place: how far, and how much of it is used meanwhile
+    grown: int
+    fill_grown: int
+    shrunk: int
+    used: int
+    too_small: int
+    more_memory: int
+    shmmax: int
+    over_shmmax: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Sizes:
+        """The sizes of a run."""
+
+        def bounded(wanted: int) -> int:
+            return min(wanted, settings.max_write_bytes)
+
+        return cls(
+            size_limit=settings.size_limit_bytes,
+            default_size=settings.default_size_bytes,
+            fill_default=bounded(settings.default_size_bytes + BEYOND),
+            fill_memory=bounded(settings.default_size_bytes + _MORE_THAN_DEFAULT),
+            fill_limit=bounded(settings.size_limit_bytes + BEYOND),
+            beyond_limit=settings.size_limit_bytes + BEYOND,
+            small=SMALL,
+            fill_small=bounded(SMALL + BEYOND),
+            beyond_small=SMALL + BEYOND,
+            charge=_CHARGE,
+            nearly_all=settings.memory_bytes - _CHARGE * 3 // 4,
+            too_much=1024 * MIB,
+            grown=2 * SMALL,
+            fill_grown=bounded(2 * SMALL + BEYOND),
+            shrunk=SMALL // 2,
+            used=bounded(SMALL // 2 - BEYOND),
+            too_small=SMALL // 4,
+            more_memory=settings.memory_bytes + 3 * SMALL,
+            shmmax=_SHMMAX,
+            over_shmmax=_SHMMAX + 1,
+        )
+
+
+#: A size that the settings of a run decide.
+Size: t.TypeAlias = "collections.abc.Callable[[Sizes], int]"
+
+
+def texts(settings: Settings, sizes: Sizes) -> dict[str, str]:
+    """What the C({placeholders}) in questions and expectations stand for: the sizes in bytes, and a few words."""
+    return {
+        **{name: str(value) for name, value in dataclasses.asdict(sizes).items()},
+        "size_limit_text": memory_text(sizes.size_limit),
+        "size_limit_paged": str(page_rounded(sizes.size_limit)),
+        "profiles": ", ".join([*settings.profiles, *settings.minimums]) or "nothing in particular",
+    }
+
+
+# -------------------------------------------------------------------------------------------------- layouts
+
+
+class ContainerKind(enum.StrEnum):
+    """How a container lives. V(init): its one step is its own command. V(sidecar): Kubernetes 1.29."""
+
+    MAIN = "main"
+    INIT = "init"
+    SIDECAR = "sidecar"
+    #: added to the running pod by :attr:`Action.ADD_EPHEMERAL`
+    EPHEMERAL = "ephemeral"
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """An emptyDir: on the node's disk, or a tmpfs (medium V(Memory)), with a sizeLimit or without.
+
+    With C(host_path) it is that folder of the node instead.
+    """
+
+    name: str
+    medium: str = ""
+    size_limit: Size | None = None
+    host_path: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mount:
+    """Where a container has a volume, or a folder of it."""
+
+    path: str
+    volume: Volume
+    sub_path: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class PodOptions:
+    """What sets a pod apart from others. C(relaxed) leaves out what the Pod Security Standard V(restricted) demands."""
+
+    restarts: bool = False
+    share_pids: bool = False
+    own_users: bool = False
+    host_ipc: bool = False
+    relaxed: bool = False
+    fs_group: int = 0
+    sysctls: tuple[tuple[str, Size], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Pod:
+    """A pod of a layout, beside its containers. The role V() is the layout's own name."""
+
+    role: str = ""
+    options: PodOptions = dataclasses.field(default_factory=PodOptions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A container of a layout.
+
+    :param pod: the role of its pod.
+    :param memory: what its memory limit leaves room for: Kubernetes clips a sizeLimit to the pod's memory limit silently.
+    :param user: its uid and gid; 0 is the default user of all containers, which is not root.
+    :param root: it runs as root, with these capabilities (none beside them).
+    :param has_memory_limit: false for checks that are about the opposite.
+    """
+
+    name: str
+    mounts: tuple[Mount, ...] = ()
+    pod: str = ""
+    kind: ContainerKind = ContainerKind.MAIN
+    memory: Size | None = None
+    user: int = 0
+    root: bool = False
+    capabilities: tuple[str, ...] = ()
+    has_memory_limit: bool = True
+    read_only: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """One or more pods that checks share. Only the containers that a step names are created, and only pods that have one.
+
+    :param text: what it is, for the catalog.
+    :param runs_to_completion: each step is its container's own command; otherwise containers hold and steps are exec'd.
+    :param dry_run_only: the pods are sent to the API server as a dry run, never created.
+    :param exclusive: it runs when all other layouts are done, since it disturbs them.
+    """
+
+    name: str
+    text: str
+    containers: tuple[Container, ...]
+    pods: tuple[Pod, ...] = (Pod(),)
+    runs_to_completion: bool = False
+    dry_run_only: bool = False
+    exclusive: bool = False
+
+
+# --------------------------------------------------------------------------------------------------- checks
+
+
+class Action(enum.StrEnum):
+    """A step that the run itself does, not the probe."""
+
+    #: end the container's process and wait until the kubelet has started the container again
+    RESTART = "@restart"
+    #: wait until a container that was killed runs again
+    AWAIT_RESTART = "@await_restart"
+    #: add the container to the running pod
+    ADD_EPHEMERAL = "@ephemeral"
+    #: change the container's memory in place
+    RESIZE = "@resize"
+    #: change the sizeLimit of a volume in place
+    RESIZE_VOLUME = "@resize_volume"
+    #: run the command of the option restart_kubelet and wait until the node's kubelet is back
+    RESTART_KUBELET = "@restart_kubelet"
+    #: request the admission of the container's pod (a dry run)
+    ADMIT = "@admit"
+
+
+#: The name of the step that fills a file system; the option fill leaves it out.
+FILL: t.Final = "fill"
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What a step's arguments are computed from. Key and names are the check's own: a runtime that leaks lets pods meet."""
+
+    sizes: Sizes
+    key: str
+    file: str
+    text: str = SENTENCE
+
+    @property
+    def name(self) -> str:
+        """The name of a POSIX object."""
+        return f"/{self.file}"
+
+    @classmethod
+    def of(cls, run: str, check: str, sizes: Sizes) -> Inputs:
+        """Those of one check in one run.
+
+        :param run: the id of the run, in hexadecimal digits.
+        """
+        number = int(run, 16) + zlib.crc32(check.encode("ascii"))
+        # never 0, which is IPC_PRIVATE
+        return cls(sizes, key=f"0x{number % 0x7FFFFFFE + 1:x}", file=f"podshm-{run}-{check.lower()}")
+
+
+Arguments: t.TypeAlias = "collections.abc.Callable[[Inputs], t.Mapping[str, Scalar]]"
+
+
+def no_arguments(unused: Inputs) -> t.Mapping[str, Scalar]:
+    """The arguments of a step that takes none."""
+    return {}
+
+
+# a handle: two steps are equal only if they are one
+@dataclasses.dataclass(frozen=True, eq=False)
+class Step:
+    """One run of the probe in one container, or an :class:`Action`; also the handle of its observation.
+
+    :param label: its name in the evidence, unique within a check.
+    :param writes: how many bytes it puts into the container's memory at most.
+    :param may_be_oom_killed: the kernel may kill the whole container for it, which answers the step: cgroup v2 does
+        (memory.oom.group, Kubernetes 1.28).
+    :param blocks: the probe reports when it begins to wait; the next step ends the wait, then the answer is read.
+    :param skip_if_killed: it is left out where the container was killed.
+    """
+
+    label: str
+    container: Container
+    name: str
+    arguments: Arguments = no_arguments
+    writes: Size | None = None
+    may_be_oom_killed: bool = False
+    blocks: bool = False
+    skip_if_killed: bool = False
+
+
+class Seen:
+    """The observations of a check by the handles of its steps."""
+
+    def __init__(self, steps: t.Iterable[Step], observations: t.Mapping[str, Observation]) -> None:
+        self._found = {step: observations.get(step.label) for step in steps}
+
+    def __getitem__(self, step: Step) -> Observation:
+        """What a step observed.
+
+        :raises Inconclusive: Internal, it has no answer, or is none of this check.
+        """
+        found = self._found.get(step)
+        if found is None:
+            raise Inconclusive(Reason.INTERNAL, f"there is no answer to the step {step.label}")
+        return found
+
+    def values(self) -> list[Observation]:
+        """All observations, in the order of the steps."""
+        return [found for found in self._found.values() if found is not None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """What the plan and the rules need to know of a node."""
+
+    name: str
+    architecture: str
+    allocatable_memory_bytes: int
+    image: str
+    pull_policy: str
+    runtime: str
+    kernel: str
+    kubelet: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PodSeen:
+    """A pod as the API server stored it, which is not always what was requested, and how it was after the last step.
+
+    :param memory_limit: of the pod, as the kubelet computes it; None where it has none.
+    :param container_limits: by container; None where it has none.
+    :param phase: None where nobody saw the pod after the last step.
+    :param exit_codes: of the containers that have ended.
+    """
+
+    role: str
+    spec: t.Mapping[str, t.Any]
+    memory_limit: int | None
+    container_limits: t.Mapping[str, int | None]
+    phase: str | None = None
+    reason: str = ""
+    exit_codes: t.Mapping[str, int | None] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What a rule knows beside its observations.
+
+    :param pods: by role.
+    """
+
+    settings: Settings
+    sizes: Sizes
+    node: Node
+    pods: t.Mapping[str, PodSeen]
+    layout: Layout
+
+    def pod_of(self, container: Container) -> PodSeen:
+        """The pod of a container."""
+        return self.pods[container.pod or self.layout.name]
+
+    def pod_after(self, container: Container) -> PodSeen:
+        """The same, seen after the last step.
+
+        :raises Inconclusive: PodGone, nobody saw it.
+        """
+        pod = self.pod_of(container)
+        if pod.phase is None:
+            raise Inconclusive(Reason.POD_GONE, f"the state of the pod {pod.role} after the last step is not known")
+        return pod
+
+    def memory_limit(self, container: Container) -> int | None:
+        """The memory limit of a container's pod, or None where the stored pod has none."""
+        return self.pod_of(container).memory_limit
+
+    def container_limit(self, container: Container) -> int | None:
+        """How much memory a container's own processes get: its limit, or its pod's where that is less."""
+        pod = self.pod_of(container)
+        limits = (pod.container_limits[container.name], pod.memory_limit)
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def volume_bound(self, container: Container) -> tuple[int, str]:
+        """What bounds a volume of medium Memory without a sizeLimit, and its name (KEP-1967)."""
+        limit = self.memory_limit(container)
+        allocatable = self.node.allocatable_memory_bytes
+        if limit is None or allocatable <= limit:
+            return allocatable, "node allocatable"
+        return limit, "pod memory limit"
+
+
+Rule: t.TypeAlias = "collections.abc.Callable[[Seen, Context], Decision]"
+
+
+class Group(enum.StrEnum):
+    """What a role bundles."""
+
+    SYSV = "sysv"
+    POSIX = "posix"
+    RESIZE = "resize"
+    ISOLATION = "isolation"
+    LIMITS = "limits"
+    CONTROL = "control"
+
+
+#: Tag -> what it selects, for the catalog.
+TAGS: t.Final[dict[str, str]] = {
+    "basic": "the six questions of podshmtest",
+    "sysv_shm": "System V shared memory",
+    "sysv_sem": "System V semaphores",
+    "sysv_msg": "System V message queues",
+    "posix_shm": "POSIX shared memory",
+    "posix_sem": "POSIX semaphores",
+    "posix_mq": "POSIX message queues",
+    "locks": "semaphores and mutexes",
+    "size": "how large /dev/shm is",
+    "memory": "which container is charged and killed",
+    "in_place": "resized while the pod runs",
+    "restart": "what outlives a restart",
+    "handoff": "what outlives an init container, or is shared with a sidecar",
+    "users": "containers with different users",
+    "user_namespace": "pods with hostUsers: false",
+    "host": "hostIPC and hostPath",
+    "sysctls": "IPC sysctls and limits of the kernel",
+    "postgresql": "PostgreSQL relies on it",
+    "oracle": "Oracle Database relies on it",
+    "nccl": "NCCL and PyTorch rely on it",
+    "chrome": "Chrome relies on it",
+    "ros2": "ROS 2 relies on it",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One question with a stable id.
+
+    :param group: the role that bundles it.
+    :param tags: of :data:`TAGS`; they select it beside its id and its group.
+    :param question: may hold C({placeholders}) of :func:`texts`, as may C(expected).
+    :param skips: reasons that make it SKIP instead of ERROR: what a cluster is free to refuse.
+    :param option: the setting without which it does not run (SKIP).
+    """
+
+    id: str
+    name: str
+    group: Group
+    tags: frozenset[str]
+    layout: Layout
+    steps: tuple[Step, ...]
+    question: str
+    expected: str
+    rule: Rule
+    skips: frozenset[Reason] = frozenset()
+    option: str = ""
+
+    def __post_init__(self) -> None:
+        labels = [step.label for step in self.steps]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"{self.id}: two steps have one label: {labels}")
+        if unknown := self.tags - TAGS.keys():
+            raise ValueError(f"{self.id}: there is no tag {', '.join(sorted(unknown))}")
+        if strangers := {step.container.name for step in self.steps if step.container not in self.layout.containers}:
+            raise ValueError(f"{self.id}: the layout {self.layout.name} has no container {', '.join(sorted(strangers))}")
+
+    def is_enabled(self, settings: Settings) -> bool:
+        """Whether the option is set that the check needs."""
+        return not self.option or bool(getattr(settings, self.option))
+
+
+def check(
+    id_: str,
+    name: str,
+    *,
+    group: Group,
+    layout: Layout,
+    question: str,
+    expected: str,
+    tags: str = "",
+    steps: t.Iterable[Step] = (),
+    skips: t.Iterable[Reason] = (),
+    option: str = "",
+) -> collections.abc.Callable[[Rule], Check]:
+    """Declare a check: the decorator of its rule, which becomes the check.
+
+    :param tags: separated by blanks.
+    """
+
+    def declared(rule: Rule) -> Check:
+        return Check(
+            id_,
+            name,
+            group,
+            frozenset(tags.split()),
+            layout,
+            tuple(steps),
+            question,
+            expected,
+            rule,
+            frozenset(skips),
+            option,
+        )
+
+    return declared
+
+
+# -------------------------------------------------------------------------------------------------- targets
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where checks run: a node, which represents others of its kind, and a RuntimeClass."""
+
+    node: Node
+    runtime_class: str
+    represents: tuple[str, ...]
+
+    def facts(self) -> dict[str, t.Any]:
+        """The target as it stands in results and reports."""
+        return {
+            **dataclasses.asdict(self.node),
+            "runtime_class": self.runtime_class,
+            "represents": list(self.represents),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class SkippedNodes:
+    """Nodes of one kind on which nothing runs, and why."""
+
+    nodes: list[str]
+    reason: Reason
+    detail: str
+
+    def facts(self) -> dict[str, t.Any]:
+        """The nodes as they stand in results and reports."""
+        return {"nodes": self.nodes, "reason": self.reason.value, "detail": self.detail}
