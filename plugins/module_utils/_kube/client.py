@@ -1,0 +1,369 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The one place that talks to Kubernetes: connect, create, patch, delete, list, watch, exec, read logs and events.
+
+Every failure leaves as :class:`Inconclusive` with a reason of the closed list. The paths of the few resources used are
+stable since Kubernetes 1.9, so nothing is discovered beyond what the client discovers by itself.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import json
+import logging
+import os
+import time
+import typing as t
+import urllib.parse
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import (
+    Explain,
+    describe,
+    describe_container,
+    describe_pod,
+    failed_answer,
+    failed_connection,
+    failed_exec,
+    failed_kubeconfig,
+    failed_request,
+    failed_upgrade,
+    kubeconfig_source,
+    status_message,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import (
+    OUTPUT_BYTES,
+    Session,
+    open_websocket,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, alarm
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+
+try:
+    import urllib3
+    import websocket
+    from kubernetes.client import Configuration
+    from kubernetes.config import ConfigException
+    from kubernetes.dynamic.exceptions import DynamicApiError
+except ImportError:
+    pass  # AnsibleK8SModule reports it before any of these names is used
+
+__all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "ClientLog", "Cluster")
+
+#: The timeouts of one request to the API server: connect and read, in seconds.
+_REQUEST_SECONDS: t.Final = (5, 20)
+
+#: The timeout of one request when the run's time is up, in seconds: enough for an answer, too little to wait.
+_LAST_SECONDS: t.Final = 1
+
+#: From kubeconfig to the first answer, in seconds: discovery and credential plugins have no timeout of their own.
+_CONNECT_SECONDS: t.Final = 15
+
+#: How much longer (seconds) than a watch lasts its connection may be silent.
+_WATCH_SLACK: t.Final = 5
+
+#: The kinds of objects that a run creates.
+_RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
+
+
+class ClientLog(logging.Handler):
+    """What the Kubernetes client only logs, above all why a credential plugin failed. It must not reach stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        #: the last message, or an empty string
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self.last = quote(record.getMessage())
+
+    @contextlib.contextmanager
+    def listening(self) -> collections.abc.Iterator[None]:
+        """Collect all errors that are logged in the block."""
+        root = logging.getLogger()
+        root.addHandler(self)
+        try:
+            yield
+        finally:
+            root.removeHandler(self)
+
+
+def _server_address(params: t.Mapping[str, t.Any]) -> str:
+    """The API server's URL as far as it is known when connecting failed, or an empty string."""
+    host = params.get("host") or os.environ.get("K8S_AUTH_HOST") or Configuration.get_default_copy().host
+    return "" if host == Configuration().host else str(host)
+
+
+class Cluster:
+    """One cluster, connected. It is a :class:`watch.PodSource`.
+
+    :param module: its parameters contain the authentication options of kubernetes.core.
+    :param namespace: of every object but nodes.
+    :param timeout: of the run, in seconds.
+    :raises Inconclusive: BadKubeconfig, ApiUnreachable, TlsUntrusted, Unauthorized, ApiError.
+    """
+
+    def __init__(self, module: t.Any, namespace: str, timeout: float) -> None:
+        self.namespace = namespace
+        #: the URL of the API server
+        self.server = ""
+        #: when (monotonic) the run's time is up: no request waits longer; the clean-up sets it to its own time
+        self.until = time.monotonic() + timeout
+        self._log = ClientLog()
+        self._client = self._connected(module, min(_CONNECT_SECONDS, timeout))
+        self.server = str(self._client.configuration.host)
+        # the client repeats a request three times, each with the full timeout: a silent address would take minutes
+        pools = self._client.client.rest_client.pool_manager
+        pools.connection_pool_kw["retries"] = urllib3.Retry(total=3, connect=1, read=0, redirect=0)
+        pools.clear()
+
+    def _connected(self, module: t.Any, seconds: float) -> t.Any:
+        try:
+            with self._log.listening(), alarm(seconds):
+                return get_api_client(module=module).client
+        except Expired:
+            server = _server_address(module.params)
+            # a credential plugin runs before the address is known
+            subject = f"API server {server}" if server else kubeconfig_source(module.params)
+            raise Inconclusive(Reason.API_UNREACHABLE, f"no answer within {seconds:g} s", subject) from None
+        except DynamicApiError as error:
+            subject = f"API server {_server_address(module.params)}"
+            raise self._failed_request(error.status, error.body, subject) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise failed_connection(error, f"API server {_server_address(module.params)}") from None
+        except Exception as error:  # noqa: BLE001
+            # other messages may quote the kubeconfig
+            quotable = isinstance(error, (CoreException, ConfigException))
+            raise failed_kubeconfig(error, module.params, _server_address(module.params), quotable) from None
+
+    # ------------------------------------------------------------------ requests
+
+    def _path(self, kind: str, name: str = "") -> str:
+        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
+        if kind == "nodes":
+            return f"/{group}/{kind}/{name}".rstrip("/")
+        return f"/{group}/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        subject: str,
+        *,
+        body: dict[str, t.Any] | None = None,
+        query: t.Sequence[tuple[str, str]] = (),
+        read_seconds: float = _REQUEST_SECONDS[1],
+        content_type: str = "application/json",
+        subresource: str = "",
+    ) -> t.Any:
+        most = max(_LAST_SECONDS, self.until - time.monotonic())
+        timeout = (min(_REQUEST_SECONDS[0], most), min(read_seconds, most))
+        try:
+            return self._client.request(
+                method,
+                path,
+                body=body,
+                query_params=list(query),
+                content_type=content_type,
+                serialize=False,
+                _request_timeout=timeout,
+            )
+        except DynamicApiError as error:
+            raise self._failed_request(error.status, error.body, subject, subresource) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise failed_connection(error, f"API server {self.server}") from None
+        except ValueError as error:
+            raise failed_answer(error, f"API server {self.server}") from None
+
+    def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
+        """The failure of a request; one about credentials with what the client logged, and about the server."""
+        problem = failed_request(int(status or 0), status_message(body), subject, subresource)
+        if problem.reason != Reason.UNAUTHORIZED:
+            return problem
+        logged = f"; the client logged: {self._log.last}" if self._log.last else ""
+        return Inconclusive(
+            problem.reason, f"{problem.detail}{logged}", f"API server {self.server}" if self.server else subject
+        )
+
+    def _read(self, response: t.Any) -> bytes:
+        """The body of a response."""
+        try:
+            return bytes(response.data)
+        except urllib3.exceptions.HTTPError as error:
+            raise failed_connection(error, f"API server {self.server}") from None
+
+    def _json(self, response: t.Any) -> dict[str, t.Any]:
+        """The object in a response."""
+        try:
+            answer = json.loads(self._read(response))
+        except (ValueError, RecursionError) as error:
+            raise failed_answer(error, f"API server {self.server}") from None
+        return t.cast("dict[str, t.Any]", answer)
+
+    def _list(self, kind: str, subject: str, query: tuple[str, str]) -> dict[str, t.Any]:
+        return self._json(self._request("get", self._path(kind), subject, query=[query]))
+
+    def _of_namespace(self, kind: str) -> str:
+        return f"{kind} of namespace {self.namespace}"
+
+    # ------------------------------------------------------------------- objects
+
+    def nodes(self) -> list[dict[str, t.Any]]:
+        """All nodes, as the API server returns them."""
+        # resourceVersion 0: from the API server's cache, which is cheap in large clusters
+        return list(self._list("nodes", "nodes", ("resourceVersion", "0")).get("items") or [])
+
+    def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
+        """Create one object in the namespace; returns it as stored."""
+        return self._json(
+            self._request(
+                "post",
+                self._path(f"{str(manifest['kind']).lower()}s"),
+                describe(manifest),
+                body=manifest,
+                query=[("dryRun", "All")] if dry_run else [],
+            )
+        )
+
+    def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Change a subresource of a pod (strategic merge); returns the pod as stored.
+
+        :raises Inconclusive: FeatureGateOff, the API server has no such subresource.
+        """
+        return self._json(
+            self._request(
+                "patch",
+                f"{self._path('pods', pod)}/{subresource}",
+                describe_pod(self.namespace, pod),
+                body=patch,
+                content_type="application/strategic-merge-patch+json",
+                subresource=subresource,
+            )
+        )
+
+    def delete(self, stored: dict[str, t.Any]) -> None:
+        """Delete an object as :meth:`create` returned it; one that is already gone is no failure."""
+        kind, metadata = str(stored["kind"]).lower(), stored["metadata"]
+        try:
+            self._request(
+                "delete",
+                self._path(f"{kind}s", metadata["name"]),
+                describe(stored),
+                # the uid: never another object that has the name by now
+                body={"propagationPolicy": "Background", "preconditions": {"uid": metadata["uid"]}},
+            )
+        except Inconclusive as problem:
+            if problem.reason not in (Reason.POD_GONE, Reason.NAMESPACE_MISSING):
+                raise
+
+    def list_run_objects(self, selector: str) -> list[dict[str, t.Any]]:
+        """All objects with these labels, of the three kinds that a run creates, as stored."""
+        found = []
+        for kind in _RUN_KINDS:
+            plural = f"{kind.lower()}s"
+            answer = self._list(plural, self._of_namespace(plural), ("labelSelector", selector))
+            # a list does not repeat the kind
+            found += [{**item, "kind": kind} for item in answer.get("items") or ()]
+        return found
+
+    def get_pod(self, name: str) -> dict[str, t.Any]:
+        """One pod as it is now."""
+        return self._json(self._request("get", self._path("pods", name), describe_pod(self.namespace, name)))
+
+    def events(self, pod: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+        """The events about a pod; none if the API server does not return them."""
+        query = ("fieldSelector", f"involvedObject.uid={pod['metadata']['uid']}")
+        try:
+            answer = self._list("events", self._of_namespace("events"), query)
+        except Inconclusive:
+            return []
+        return list(answer.get("items") or [])
+
+    def log(self, pod: str, container: str) -> bytes:
+        """What a container wrote: at most one step's output and a byte."""
+        subject = describe_container(self.namespace, pod, container)
+        query = [("container", container), ("limitBytes", str(OUTPUT_BYTES + 1))]
+        try:
+            return self._read(self._request("get", f"{self._path('pods', pod)}/log", subject, query=query))
+        except Inconclusive as problem:
+            if problem.reason in (Reason.FORBIDDEN, Reason.API_ERROR, Reason.INVALID):
+                raise Inconclusive(Reason.LOGS_UNAVAILABLE, problem.detail, subject) from None
+            raise
+
+    # --------------------------------------------------------------------- watch
+
+    def list_pods(self, selector: str) -> dict[str, t.Any]:
+        """The PodList of all pods with these labels, as the API server returns it."""
+        return self._list("pods", self._of_namespace("pods"), ("labelSelector", selector))
+
+    def pod_events(self, selector: str, version: str, seconds: int) -> collections.abc.Iterator[dict[str, t.Any]]:
+        """The watch events since a resourceVersion, for so many seconds or until the connection ends.
+
+        :raises Inconclusive: the connection broke, or what it brought is no JSON; both are transient.
+        """
+        response = self._request(
+            "get",
+            self._path("pods"),
+            self._of_namespace("pods"),
+            query=[
+                ("watch", "true"),
+                ("labelSelector", selector),
+                ("resourceVersion", version),
+                ("allowWatchBookmarks", "true"),
+                ("timeoutSeconds", str(seconds)),
+            ],
+            read_seconds=seconds + _WATCH_SLACK,
+        )
+        rest = b""
+        try:
+            for chunk in response.stream(None, decode_content=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        yield json.loads(line)
+        except urllib3.exceptions.HTTPError as error:
+            raise failed_connection(error, f"API server {self.server}") from None
+        except (ValueError, RecursionError) as error:
+            raise failed_answer(error, f"API server {self.server}") from None
+        finally:
+            response.close()
+
+    # ---------------------------------------------------------------------- exec
+
+    def exec(self, pod: str, container: str, command: t.Sequence[str], timeout: float, *, explain: Explain) -> Session:
+        """Run a command in a container over one WebSocket, with stdin open (kata-containers#13640).
+
+        :param timeout: for the connection, in seconds.
+        :param explain: knows what the words of a command that did not start mean.
+        :raises Inconclusive: ExecForbidden, ExecTransport, PodGone, NamespaceMissing, Unauthorized.
+        """
+        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in command]
+        path = f"{self._path('pods', pod)}/exec?{urllib.parse.urlencode(query)}"
+        subject = describe_container(self.namespace, pod, container)
+        try:
+            socket = open_websocket(self._client.configuration, path, self._headers(), timeout)
+        except websocket.WebSocketBadStatusException as error:
+            problem = self._failed_request(error.status_code, error.resp_body or b"", subject)
+            raise failed_exec(error.status_code, problem, subject) from None
+        except (websocket.WebSocketException, OSError) as error:
+            raise failed_upgrade(error, subject) from None
+        return Session(socket, subject, explain)
+
+    def _headers(self) -> list[tuple[str, str]]:
+        """Credentials and impersonation, as the client would send them."""
+        # several Impersonate-Group entries have equal names: keep a list
+        headers = [(str(name), str(value)) for name, value in self._client.client.default_headers.items()]
+        for setting in self._client.configuration.auth_settings().values():
+            if setting.get("in") == "header" and setting.get("value"):
+                headers.append((setting["key"], setting["value"]))
+        return headers

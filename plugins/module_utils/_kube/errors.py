@@ -1,0 +1,238 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""What an error on the way to Kubernetes means: every failure becomes an :class:`Inconclusive` with one line.
+
+Nothing here talks to a cluster. No message contains the content of a kubeconfig, a header or a credential.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import ssl
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+
+with contextlib.suppress(ImportError):
+    import urllib3  # it comes with the Kubernetes client; without that client nothing in here is called
+
+__all__ = (
+    "Explain",
+    "describe",
+    "describe_container",
+    "describe_pod",
+    "failed_answer",
+    "failed_command",
+    "failed_connection",
+    "failed_exec",
+    "failed_kubeconfig",
+    "failed_request",
+    "failed_upgrade",
+    "kubeconfig_source",
+    "status_message",
+)
+
+#: The words of a command that ended early, and its subject -> the known cause, or None.
+Explain: t.TypeAlias = t.Callable[[str, str], Inconclusive | None]
+
+#: Words in the message of a 403 -> reason; the first match counts.
+_FORBIDDEN: t.Final = (
+    ("exceeded quota", Reason.QUOTA_EXCEEDED),
+    ("failed quota", Reason.QUOTA_EXCEEDED),
+    ("status unknown for quota", Reason.QUOTA_EXCEEDED),
+    ("violates PodSecurity", Reason.POD_SECURITY),
+    ("is being terminated", Reason.NAMESPACE_TERMINATING),
+    ("error looking up service account", Reason.NAMESPACE_NOT_READY),
+    ("RuntimeClass", Reason.RUNTIME_CLASS_MISSING),
+    ("usage per", Reason.LIMIT_RANGE),
+    ("ratio per", Reason.LIMIT_RANGE),
+    ("cannot ", Reason.FORBIDDEN),
+)
+
+#: Words of admission policies and webhooks, whatever the status is.
+_ADMISSION: t.Final = ("ValidatingAdmissionPolicy", "admission webhook", "calling webhook")
+
+
+# ------------------------------------------------------------------------ subjects
+
+
+def describe(stored: t.Mapping[str, t.Any]) -> str:
+    """An object in one line: kind, namespace and name."""
+    metadata = stored["metadata"]
+    return f"{str(stored['kind']).lower()} {metadata['namespace']}/{metadata['name']}"
+
+
+def describe_pod(namespace: str, name: str) -> str:
+    """A pod as the subject of a message."""
+    return f"pod {namespace}/{name}"
+
+
+def describe_container(namespace: str, pod: str, container: str) -> str:
+    """A container as the subject of a message."""
+    return f"container {container} of {describe_pod(namespace, pod)}"
+
+
+# ------------------------------------------------------------------ answers over HTTP
+
+
+def status_message(body: object) -> str:
+    """The message of a Status object, or the whole body if it is none."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
+        return str(json.loads(text)["message"])
+    return text
+
+
+def failed_request(status: int, message: str, subject: str, subresource: str = "") -> Inconclusive:
+    """What an answer of the API server other than success means: the one place that reads the words of a Status.
+
+    :param status: the HTTP status code.
+    :param message: the message of the Status object, or the body.
+    :param subresource: the subresource of a pod that the request was for, if API servers exist that lack it.
+    """
+    detail = f"the API server answers {status}: {quote(message)}"
+    if any(words in message for words in _ADMISSION):
+        return Inconclusive(Reason.ADMISSION_DENIED, detail, subject)
+    if status == 401:
+        return Inconclusive(Reason.UNAUTHORIZED, "the credentials are not accepted", subject)
+    if status == 403:
+        if 'User "system:anonymous"' in message:
+            return Inconclusive(Reason.UNAUTHORIZED, "the request carried no credentials", subject)
+        reason = next((reason for words, reason in _FORBIDDEN if words in message), Reason.ADMISSION_DENIED)
+        return Inconclusive(reason, detail, subject)
+    if status == 404:
+        if "namespaces " in message:
+            return Inconclusive(Reason.NAMESPACE_MISSING, detail, subject)
+        if subresource and "could not find the requested resource" in message:
+            return Inconclusive(Reason.FEATURE_GATE_OFF, f"the API server has no pods/{subresource}", subject)
+        return Inconclusive(Reason.POD_GONE, detail, subject)
+    if status in (400, 422):
+        return Inconclusive(Reason.INVALID, detail, subject)
+    return Inconclusive(Reason.API_ERROR, detail, subject)
+
+
+def failed_answer(error: Exception, subject: str) -> Inconclusive:
+    """What an error means that the client raises over an exchange with the API server without a class for it."""
+    if isinstance(error, ValueError) and "header value" in str(error):
+        # http.client quotes the header, which is a secret
+        return Inconclusive(
+            Reason.BAD_KUBECONFIG,
+            "a credential contains a line break or another character that an HTTP header cannot carry",
+            subject,
+        )
+    return Inconclusive(
+        Reason.API_ERROR, f"the answer is not that of a Kubernetes API server ({type(error).__name__})", subject
+    )
+
+
+# ------------------------------------------------------------------------ below HTTP
+
+
+def failed_connection(error: BaseException, subject: str) -> Inconclusive:
+    """What an error below HTTP means: TLS, name resolution, TCP, timeouts."""
+    cause: object = getattr(error, "reason", None) or error
+    if isinstance(cause, (urllib3.exceptions.SSLError, ssl.SSLError)):
+        return _failed_tls(str(cause), subject)
+    words = re.sub(r"<[^>]*>:?|HTTPS?Connection\([^)]*\):?", "", str(cause)).strip()
+    return Inconclusive(Reason.API_UNREACHABLE, quote(words) or type(cause).__name__, subject)
+
+
+def _failed_tls(words: str, subject: str) -> Inconclusive:
+    if re.search(r"\[(X509|PEM|ASN1)|PEM lib", words):
+        return Inconclusive(
+            Reason.BAD_KUBECONFIG, f"the client cannot read the given certificates or keys: {quote(words)}", subject
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in words or "doesn't match" in words:
+        found = re.search(r"certificate verify failed: ([^(]+)", words)
+        return Inconclusive(
+            Reason.TLS_UNTRUSTED,
+            f"the API server's certificate is not trusted: {quote(found[1] if found else words)}",
+            subject,
+        )
+    return Inconclusive(Reason.API_UNREACHABLE, f"TLS fails: {quote(words)}", subject)
+
+
+# ----------------------------------------------------------------------- kubeconfigs
+
+
+def kubeconfig_source(params: t.Mapping[str, t.Any]) -> str:
+    """Where the kubeconfig comes from: a path, or only that it is given in variables. Never its content."""
+    given = params.get("kubeconfig") or os.environ.get("K8S_AUTH_KUBECONFIG") or os.environ.get("KUBECONFIG")
+    if not given:
+        return "kubeconfig ~/.kube/config"
+    return f"kubeconfig {given}" if isinstance(given, str) and "\n" not in given else "kubeconfig from variables"
+
+
+def failed_kubeconfig(error: Exception, params: t.Mapping[str, t.Any], server: str, quotable: bool) -> Inconclusive:
+    """What an error means that the client raises while it connects without saying which part of the input is wrong.
+
+    :param params: the module's parameters.
+    :param server: the URL of the API server, if it is known by then, or an empty string.
+    :param quotable: whether the error's message is known to contain nothing of the kubeconfig's content.
+    """
+    source = kubeconfig_source(params)
+    if source.startswith("kubeconfig from") and not isinstance(params.get("kubeconfig"), dict):
+        return Inconclusive(
+            Reason.BAD_KUBECONFIG, "it is text; give a path or a mapping (the filter from_yaml returns one)", source
+        )
+    if isinstance(error, OSError):
+        return Inconclusive(
+            Reason.BAD_KUBECONFIG, f"{error.strerror or type(error).__name__}: {error.filename}", source
+        )
+    if quotable:
+        path = params.get("kubeconfig")
+        missing = isinstance(path, str) and not os.path.exists(os.path.expanduser(path))
+        words = quote(error).removeprefix("Could not create API client: ")
+        return Inconclusive(Reason.BAD_KUBECONFIG, "there is no such file" if missing else words, source)
+    if server.startswith(("http://", "https://")):
+        return failed_answer(error, f"API server {server}")
+    if server:
+        return Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", source)
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}" if mark else type(error).__name__
+    return Inconclusive(Reason.BAD_KUBECONFIG, f"the client cannot read it as a kubeconfig ({where})", source)
+
+
+# ------------------------------------------------------------------------------ exec
+
+
+def failed_exec(status: int, problem: Inconclusive, subject: str) -> Inconclusive:
+    """What an HTTP answer means that came instead of a WebSocket.
+
+    :param status: the HTTP status code.
+    :param problem: what :func:`failed_request` says of the same answer.
+    """
+    if status == 403 or problem.reason == Reason.ADMISSION_DENIED:
+        # of a missing verb on an upgrade the API server says no more than "forbidden"
+        return Inconclusive(Reason.EXEC_FORBIDDEN, problem.detail, subject)
+    if status in (401, 404):
+        return problem
+    return Inconclusive(Reason.EXEC_TRANSPORT, problem.detail, subject)
+
+
+def failed_upgrade(error: Exception, subject: str) -> Inconclusive:
+    """What an error means that kept a WebSocket from being opened, without an HTTP answer."""
+    return Inconclusive(
+        Reason.EXEC_TRANSPORT, f"no WebSocket connection: {quote(error) or type(error).__name__}", subject
+    )
+
+
+def failed_command(status: bytes, stderr: bytes, subject: str, explain: Explain) -> Inconclusive:
+    """Why a command ended before its answer.
+
+    :param status: the Status object of the error channel, as JSON.
+    :param stderr: what the command wrote there.
+    :param explain: knows what the words of a command that did not start mean.
+    """
+    message = status_message(status) if status else ""
+    words = f"{message} {stderr.decode('utf-8', 'replace')}"
+    return explain(words, subject) or Inconclusive(
+        Reason.EXEC_TRANSPORT, f"the probe ended before its answer was complete: {quote(words) or 'no status'}", subject
+    )

@@ -1,0 +1,270 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pathlib
+import ssl
+import typing as t
+
+import pytest
+import urllib3
+import yaml
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import errors
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (401, "Unauthorized", Reason.UNAUTHORIZED),
+        (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', Reason.QUOTA_EXCEEDED),
+        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Reason.QUOTA_EXCEEDED),
+        (403, 'pods "x" is forbidden: status unknown for quota: q', Reason.QUOTA_EXCEEDED),
+        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest": hostIPC', Reason.POD_SECURITY),
+        (403, "unable to create new content in namespace x because it is being terminated", Reason.NAMESPACE_TERMINATING),
+        (403, 'pods "x" is forbidden: pod rejected: RuntimeClass "kata" not found', Reason.RUNTIME_CLASS_MISSING),
+        (403, 'pods "x" is forbidden: maximum memory usage per Container is 8Mi, but limit is 32Mi', Reason.LIMIT_RANGE),
+        (403, 'pods "x" is forbidden: memory max limit to request ratio per Container is 1', Reason.LIMIT_RANGE),
+        (403, 'pods is forbidden: User "u" cannot create resource "pods" in API group ""', Reason.FORBIDDEN),
+        (403, 'nodes is forbidden: User "system:anonymous" cannot list resource "nodes"', Reason.UNAUTHORIZED),
+        (403, 'pods "x" is forbidden: error looking up service account n/default: not found', Reason.NAMESPACE_NOT_READY),
+        (403, "something that nobody has heard of", Reason.ADMISSION_DENIED),
+        (403, 'admission webhook "w" denied the request: no', Reason.ADMISSION_DENIED),
+        (422, "pods is invalid: ValidatingAdmissionPolicy 'p' with binding 'b' denied request", Reason.ADMISSION_DENIED),
+        (500, 'Internal error occurred: failed calling webhook "w": timeout', Reason.ADMISSION_DENIED),
+        (404, 'namespaces "x" not found', Reason.NAMESPACE_MISSING),
+        (404, 'pods "x" not found', Reason.POD_GONE),
+        (404, "the server could not find the requested resource", Reason.POD_GONE),
+        (400, "bad request", Reason.INVALID),
+        (422, "Pod is invalid: spec.containers[0].image: Required value", Reason.INVALID),
+        (429, "too many requests", Reason.API_ERROR),
+        (500, "etcdserver: request timed out", Reason.API_ERROR),
+        (0, "", Reason.API_ERROR),
+    ],
+)
+def test_what_a_refusal_means(status: int, message: str, reason: Reason) -> None:
+    problem = errors.failed_request(status, message, "pod default/x")
+    assert (problem.reason, problem.subject) == (reason, "pod default/x")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "detail"),
+    [
+        ("the server could not find the requested resource", Reason.FEATURE_GATE_OFF, "the API server has no pods/resize"),
+        ('pods "x" not found', Reason.POD_GONE, 'the API server answers 404: pods "x" not found'),
+        ('namespaces "x" not found', Reason.NAMESPACE_MISSING, 'the API server answers 404: namespaces "x" not found'),
+    ],
+)
+def test_a_subresource_that_is_missing_is_not_a_pod_that_is_gone(message: str, reason: Reason, detail: str) -> None:
+    problem = errors.failed_request(404, message, "pod default/x", "resize")
+    assert (problem.reason, problem.detail) == (reason, detail)
+
+
+def test_foreign_words_stay_on_one_line_and_printable() -> None:
+    problem = errors.failed_request(500, "a\nb\x1b[31mred" + "x" * 5000, "")
+    assert "\n" not in str(problem)
+    assert "\x1b" not in str(problem)
+    assert len(str(problem)) < 500
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"kind":"Status","message":"no"}', "no"),
+        ('{"kind":"Status","message":"no"}', "no"),
+        (b'{"kind":"Status"}', '{"kind":"Status"}'),
+        (b"[]", "[]"),
+        (b"<html>\xff", "<html>\ufffd"),
+        (b"[" * 100000, "[" * 100000),
+        (None, "None"),
+    ],
+)
+def test_the_message_of_a_body_of_any_kind(body: object, message: str) -> None:
+    assert errors.status_message(body) == message
+
+
+def test_objects_have_one_name_in_all_messages() -> None:
+    stored = {"kind": "Pod", "metadata": {"namespace": "n", "name": "x"}}
+    assert errors.describe(stored) == errors.describe_pod("n", "x") == "pod n/x"
+    assert errors.describe_container("n", "x", "a") == "container a of pod n/x"
+
+
+# ------------------------------------------------------------------------------- exec
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason", "subject"),
+    [
+        (403, 'pods "x" is forbidden: User "u" cannot create resource "pods/exec"', Reason.EXEC_FORBIDDEN, "container"),
+        (403, 'User "system:anonymous" cannot create resource "pods/exec"', Reason.EXEC_FORBIDDEN, "container"),
+        (400, 'admission webhook "w" denied the request: no', Reason.EXEC_FORBIDDEN, "container"),
+        (401, "Unauthorized", Reason.UNAUTHORIZED, "API server"),
+        (404, 'pods "x" not found', Reason.POD_GONE, "API server"),
+        (404, 'namespaces "x" not found', Reason.NAMESPACE_MISSING, "API server"),
+        (502, "bad gateway", Reason.EXEC_TRANSPORT, "container"),
+        (400, "Upgrade request required", Reason.EXEC_TRANSPORT, "container"),
+    ],
+)
+def test_what_an_answer_instead_of_a_websocket_means(status: int, message: str, reason: Reason, subject: str) -> None:
+    problem = errors.failed_exec(status, errors.failed_request(status, message, "API server"), "container")
+    assert (problem.reason, problem.subject) == (reason, subject)
+
+
+@pytest.mark.parametrize(("error", "words"), [(OSError("no route"), "no route"), (TimeoutError(), "TimeoutError")])
+def test_what_keeps_a_websocket_from_being_opened(error: Exception, words: str) -> None:
+    problem = errors.failed_upgrade(error, "container")
+    assert problem.reason == Reason.EXEC_TRANSPORT
+    assert words in problem.detail
+
+
+def explained(words: str, subject: str) -> Inconclusive | None:
+    return Inconclusive(Reason.PROBE_ARCH, words, subject) if "exec format error" in words else None
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "reason", "words"),
+    [
+        (b'{"status":"Failure","message":"exec /podshm/probe: exec format error"}', b"", Reason.PROBE_ARCH, "format"),
+        (b'{"status":"Failure","message":"exit 1"}', b"exec format error", Reason.PROBE_ARCH, "exit 1"),
+        (b'{"status":"Failure","message":"exit code 137"}', b"", Reason.EXEC_TRANSPORT, "137"),
+        (b'{"status":"Success"}', b"", Reason.EXEC_TRANSPORT, "ended before"),
+        (b"", b"", Reason.EXEC_TRANSPORT, "no status"),
+        (b"not json", b"oops", Reason.EXEC_TRANSPORT, "oops"),
+    ],
+)
+def test_a_command_that_ended_early(status: bytes, stderr: bytes, reason: Reason, words: str) -> None:
+    problem = errors.failed_command(status, stderr, "container a of pod b", explained)
+    assert (problem.reason, problem.subject) == (reason, "container a of pod b")
+    assert words in problem.detail
+
+
+# ------------------------------------------------------------------------- connecting
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found", Reason.BAD_KUBECONFIG),
+        ("[SSL] PEM lib (_ssl.c:3905)", Reason.BAD_KUBECONFIG),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed (_ssl.c:1)", Reason.TLS_UNTRUSTED),
+        ("hostname 'a' doesn't match 'b'", Reason.TLS_UNTRUSTED),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", Reason.API_UNREACHABLE),
+    ],
+)
+def test_what_a_tls_error_means(words: str, reason: Reason) -> None:
+    problem = errors.failed_connection(urllib3.exceptions.SSLError(ssl.SSLError(words)), "API server x")
+    assert (problem.reason, problem.subject) == (reason, "API server x")
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (
+            urllib3.exceptions.MaxRetryError(
+                t.cast("t.Any", None), "/", urllib3.exceptions.ProtocolError("<pool object at 0x1>: refused")
+            ),
+            "refused",
+        ),
+        (urllib3.exceptions.ProtocolError("HTTPSConnection(host='h', port=1): refused"), "refused"),
+        (urllib3.exceptions.ProtocolError(""), "ProtocolError"),
+    ],
+)
+def test_what_an_error_below_http_means(error: Exception, detail: str) -> None:
+    problem = errors.failed_connection(error, "API server x")
+    assert (problem.reason, problem.detail) == (Reason.API_UNREACHABLE, detail)
+
+
+SECRET = "correct-horse-battery-staple"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "words"),
+    [
+        (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "line break"),
+        (ValueError(SECRET), Reason.API_ERROR, "(ValueError)"),
+        (RecursionError(SECRET), Reason.API_ERROR, "(RecursionError)"),
+    ],
+)
+def test_what_an_answer_that_is_none_means(error: Exception, reason: Reason, words: str) -> None:
+    problem = errors.failed_answer(error, "API server x")
+    assert problem.reason == reason
+    assert words in problem.detail
+    assert SECRET not in str(problem)
+
+
+def yaml_error() -> Exception:
+    try:
+        yaml.safe_load(f"users:\n\t- token: {SECRET}")
+    except yaml.YAMLError as error:
+        return error
+    raise AssertionError("it is valid")
+
+
+@pytest.mark.parametrize(
+    ("error", "params", "server", "reason", "words"),
+    [
+        (
+            yaml_error(),
+            {"kubeconfig": "/k"},
+            "",
+            Reason.BAD_KUBECONFIG,
+            "kubeconfig /k: the client cannot read it as a kubeconfig (line 2)",
+        ),
+        (TypeError(SECRET), {"kubeconfig": "/k"}, "", Reason.BAD_KUBECONFIG, "(TypeError)"),
+        (FileNotFoundError(2, "No such file", "/ca"), {"kubeconfig": "/k"}, "", Reason.BAD_KUBECONFIG, "No such file: /ca"),
+        (TypeError(SECRET), {"kubeconfig": {"users": SECRET}}, "", Reason.BAD_KUBECONFIG, "kubeconfig from variables"),
+        (
+            OSError(36, "File name too long", SECRET),
+            {"kubeconfig": f"users:\n{SECRET}"},
+            "",
+            Reason.BAD_KUBECONFIG,
+            "it is text",
+        ),
+        (ValueError(SECRET), {}, "https://h", Reason.API_ERROR, "API server https://h"),
+        (ValueError(f"Invalid header value b'{SECRET}'"), {}, "https://h", Reason.BAD_KUBECONFIG, "line break"),
+        (ValueError(SECRET), {}, "nonsense", Reason.BAD_KUBECONFIG, "nonsense is not a URL"),
+    ],
+)
+def test_what_an_unexpected_error_means(
+    error: Exception, params: dict[str, t.Any], server: str, reason: Reason, words: str
+) -> None:
+    problem = errors.failed_kubeconfig(error, params, server, quotable=False)
+    assert problem.reason == reason
+    assert words in str(problem)
+    assert SECRET not in str(problem)
+
+
+def test_a_message_of_the_client_is_quoted_unless_the_file_is_missing(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "kubeconfig"
+    error = ValueError("Could not create API client: no context c")
+    missing = errors.failed_kubeconfig(error, {"kubeconfig": str(file)}, "https://h", quotable=True)
+    assert str(missing) == f"kubeconfig {file}: there is no such file"
+    file.touch()
+    problem = errors.failed_kubeconfig(error, {"kubeconfig": str(file)}, "https://h", quotable=True)
+    assert str(problem) == f"kubeconfig {file}: no context c"
+    text = errors.failed_kubeconfig(ValueError(SECRET), {"kubeconfig": f"a:\n{SECRET}"}, "", quotable=True)
+    assert SECRET not in str(text)
+
+
+@pytest.mark.parametrize(
+    ("params", "environment", "source"),
+    [
+        ({}, {}, "kubeconfig ~/.kube/config"),
+        ({}, {"KUBECONFIG": "/b"}, "kubeconfig /b"),
+        ({}, {"K8S_AUTH_KUBECONFIG": "/a", "KUBECONFIG": "/b"}, "kubeconfig /a"),
+        ({"kubeconfig": "/k"}, {"KUBECONFIG": "/b"}, "kubeconfig /k"),
+        ({"kubeconfig": {"users": SECRET}}, {}, "kubeconfig from variables"),
+        ({"kubeconfig": f"users:\n{SECRET}"}, {}, "kubeconfig from variables"),
+    ],
+)
+def test_where_a_kubeconfig_comes_from(
+    monkeypatch: pytest.MonkeyPatch, params: dict[str, t.Any], environment: dict[str, str], source: str
+) -> None:
+    for name in ("K8S_AUTH_KUBECONFIG", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert errors.kubeconfig_source(params) == source
