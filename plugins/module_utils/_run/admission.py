@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""The pod that the API server stored, beside the one that was asked for (pure).
+"""What admission did: the pod that the API server stored, compared with the requested one (pure).
 
-Admission may change a pod before it is stored: a LimitRange gives limits, a policy or a webhook anything. Sizes are then
+Admission can change a pod before it is stored: a LimitRange sets limits, a policy or a webhook anything. Sizes are then
 those of the stored pod, and an unexpected verdict has its cause there.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _plan, _pod
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text, parse_bytes
 
 #: A Pod object.
 Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -50,27 +50,27 @@ def memory_limit(pod: Pod) -> int | None:
             most = max(most, beside + (limit or 0))
             beside += (limit or 0) if stays else 0
         total = max(most, beside + sum(limit or 0 for limit in mains))
-    return total + _plan.quantity((spec.get("overhead") or {}).get("memory", 0))
+    return total + parse_bytes((spec.get("overhead") or {}).get("memory", 0))
 
 
 def _memory(part: t.Mapping[str, t.Any]) -> int | None:
     """The memory limit of a container, or of a pod's spec itself; 0 is none."""
     limits = (part.get("resources") or {}).get("limits") or {}
-    return _plan.quantity(limits.get("memory", 0)) or None
+    return parse_bytes(limits.get("memory", 0)) or None
 
 
-def container_limit(pod: Pod, container: str) -> int | None:
-    """The memory limit of one container in bytes, or None where it has none."""
-    return _memory(_containers(pod["spec"])[container])
+def container_limits(pod: Pod) -> dict[str, int | None]:
+    """The memory limit of each container in bytes, or None where it has none."""
+    return {name: _memory(container) for name, container in _containers(pod["spec"]).items()}
 
 
-def changes(asked: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]:
-    """What the cluster changed of what the checks in these containers are about, each for people.
+def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]:
+    """What the cluster changed of what the checks in these containers are about, each in words.
 
-    V(volume limited: medium Memory -> none). What the API server fills in, and containers, tolerations or mounts that
-    somebody adds elsewhere, are no changes.
+    V(volume sized: medium Memory -> none). What the API server fills in, and containers, tolerations or mounts that
+    are added elsewhere, are no changes.
     """
-    one, other = asked["spec"], stored["spec"]
+    one, other = requested["spec"], stored["spec"]
     here, there = _containers(one), _containers(other)
     if not here.keys() & set(containers):
         return []
@@ -80,23 +80,23 @@ def changes(asked: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]
     found += [_change(f"sysctl {name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
     volumes: dict[str, None] = {}
     for name in containers:
-        # an ephemeral container is in neither
+        # an ephemeral container is in neither of them
         if name not in here:
             continue
         if name not in there:
             found.append(f"container {name} is not there")
             continue
-        found += [f"container {name}: {text}" for text in _container(here[name], there[name]) if text]
+        found += [f"container {name}: {text}" for text in _container_changes(here[name], there[name]) if text]
         volumes |= dict.fromkeys(mount["name"] for mount in here[name].get("volumeMounts") or ())
     kept = {volume["name"]: volume for volume in other.get("volumes") or ()}
     for volume in one.get("volumes") or ():
         if volume["name"] in volumes:
-            found += [f"volume {volume['name']}: {text}" for text in _volume(volume, kept.get(volume["name"])) if text]
+            found += [f"volume {volume['name']}: {text}" for text in _volume_changes(volume, kept.get(volume["name"])) if text]
     return [text for text in found if text]
 
 
 def _change(name: str, before: t.Any, after: t.Any) -> str:
-    """A difference for people, or nothing."""
+    """A difference in words, or nothing."""
     if before == after:
         return ""
     return f"{name} {' -> '.join('none' if value is None else _text(value) for value in (before, after))}"
@@ -107,7 +107,7 @@ def _text(value: t.Any) -> str:
 
 
 def _amount(number: int | None) -> str | None:
-    return None if number is None else _pod.memory_text(number)
+    return None if number is None else memory_text(number)
 
 
 def _sysctls(spec: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -118,11 +118,11 @@ def _containers(spec: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     return {one["name"]: one for kind in ("initContainers", "containers") for one in spec.get(kind) or ()}
 
 
-def _container(asked: dict[str, t.Any], stored: dict[str, t.Any]) -> list[str]:
-    user, now = ((one.get("securityContext") or {}).get("runAsUser") for one in (asked, stored))
-    before, after = _mounts(asked), _mounts(stored)
+def _container_changes(requested: dict[str, t.Any], stored: dict[str, t.Any]) -> list[str]:
+    user, now = ((one.get("securityContext") or {}).get("runAsUser") for one in (requested, stored))
+    before, after = _mounts(requested), _mounts(stored)
     return [
-        _change("memory limit", _amount(_memory(asked)), _amount(_memory(stored))),
+        _change("memory limit", _amount(_memory(requested)), _amount(_memory(stored))),
         _change("runAsUser", user, now),
         *(_change(f"mount on {path}", before.get(path), after.get(path)) for path in (*before, *_added(before, after))),
     ]
@@ -137,17 +137,17 @@ def _mounts(container: dict[str, t.Any]) -> dict[str, str]:
 
 
 def _added(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """What is mounted where nothing was asked for, and hides what the runtime puts there."""
+    """What is mounted where nothing was requested, and hides what the runtime puts there."""
     return [path for path in after if path not in before and path in ("/dev", "/dev/shm", "/dev/mqueue")]
 
 
-def _volume(asked: dict[str, t.Any], stored: dict[str, t.Any] | None) -> list[str]:
+def _volume_changes(requested: dict[str, t.Any], stored: dict[str, t.Any] | None) -> list[str]:
     if stored is None:
         return ["it is not there"]
-    kind, now = _kind(asked), _kind(stored)
+    kind, now = _source(requested), _source(stored)
     if kind != now:
         return [_change("kind", kind, now)]
-    before, after = asked[kind], stored[kind]
+    before, after = requested[kind], stored[kind]
     return [
         _change("path", before.get("path"), after.get("path")),
         _change("medium", before.get("medium") or None, after.get("medium") or None),
@@ -155,11 +155,11 @@ def _volume(asked: dict[str, t.Any], stored: dict[str, t.Any] | None) -> list[st
     ]
 
 
-def _kind(volume: dict[str, t.Any]) -> str:
+def _source(volume: dict[str, t.Any]) -> str:
     """C(emptyDir), C(hostPath) or another: the one field of a volume beside its name."""
     return next(field for field in volume if field != "name")
 
 
 def _size_limit(source: dict[str, t.Any]) -> str | None:
     limit = source.get("sizeLimit")
-    return None if limit is None else _pod.memory_text(_plan.quantity(limit))
+    return None if limit is None else memory_text(parse_bytes(limit))

@@ -7,7 +7,7 @@
 """Manifests of everything that a run creates (pure).
 
 Pods comply with the Pod Security Standard V(restricted) unless their options are about the opposite, have limits, no service
-account token, and end by themselves. Everything but the anchor is owned by the anchor: a Job without pods whose deadline makes the
+account token, and end by themselves. Everything but the anchor is owned by the anchor: a Job without pods whose deadline lets the
 cluster itself remove the whole run, even if nobody is left to do it.
 """
 
@@ -16,6 +16,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    ContainerKind,
+    PodOptions,
+    Volume,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text
 
 PROBE: t.Final = "/podshm/probe"
 RUN_LABEL: t.Final = "podshm.abcdesktop.io/run"
@@ -26,7 +34,7 @@ LABELS: t.Final[dict[str, str]] = {
     "app.kubernetes.io/managed-by": "abcdesktopio.podshm",
 }
 
-# a mesh sidecar would keep a pod from completing and add a container that nobody asked about
+# a mesh sidecar would keep a pod from completing and add a container that is none of ours
 _POD_LABELS: t.Final = {"sidecar.istio.io/inject": "false"}
 _POD_ANNOTATIONS: t.Final = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 
@@ -35,44 +43,37 @@ _USER: t.Final = 65532
 
 
 @dataclasses.dataclass(frozen=True)
-class ContainerSpec:
-    """One container: its command, memory in bytes, mounts as (path, volume name), and what sets it apart."""
+class ContainerPlan:
+    """A container of a run: its command, its CPU, and its memory in bytes."""
 
-    name: str
+    container: Container
     command: tuple[str, ...]
     memory_bytes: int
-    mounts: tuple[tuple[str, str], ...]
-    kind: str = "main"
-    user: int = 0
-    limited: bool = True
-    read_only: bool = False
     cpu_millis: int = 100
 
-
-@dataclasses.dataclass(frozen=True)
-class VolumeSpec:
-    """One emptyDir, where an empty C(size_limit) means that it has none, or a folder of the node."""
-
-    name: str
-    medium: str
-    size_limit: str
-    host_path: str = ""
+    @property
+    def name(self) -> str:
+        """The name of the container."""
+        return self.container.name
 
 
 @dataclasses.dataclass(frozen=True)
-class PodOptions:
-    """What sets a pod apart from others. C(relaxed) leaves out what the Pod Security Standard V(restricted) demands."""
+class PodPlan:
+    """A pod of a run: its role, what it is, and its containers.
 
-    restarts: bool = False
-    share_pids: bool = False
-    own_users: bool = False
-    host_ipc: bool = False
-    relaxed: bool = False
+    :param volumes: with the sizeLimit in bytes, None where it has none.
+    :param sysctls: name and value.
+    """
+
+    role: str
+    options: PodOptions
+    containers: tuple[ContainerPlan, ...]
+    volumes: tuple[tuple[Volume, int | None], ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class Common:
+class RunMeta:
     """What all objects of a run on one target have in common."""
 
     run: str
@@ -89,27 +90,32 @@ class Common:
     deadline_seconds: int
 
 
-def name(common: Common, part: str = "") -> str:
-    """The name of a pod of a run; without a part, that of the anchor."""
-    if not part:
-        return f"podshm-{common.run}"
-    return "-".join(word for word in ("podshm", common.run, common.target, part) if word)
+def run_selector(run: str) -> str:
+    """The label selector of everything that a run created."""
+    return f"{RUN_LABEL}={run}"
 
 
-def _metadata(common: Common, full_name: str, owner_uid: str) -> dict[str, t.Any]:
+def object_name(meta: RunMeta, role: str = "") -> str:
+    """The name of a pod of a run; without a role, that of the anchor."""
+    if not role:
+        return f"podshm-{meta.run}"
+    return "-".join(word for word in ("podshm", meta.run, meta.target, role) if word)
+
+
+def _metadata(meta: RunMeta, name: str, anchor_uid: str) -> dict[str, t.Any]:
     metadata: dict[str, t.Any] = {
-        "name": full_name,
-        "namespace": common.namespace,
-        "labels": {**common.labels, **LABELS, RUN_LABEL: common.run},
-        "annotations": dict(common.annotations),
+        "name": name,
+        "namespace": meta.namespace,
+        "labels": {**meta.labels, **LABELS, RUN_LABEL: meta.run},
+        "annotations": dict(meta.annotations),
     }
-    if owner_uid:
+    if anchor_uid:
         metadata["ownerReferences"] = [
             {
                 "apiVersion": "batch/v1",
                 "kind": "Job",
-                "name": name(common),
-                "uid": owner_uid,
+                "name": object_name(meta),
+                "uid": anchor_uid,
                 # OpenShift refuses true without update on jobs/finalizers (OwnerReferencesPermissionEnforcement)
                 "blockOwnerDeletion": False,
             }
@@ -117,23 +123,23 @@ def _metadata(common: Common, full_name: str, owner_uid: str) -> dict[str, t.Any
     return metadata
 
 
-def _config_name(common: Common) -> str:
-    return f"{name(common)}-probe-{common.architecture}"
+def _config_name(meta: RunMeta) -> str:
+    return f"{object_name(meta)}-probe-{meta.architecture}"
 
 
-def _security(user: int = 0) -> dict[str, t.Any]:
+def _security(user: int = _USER, capabilities: tuple[str, ...] = ()) -> dict[str, t.Any]:
     return {
         "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
+        "capabilities": {"drop": ["ALL"], **({"add": list(capabilities)} if capabilities else {})},
         "readOnlyRootFilesystem": True,
-        "runAsNonRoot": True,
-        "runAsUser": user or _USER,
-        "runAsGroup": user or _USER,
+        "runAsNonRoot": user != 0,
+        "runAsUser": user,
+        "runAsGroup": user,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 
-def anchor(common: Common) -> dict[str, t.Any]:
+def anchor(meta: RunMeta) -> dict[str, t.Any]:
     """The Job that owns the run: no pods (parallelism 0), a deadline, and removal as soon as it is reached.
 
     The garbage collector then removes all that it owns. Nothing here runs, so its template only has to be valid.
@@ -145,32 +151,32 @@ def anchor(common: Common) -> dict[str, t.Any]:
         "containers": [
             {
                 "name": "none",
-                "image": common.image,
+                "image": meta.image,
                 "securityContext": _security(),
-                "resources": _resources(100, 1024 * 1024),
+                "resources": _resources(100, MIB),
             }
         ],
     }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(common, name(common), ""),
+        "metadata": _metadata(meta, object_name(meta), ""),
         "spec": {
             "parallelism": 0,
             "backoffLimit": 0,
-            "activeDeadlineSeconds": common.deadline_seconds,
+            "activeDeadlineSeconds": meta.deadline_seconds,
             "ttlSecondsAfterFinished": 0,
-            "template": {"metadata": {"labels": {**LABELS, RUN_LABEL: common.run}}, "spec": template},
+            "template": {"metadata": {"labels": {**LABELS, RUN_LABEL: meta.run}}, "spec": template},
         },
     }
 
 
-def probe_config(common: Common, owner_uid: str, binary: bytes) -> dict[str, t.Any]:
+def probe_config(meta: RunMeta, anchor_uid: str, binary: bytes) -> dict[str, t.Any]:
     """The ConfigMap that carries the probe to the node."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(common, _config_name(common), owner_uid),
+        "metadata": _metadata(meta, _config_name(meta), anchor_uid),
         "immutable": True,
         "binaryData": {"probe": base64.b64encode(binary).decode("ascii")},
     }
@@ -180,84 +186,82 @@ def probe_config(common: Common, owner_uid: str, binary: bytes) -> dict[str, t.A
 _CPU_SHARE: t.Final = 5
 
 
-def _resources(cpu_millis: int, memory_bytes: int, limited: bool = True) -> dict[str, t.Any]:
+def _resources(cpu_millis: int, memory_bytes: int, has_memory_limit: bool = True) -> dict[str, t.Any]:
     memory = {"memory": str(memory_bytes)}
     return {
         "requests": {"cpu": f"{max(1, cpu_millis // _CPU_SHARE)}m", **memory},
-        "limits": {"cpu": f"{cpu_millis}m", **(memory if limited else {})},
+        "limits": {"cpu": f"{cpu_millis}m", **(memory if has_memory_limit else {})},
     }
 
 
-def _container(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
+def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
+    one = plan.container
     container: dict[str, t.Any] = {
-        "name": spec.name,
-        "image": common.image,
-        "imagePullPolicy": common.pull_policy,
-        "command": [PROBE, *spec.command],
-        "securityContext": _security(spec.user),
+        "name": one.name,
+        "image": meta.image,
+        "imagePullPolicy": meta.pull_policy,
+        "command": [PROBE, *plan.command],
+        "securityContext": _security(0 if one.root else one.user or _USER, one.capabilities),
         "volumeMounts": [
             {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True},
-            *({"name": volume, "mountPath": path, "readOnly": spec.read_only} for path, volume in spec.mounts),
+            *(
+                {
+                    "name": mount.volume.name,
+                    "mountPath": mount.path,
+                    "readOnly": one.read_only,
+                    **({"subPath": mount.sub_path} if mount.sub_path else {}),
+                }
+                for mount in one.mounts
+            ),
         ],
     }
     # the API server refuses resources for ephemeral containers
-    if spec.kind != "ephemeral":
-        container["resources"] = _resources(spec.cpu_millis, spec.memory_bytes, spec.limited)
-    if spec.kind == "sidecar":
+    if one.kind is not ContainerKind.EPHEMERAL:
+        container["resources"] = _resources(plan.cpu_millis, plan.memory_bytes, one.has_memory_limit)
+    if one.kind is ContainerKind.SIDECAR:
         container["restartPolicy"] = "Always"
     return container
 
 
-def memory_text(memory_bytes: int) -> str:
-    """How the API server writes an amount of memory, in its canonical form (V(64Mi), not V(67108864))."""
-    for power, suffix in enumerate(("Ti", "Gi", "Mi", "Ki") if memory_bytes else ()):
-        unit = 1024 ** (4 - power)
-        if memory_bytes % unit == 0:
-            return f"{memory_bytes // unit}{suffix}"
-    return str(memory_bytes)
-
-
-def resize(container: str, cpu_millis: int, memory_bytes: int) -> dict[str, t.Any]:
+def resize_patch(container: str, cpu_millis: int, memory_bytes: int) -> dict[str, t.Any]:
     """The patch that changes the resources of a container in place."""
     return {"spec": {"containers": [{"name": container, "resources": _resources(cpu_millis, memory_bytes)}]}}
 
 
-def resize_volume(volume: str, size_bytes: int) -> dict[str, t.Any]:
+def resize_volume_patch(volume: str, size_bytes: int) -> dict[str, t.Any]:
     """The patch that changes the sizeLimit of a volume in place (KEP-6030)."""
     return {"spec": {"volumes": [{"name": volume, "emptyDir": {"sizeLimit": memory_text(size_bytes)}}]}}
 
 
-def ephemeral(spec: ContainerSpec, common: Common) -> dict[str, t.Any]:
+def ephemeral_patch(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
     """The patch that adds an ephemeral container to a running pod."""
-    return {"spec": {"ephemeralContainers": [_container(spec, common)]}}
+    return {"spec": {"ephemeralContainers": [_container(plan, meta)]}}
 
 
-def _volume(spec: VolumeSpec) -> dict[str, t.Any]:
-    if spec.host_path:
-        return {"name": spec.name, "hostPath": {"path": spec.host_path, "type": "Directory"}}
+def _volume(volume: Volume, size_limit: int | None) -> dict[str, t.Any]:
+    if volume.host_path:
+        return {"name": volume.name, "hostPath": {"path": volume.host_path, "type": "Directory"}}
     empty_dir: dict[str, t.Any] = {}
-    if spec.medium:
-        empty_dir["medium"] = spec.medium
-    if spec.size_limit:
-        empty_dir["sizeLimit"] = spec.size_limit
-    return {"name": spec.name, "emptyDir": empty_dir}
+    if volume.medium:
+        empty_dir["medium"] = volume.medium
+    if size_limit is not None:
+        empty_dir["sizeLimit"] = str(size_limit)
+    return {"name": volume.name, "emptyDir": empty_dir}
 
 
-def pod(
-    common: Common,
-    part: str,
-    owner_uid: str,
-    containers: t.Sequence[ContainerSpec],
-    volumes: t.Sequence[VolumeSpec],
-    options: PodOptions = PodOptions(),
-) -> dict[str, t.Any]:
+def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
-    metadata = _metadata(common, name(common, part), owner_uid)
+    metadata = _metadata(meta, object_name(meta, plan.role), anchor_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"]}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"]}
+    options = plan.options
+
+    def containers(*kinds: ContainerKind) -> list[dict[str, t.Any]]:
+        return [_container(one, meta) for one in plan.containers if one.container.kind in kinds]
+
     spec: dict[str, t.Any] = {
         "restartPolicy": "Always" if options.restarts else "Never",
-        "activeDeadlineSeconds": common.deadline_seconds,
+        "activeDeadlineSeconds": meta.deadline_seconds,
         # the probe obeys SIGTERM at once; 0 would drop the object before the node has cleaned up
         "terminationGracePeriodSeconds": 1,
         "automountServiceAccountToken": False,
@@ -267,21 +271,23 @@ def pod(
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {
                     "nodeSelectorTerms": [
-                        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [common.node]}]}
+                        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [meta.node]}]}
                     ]
                 }
             }
         },
-        "tolerations": list(common.tolerations),
-        "initContainers": [_container(spec, common) for spec in containers if spec.kind in ("init", "sidecar")],
-        "containers": [_container(spec, common) for spec in containers if spec.kind == "main"],
+        "tolerations": list(meta.tolerations),
+        "initContainers": containers(ContainerKind.INIT, ContainerKind.SIDECAR),
+        "containers": containers(ContainerKind.MAIN),
         "volumes": [
-            {"name": "probe", "configMap": {"name": _config_name(common), "defaultMode": 0o555}},
-            *(_volume(volume) for volume in volumes),
+            {"name": "probe", "configMap": {"name": _config_name(meta), "defaultMode": 0o555}},
+            *(_volume(volume, size_limit) for volume, size_limit in plan.volumes),
         ],
     }
-    if options.sysctls:
-        spec["securityContext"]["sysctls"] = [{"name": name, "value": value} for name, value in options.sysctls]
+    if plan.sysctls:
+        spec["securityContext"]["sysctls"] = [{"name": name, "value": value} for name, value in plan.sysctls]
+    if options.fs_group:
+        spec["securityContext"]["fsGroup"] = options.fs_group
     if options.share_pids:
         spec["shareProcessNamespace"] = True
     if options.own_users:
@@ -292,6 +298,6 @@ def pod(
         del spec["securityContext"]
         for container in spec["containers"]:
             del container["securityContext"]
-    if common.runtime_class:
-        spec["runtimeClassName"] = common.runtime_class
+    if meta.runtime_class:
+        spec["runtimeClassName"] = meta.runtime_class
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -10,28 +10,28 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PROBE
 
 
-def start_failure(message: str, subject: str) -> Undecided | None:
+def start_failure(message: str, subject: str) -> Inconclusive | None:
     """What a runtime's message about a program that did not start means, if it is one of the two known causes."""
     if "exec format error" in message:
-        return Undecided("ProbeArch", f"the probe does not run on this architecture: {quote(message)}", subject)
-    if "permission denied" in message and _pod.PROBE in message:
-        return Undecided("ProbeNoExec", f"the probe may not be executed: {quote(message)}", subject)
+        return Inconclusive(Reason.PROBE_ARCH, f"the probe does not run on this architecture: {quote(message)}", subject)
+    if "permission denied" in message and PROBE in message:
+        return Inconclusive(Reason.PROBE_NO_EXEC, f"the probe is not allowed to be executed: {quote(message)}", subject)
     return None
 
 
-def failure(pod: dict[str, t.Any], container: str, log: bytes) -> Undecided | None:
+def failure(pod: dict[str, t.Any], container: str, log: bytes) -> Inconclusive | None:
     """Why a container ended that should have gone on, by its state and what it wrote; nothing if it ended well."""
     state = aftermath(pod)["terminated"][container]
     if not state["exit_code"]:
         return None
     subject = f"container {container} of pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
     words = log.decode("utf-8", "replace")
-    return start_failure(words, subject) or Undecided(
-        "PodFailed", f"it ended: {state['reason']} (exit {state['exit_code']}): {quote(words)}", subject
+    return start_failure(words, subject) or Inconclusive(Reason.POD_FAILED, f"it ended: {state['reason']} (exit {state['exit_code']}): {quote(words)}", subject
     )
 
 
@@ -50,11 +50,11 @@ _START: t.Final = frozenset(
 )
 
 
-def _ours(pod: dict[str, t.Any]) -> list[str]:
+def probe_containers(pod: dict[str, t.Any]) -> list[str]:
     """The containers that run the probe and keep running; an admission webhook may have added others."""
     sidecars = [c for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"]
     containers = [*sidecars, *pod["spec"]["containers"]]
-    return [container["name"] for container in containers if _pod.PROBE in (container.get("command") or ())]
+    return [container["name"] for container in containers if PROBE in (container.get("command") or ())]
 
 
 def states(pod: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -69,10 +69,10 @@ def restarts(pod: dict[str, t.Any], container: str) -> int:
     return int((states(pod).get(container) or {}).get("restartCount", 0))
 
 
-def made_anew(before: dict[str, t.Any], after: dict[str, t.Any], container: str) -> bool:
-    """Whether the pod's sandbox was made anew between the two, and not the container alone restarted."""
+def sandbox_replaced(before: dict[str, t.Any], after: dict[str, t.Any], container: str) -> bool:
+    """Whether the pod's sandbox was replaced between the two, instead of the container alone restarted."""
     address, now = ((pod.get("status") or {}).get("podIP") for pod in (before, after))
-    others = [name for name in _ours(before) if name != container]
+    others = [name for name in probe_containers(before) if name != container]
     return bool(address and now and address != now) or any(
         restarts(before, name) != restarts(after, name) for name in others
     )
@@ -81,7 +81,7 @@ def made_anew(before: dict[str, t.Any], after: dict[str, t.Any], container: str)
 def running(pod: dict[str, t.Any], container: str, least: int = 0) -> bool:
     """Whether a container runs, after at least so many restarts.
 
-    :raises Undecided: it never will.
+    :raises Inconclusive: it never will.
     """
     entry = states(pod).get(container) or {}
     _raise_for(entry.get("state") or {}, f"container {container} of {_subject(pod)}")
@@ -101,12 +101,12 @@ def finished(pod: dict[str, t.Any], container: str, container_id: str) -> str | 
 def _resizing(pod: dict[str, t.Any]) -> dict[str, t.Any]:
     """The condition that says that a resize is under way or has failed, or nothing (KEP-1287, Kubernetes 1.33).
 
-    :raises Undecided: Infeasible, the kubelet says that it cannot.
+    :raises Inconclusive: Infeasible, the kubelet says that it cannot.
     """
     found: dict[str, t.Any] = {}
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodResizePending" and condition.get("reason") == "Infeasible":
-            raise Undecided("Infeasible", quote(condition.get("message", "")), _subject(pod))
+            raise Inconclusive(Reason.INFEASIBLE, quote(condition.get("message", "")), _subject(pod))
         if condition.get("type") in ("PodResizePending", "PodResizeInProgress"):
             found = condition
     return found
@@ -117,7 +117,7 @@ def volume_resize(pod: dict[str, t.Any], generation: int) -> str | None:
 
     Nothing as long as it has not said. It tells the size of no volume; that is for the probe to measure.
 
-    :raises Undecided: Infeasible, it says that it cannot.
+    :raises Inconclusive: Infeasible, it says that it cannot.
     """
     condition = _resizing(pod)
     if int((pod.get("status") or {}).get("observedGeneration") or 0) < generation:
@@ -130,11 +130,11 @@ def volume_resize(pod: dict[str, t.Any], generation: int) -> str | None:
 def resized(pod: dict[str, t.Any], container: str, memory_bytes: int) -> bool:
     """Whether the kubelet reports that it gave a container this memory limit (KEP-1287, Kubernetes 1.33).
 
-    :raises Undecided: Infeasible, it says that it cannot.
+    :raises Inconclusive: Infeasible, it says that it cannot.
     """
     _resizing(pod)
     resources = (states(pod).get(container) or {}).get("resources") or {}
-    return str((resources.get("limits") or {}).get("memory", "")) == _pod.memory_text(memory_bytes)
+    return str((resources.get("limits") or {}).get("memory", "")) == memory_text(memory_bytes)
 
 
 def _subject(pod: dict[str, t.Any]) -> str:
@@ -142,24 +142,24 @@ def _subject(pod: dict[str, t.Any]) -> str:
 
 
 def completed(pod: dict[str, t.Any]) -> bool:
-    """Whether a pod ran to completion. A container that somebody injected does not keep it from that."""
+    """Whether a pod ran to completion. An injected container does not keep it from that."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
-    ours = _ours(pod)
+    ours = probe_containers(pod)
     return len(ours) < len(pod["spec"]["containers"]) and set(ours) <= aftermath(pod)["terminated"].keys()
 
 
 def started(pod: dict[str, t.Any]) -> bool:
-    """Whether every container of ours runs or has run; what will never start is an Undecided.
+    """Whether every container of ours runs or has run; what will never start is an Inconclusive.
 
-    :raises Undecided: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
+    :raises Inconclusive: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
     """
     subject = _subject(pod)
     if pod["metadata"].get("deletionTimestamp"):
-        raise Undecided("PodGone", "somebody deletes it", subject)
-    ours = _ours(pod)
+        raise Inconclusive(Reason.POD_GONE, "it is being deleted, and not by podshm", subject)
+    ours = probe_containers(pod)
     now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
-    # of containers that somebody injected only those keep ours from starting that must end before
+    # of injected containers only those keep ours from starting that must end before
     before = {container["name"] for container in pod["spec"].get("initContainers") or ()}
     for name, state in now.items():
         ended = state.get("terminated", {}).get("reason")
@@ -175,22 +175,22 @@ def _raise_for(state: dict[str, t.Any], subject: str) -> None:
     for detail in (state.get("waiting") or {}, state.get("terminated") or {}):
         reason, message = str(detail.get("reason", "")), str(detail.get("message", ""))
         if reason in _PULL:
-            raise Undecided("ImagePull", f"{reason}: {quote(message)}", subject)
+            raise Inconclusive(Reason.IMAGE_PULL, f"{reason}: {quote(message)}", subject)
         if reason in _START:
-            raise start_failure(message, subject) or Undecided("ContainerStart", f"{reason}: {quote(message)}", subject)
+            raise start_failure(message, subject) or Inconclusive(Reason.CONTAINER_START, f"{reason}: {quote(message)}", subject)
 
 
-def _failure(status: dict[str, t.Any], subject: str) -> Undecided:
+def _failure(status: dict[str, t.Any], subject: str) -> Inconclusive:
     reason, message = str(status.get("reason", "")), quote(status.get("message", ""))
     known = {
-        "Evicted": "Evicted",
-        "DeadlineExceeded": "Timeout",
-        "OutOfmemory": "Unschedulable",
-        "OutOfcpu": "Unschedulable",
-        "SysctlForbidden": "SysctlForbidden",
+        "Evicted": Reason.EVICTED,
+        "DeadlineExceeded": Reason.TIMEOUT,
+        "OutOfmemory": Reason.UNSCHEDULABLE,
+        "OutOfcpu": Reason.UNSCHEDULABLE,
+        "SysctlForbidden": Reason.SYSCTL_FORBIDDEN,
     }
-    return Undecided(
-        known.get(reason, "PodFailed"), f"{reason or 'it failed'}: {message or aftermath_text(status)}", subject
+    return Inconclusive(
+        known.get(reason, Reason.POD_FAILED), f"{reason or 'it failed'}: {message or aftermath_text(status)}", subject
     )
 
 
@@ -218,25 +218,25 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
 
 
 #: What events about a pod that does not start must say, the most telling first.
-_TELLING: t.Final = (
+_TELLING_EVENTS: t.Final = (
     # user namespaces: the kubelet's words, containerd's on a kernel before 6.3, and gVisor's
-    (("FailedCreatePodSandBox", "does not support user namespaces"), "Unsupported"),
-    (("FailedCreatePodSandBox", "create idmapped mount"), "Unsupported"),
-    (("FailedCreatePodSandBox", "setting namespace of type user"), "Unsupported"),
-    (("FailedCreatePodSandBox",), "SandboxCreate"),
-    (("FailedMount",), "ContainerStart"),
+    (("FailedCreatePodSandBox", "does not support user namespaces"), Reason.UNSUPPORTED),
+    (("FailedCreatePodSandBox", "create idmapped mount"), Reason.UNSUPPORTED),
+    (("FailedCreatePodSandBox", "setting namespace of type user"), Reason.UNSUPPORTED),
+    (("FailedCreatePodSandBox",), Reason.SANDBOX_CREATE),
+    (("FailedMount",), Reason.CONTAINER_START),
 )
 
 
-def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Undecided:
+def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Inconclusive:
     """Why a pod has not started in time: the scheduler's word, else the last telling event, else only the time."""
     subject = _subject(pod)
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
-            return Undecided("Unschedulable", quote(condition.get("message", "")), subject)
-    for words, reason in _TELLING:
+            return Inconclusive(Reason.UNSCHEDULABLE, quote(condition.get("message", "")), subject)
+    for words, reason in _TELLING_EVENTS:
         for event in reversed(events):
-            told = f"{event.get('reason')}: {event.get('message', '')}"
-            if all(word in told for word in words):
-                return Undecided(reason, quote(told), subject)
-    return Undecided("Timeout", f"its containers did not start within {seconds:g} s", subject)
+            message = f"{event.get('reason')}: {event.get('message', '')}"
+            if all(word in message for word in words):
+                return Inconclusive(reason, quote(message), subject)
+    return Inconclusive(Reason.TIMEOUT, f"its containers did not start within {seconds:g} s", subject)

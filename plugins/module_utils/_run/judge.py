@@ -1,0 +1,215 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""Answers -> verdicts: one rule per check, and the controls above all of them (pure)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _model
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Check,
+    Context,
+    PodSeen,
+    Seen,
+    Settings,
+    Sizes,
+    Target,
+    Verdict,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
+    REFUSALS,
+    REMEDIES,
+    Inconclusive,
+    Reason,
+    printable,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import Answer, LayoutResult
+
+#: Reasons that make every check SKIP, whatever it declares.
+_SKIPS_OF_ALL: t.Final = frozenset({Reason.NOT_LINUX})
+
+
+@dataclasses.dataclass(frozen=True)
+class Ruling:
+    """What is said of a check on a target."""
+
+    verdict: Verdict
+    observed: str
+    remedy: str = ""
+    reason: Reason | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """What all checks of one target are judged with.
+
+    :param cluster: its name, for messages.
+    :param target: nothing where no node could be used.
+    :param results: by name of the layout.
+    :param problem: what ended the run, if anything did.
+    """
+
+    cluster: str
+    settings: Settings
+    sizes: Sizes
+    texts: t.Mapping[str, str]
+    target: Target | None
+    results: t.Mapping[str, LayoutResult]
+    problem: Inconclusive | None
+
+    def judge(self, checks: t.Sequence[Check]) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
+        """The checks and the controls as they are returned. If a control does not hold, nothing is decided."""
+        controls = {control: self._ruling(control) for control in CONTROLS}
+        broken = {control: ruling for control, ruling in controls.items() if ruling.verdict.is_bad}
+        returned = []
+        for check in checks:
+            ruling = self._ruling(check)
+            control = next((control for control in broken if depends_on(check, control)), None)
+            refused = ruling.verdict is Verdict.SKIP and ruling.reason in REFUSALS
+            if control and (refused or ruling.verdict.is_decided):
+                ruling = self._undecided(
+                    Inconclusive(
+                        Reason.CONTROL_FAILED, f"{control.id} does not hold: {printable(broken[control].observed)}"
+                    )
+                )
+            returned.append(self._returned(check, ruling))
+        return returned, [self._returned(control, ruling) for control, ruling in controls.items()]
+
+    def _answers(self, check: Check) -> t.Mapping[str, Answer]:
+        result = self.results.get(check.layout.name)
+        return result.answers.get(check.id, {}) if result else {}
+
+    def _ruling(self, check: Check) -> Ruling:
+        ruling = self._decide(check)
+        if not ruling.verdict.is_bad and ruling.verdict is not Verdict.WARN:
+            return ruling
+        changes = self._changes(check)
+        if not changes:
+            return ruling
+        return dataclasses.replace(
+            ruling, observed=f"{ruling.observed}; the cluster changed the pod: {', '.join(changes)}"
+        )
+
+    def _decide(self, check: Check) -> Ruling:
+        if not check.is_enabled(self.settings):
+            detail = f"the option {check.option} is not set"
+            return self._skipped(Inconclusive(Reason.NOT_ASKED, detail))
+        answers = self._answers(check)
+        problem = next((answer for answer in answers.values() if isinstance(answer, Inconclusive)), None)
+        problem = problem or self.problem
+        if problem is None and self.target is None:
+            problem = Inconclusive(Reason.NO_NODE, "there is no node to run on")
+        if problem is None and check.steps and not answers:
+            return Ruling(
+                Verdict.SKIP,
+                "the API server would admit every object of the run",
+                REMEDIES[Reason.CHECK_MODE],
+                Reason.CHECK_MODE,
+            )
+        if problem is None:
+            observations = {label: answer for label, answer in answers.items() if isinstance(answer, Observation)}
+            try:
+                decision = check.rule(Seen(check.steps, observations), self._context(check))
+                return self._accepted(check, decision)
+            except Inconclusive as undecided:
+                problem = undecided
+            except (KeyError, TypeError, ValueError) as error:
+                # a complete answer without what the rule needs: a probe of another version, or a bug
+                problem = Inconclusive(Reason.INTERNAL, f"the rule of {check.id} cannot read the evidence: {error!r}")
+        if problem.reason in check.skips | _SKIPS_OF_ALL:
+            return self._skipped(problem)
+        return self._undecided(problem)
+
+    def _skipped(self, problem: Inconclusive) -> Ruling:
+        return Ruling(Verdict.SKIP, f"not applicable: {problem}", problem.remedy, problem.reason)
+
+    def _undecided(self, problem: Inconclusive) -> Ruling:
+        observed = f"undecided: cluster {self.cluster}, {problem}"
+        return Ruling(Verdict.ERROR, observed, problem.remedy, problem.reason)
+
+    def _accepted(self, check: Check, decision: _model.Decision) -> Ruling:
+        """What the user accepts with a reason. Under one RuntimeClass (V(SHM101@gvisor)) goes before everywhere."""
+        runtime_class = self.target.runtime_class if self.target else ""
+        why = self.settings.accept.get(f"{check.id}@{runtime_class}") or self.settings.accept.get(check.id)
+        if decision.verdict is Verdict.FAIL and why:
+            return Ruling(Verdict.WARN, f"{decision.observed}; accepted: {why}", decision.fix)
+        return Ruling(decision.verdict, decision.observed, decision.fix)
+
+    def _context(self, check: Check) -> Context:
+        if self.target is None:
+            raise Inconclusive(Reason.NO_NODE, "there is no node to run on")
+        result = self.results.get(check.layout.name) or LayoutResult()
+        pods = {
+            role: pod_seen(role, stored, result.after.get(role)) for role, (_requested, stored) in result.pods.items()
+        }
+        return Context(self.settings, self.sizes, self.target.node, pods, check.layout)
+
+    def _changes(self, check: Check) -> list[str]:
+        """What the cluster changed of the check's pods, which can be the cause of its verdict."""
+        result = self.results.get(check.layout.name)
+        containers = tuple(dict.fromkeys(step.container.name for step in check.steps))
+        pods = result.pods.values() if result else ()
+        return list(dict.fromkeys(text for pod in pods for text in admission.changes(*pod, containers)))
+
+    def _returned(self, check: Check, ruling: Ruling) -> dict[str, t.Any]:
+        """One check as it is returned: its verdict, what was expected and observed, the remedy and the evidence."""
+        result = self.results.get(check.layout.name)
+        return {
+            "id": check.id,
+            "name": check.name,
+            "group": check.group.value,
+            "node": self.target.node.name if self.target else "",
+            "runtime_class": self.target.runtime_class if self.target else "",
+            "question": check.question.format_map(self.texts),
+            "verdict": ruling.verdict.value,
+            "reason": ruling.reason.value if ruling.reason else "",
+            "expected": check.expected.format_map(self.texts),
+            # it can quote what a container printed, which the roles show as it is
+            "observed": printable(ruling.observed),
+            "remedy": ruling.remedy,
+            "evidence": {label: _evidence(answer) for label, answer in self._answers(check).items()},
+            "duration": round(result.seconds.get(check.id, 0.0) if result else 0.0, 3),
+        }
+
+
+def depends_on(check: Check, control: Check) -> bool:
+    """Whether the verdict of a check depends on a control: a dry run does not use the probe, so only SHM903 matters."""
+    return not check.layout.dry_run_only or not control.steps
+
+
+def pod_seen(role: str, stored: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any] | None) -> PodSeen:
+    """A pod for the rules.
+
+    :param stored: as the API server stored it.
+    :param after: its aftermath, or nothing where nobody saw it.
+    """
+    terminated = after["terminated"] if after else {}
+    return PodSeen(
+        role=role,
+        spec=stored["spec"],
+        memory_limit=admission.memory_limit(stored),
+        container_limits=admission.container_limits(stored),
+        phase=after["phase"] if after else None,
+        reason=after["reason"] if after else "",
+        exit_codes={name: state["exit_code"] for name, state in terminated.items()},
+    )
+
+
+def _evidence(answer: Answer) -> dict[str, t.Any]:
+    if isinstance(answer, Inconclusive):
+        return {"undecided": answer.reason.value, "detail": str(answer)}
+    return {
+        "step": str(answer.step),
+        "nonce": answer.nonce,
+        "facts": dict(answer.facts),
+        "calls": list(answer.calls),
+    }

@@ -1,0 +1,341 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""The pods and containers of a run as objects: create a pod, wait for it, and talk to the probe in a container."""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import dataclasses
+import threading
+import time
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import ContainerKind, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, pod_status
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
+
+Object: t.TypeAlias = "dict[str, t.Any]"
+
+#: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
+_STEP_SLACK: t.Final = 3
+
+#: When (seconds) to look for the first time why a pod has not started; then after twice as long, and so on.
+_LOOK_SECONDS: t.Final = 5
+
+#: How long (seconds) the node gets to report a container whose probe has just ended.
+_REPORT_SECONDS: t.Final = 2
+
+
+@dataclasses.dataclass
+class Shared:
+    """What all layouts of a run share."""
+
+    cluster: Cluster
+    settings: Settings
+    watch: PodWatch
+    #: the end of the run (monotonic)
+    until: float
+    dry_run: bool
+    anchor_uid: str = ""
+    #: no step begins any more
+    stopping: bool = False
+    #: by target: why a control has no answer there
+    failed_controls: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
+    #: everything that was created, for the clean-up
+    created: list[Object] = dataclasses.field(default_factory=list)
+    #: every session that was opened, to wake the threads that wait in it
+    sessions: list[Session] = dataclasses.field(default_factory=list)
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+    def create(self, manifest: Object) -> Object:
+        """Create an object and remember it."""
+        stored = self.cluster.create(manifest, self.dry_run)
+        with self.lock:
+            self.created.append(stored)
+        return stored
+
+    def remaining(self) -> float:
+        """How much time is left for the run, in seconds.
+
+        :raises Inconclusive: Timeout, none is; Interrupted, the run ends.
+        """
+        if self.stopping:
+            raise Inconclusive(Reason.INTERRUPTED, "the run ends")
+        remaining = self.until - time.monotonic()
+        if remaining <= 0:
+            raise Inconclusive(Reason.TIMEOUT, f"the run took longer than {self.settings.timeout} s")
+        return remaining
+
+
+class PodRun:
+    """One pod of a run."""
+
+    def __init__(self, shared: Shared, meta: manifests.RunMeta, plan: manifests.PodPlan) -> None:
+        self.shared = shared
+        self.meta = meta
+        self.plan = plan
+        self.name = manifests.object_name(meta, plan.role)
+        self.subject = f"pod {meta.namespace}/{self.name}"
+        #: as it was requested, and as the API server stored it
+        self.requested: Object = {}
+        self.stored: Object = {}
+        #: until when (monotonic) to wait for the node's report of the pod's first trouble
+        self._report_until: float | None = None
+
+    def manifest(self) -> Object:
+        """The pod as it is requested."""
+        return manifests.pod(self.meta, self.plan, self.shared.anchor_uid)
+
+    def create(self) -> None:
+        """Create it."""
+        self.requested = self.manifest()
+        self.stored = self.shared.create(self.requested)
+
+    def delete(self) -> None:
+        """Delete it, without waiting. The clean-up of the run reports what stays."""
+        with contextlib.suppress(Inconclusive):
+            self.shared.cluster.delete(self.stored)
+
+    def require_runtime_class(self) -> None:
+        """Raise Inconclusive if admission gave the pod another runtime than the one whose name its answers bear."""
+        wanted, given = self.meta.runtime_class, self.stored["spec"].get("runtimeClassName", "")
+        if wanted and given != wanted:
+            detail = f"the cluster changed runtimeClassName {wanted} -> {given or 'none'}"
+            raise Inconclusive(Reason.PREMISE_FAILED, detail, self.subject)
+
+    def latest(self) -> Object:
+        """The pod as it was last seen; empty where it was not."""
+        return self.shared.watch.latest(self.name)
+
+    def wait(self, test: collections.abc.Callable[[Object], bool], seconds: float) -> Object | None:
+        """The pod as soon as the test holds, or nothing after some seconds or at the end of the run.
+
+        :raises Inconclusive: PodGone, and what the test raises.
+        """
+        until = min(self.shared.until, time.monotonic() + seconds)
+        return self.shared.watch.wait(self.name, lambda pod: test(self._require_present(pod)), until)
+
+    def _require_present(self, pod: Object) -> Object:
+        if not pod:
+            raise Inconclusive(Reason.POD_GONE, "it was deleted, and not by podshm", self.subject)
+        return pod
+
+    def require(self, test: collections.abc.Callable[[Object], bool], missing: str) -> Object:
+        """The pod as soon as the test holds.
+
+        :param missing: what did not happen, in words.
+        :raises Inconclusive: Timeout, it took longer than start_timeout; PodGone; what the test raises.
+        """
+        seconds = self.shared.settings.start_timeout
+        pod = self.wait(test, seconds)
+        if not pod:
+            raise Inconclusive(Reason.TIMEOUT, f"{missing} within {seconds} s", self.subject)
+        return pod
+
+    def require_started(self) -> None:
+        """Wait until its containers run, on the node that was planned.
+
+        :raises Inconclusive: they do not; the reason says why, as far as status and events tell.
+        """
+        seconds = self.shared.settings.start_timeout
+        waited, patience = 0, _LOOK_SECONDS
+        while True:
+            patience = min(patience, seconds - waited)
+            started = self.wait(pod_status.started, patience)
+            if started:
+                node = started["spec"].get("nodeName", "")
+                if node != self.meta.node:
+                    detail = f"it runs on node {node}, not on {self.meta.node}: the cluster changed where it can run"
+                    raise Inconclusive(Reason.PREMISE_FAILED, detail, self.subject)
+                return
+            waited, patience = waited + patience, patience * 2
+            pod = self.latest() or self.stored
+            problem = pod_status.not_started(pod, self.shared.cluster.events(pod), seconds)
+            # the kubelet tries again and again what the node does not support
+            hopeless = problem.reason is Reason.UNSUPPORTED
+            if hopeless or waited >= seconds or time.monotonic() >= self.shared.until:
+                raise problem
+
+    @contextlib.contextmanager
+    def explained(self, container: str = "") -> collections.abc.Iterator[None]:
+        """Raise the cause behind a failed pod, a broken connection or bad output, as far as pod and log show it.
+
+        :param container: the one that it is about; by default the first that ended.
+        """
+        try:
+            yield
+        except Inconclusive as problem:
+            if problem.reason not in (Reason.POD_FAILED, Reason.EXEC_TRANSPORT, Reason.BAD_OUTPUT):
+                raise
+            raise self._cause(container) or problem from None
+
+    def _cause(self, container: str) -> Inconclusive | None:
+        def ended(pod: Object) -> list[str]:
+            return [each for each in pod_status.aftermath(pod)["terminated"] if container in ("", each)]
+
+        def reported(pod: Object) -> bool:
+            return not pod or "deletionTimestamp" in pod["metadata"] or bool(ended(pod))
+
+        if self._report_until is None:
+            self._report_until = time.monotonic() + _REPORT_SECONDS
+        try:
+            pod = self.shared.watch.wait(self.name, reported, self._report_until)
+            if pod is None:
+                return None
+            if not pod or "deletionTimestamp" in pod["metadata"]:
+                return Inconclusive(Reason.POD_GONE, "it was deleted, and not by podshm", self.subject)
+            return pod_status.failure(pod, ended(pod)[0], self.shared.cluster.log(self.name, ended(pod)[0]))
+        except Inconclusive:
+            return None
+
+
+class ContainerRun:
+    """One container of a run: the session with its probe, or what keeps steps from running in it.
+
+    It is open, broken (:attr:`problem`), or killed: then :attr:`restarts` says how often the kubelet has started it when it
+    is back.
+    """
+
+    def __init__(self, pod: PodRun, plan: manifests.ContainerPlan) -> None:
+        self.pod = pod
+        self.plan = plan
+        self.shared = pod.shared
+        self.name = plan.name
+        self.subject = f"container {plan.name} of {pod.subject}"
+        self.problem: Inconclusive | None = None
+        self.restarts = 0
+        self._session: Session | None = None
+
+    @property
+    def has_session(self) -> bool:
+        """Whether its steps are exec'd, from the start of the pod on."""
+        return self.plan.container.kind in (ContainerKind.MAIN, ContainerKind.SIDECAR)
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it was killed and has not been connected to again."""
+        return bool(self.restarts)
+
+    @property
+    def session(self) -> Session:
+        """The open session.
+
+        :raises Inconclusive: ExecTransport, there is none.
+        """
+        if self._session is None:
+            raise Inconclusive(Reason.EXEC_TRANSPORT, "there is no session with the probe", self.subject)
+        return self._session
+
+    def connect(self) -> None:
+        """Open a session. What prevents it becomes :attr:`problem`, for the steps that need the container."""
+        try:
+            with self.pod.explained(self.name):
+                # it ends by itself if nobody is left to end it
+                seconds = self.shared.settings.timeout + _STEP_SLACK
+                session = self.shared.cluster.exec(
+                    self.pod.name,
+                    self.name,
+                    (manifests.PROBE, "session", f"deadline={seconds}"),
+                    self.shared.remaining(),
+                    explain=pod_status.start_failure,
+                )
+        except Inconclusive as problem:
+            self.problem = problem
+            return
+        self.problem, self._session = None, session
+        with self.shared.lock:
+            self.shared.sessions.append(session)
+
+    def reconnect(self) -> None:
+        """Open a session again where the connection broke: a session lost in one check must not fail the next."""
+        if self.problem and self.problem.reason is Reason.EXEC_TRANSPORT and not self.was_killed:
+            self.connect()
+
+    def close(self) -> None:
+        """End the session: the probe sees the end of its input and removes what it created."""
+        if self._session:
+            self._session.close()
+
+    def seconds(self) -> float:
+        """How long to wait for the probe."""
+        return min(self.shared.settings.step_timeout + _STEP_SLACK, self.shared.remaining())
+
+    @contextlib.contextmanager
+    def exchange(self) -> collections.abc.Iterator[Session]:
+        """The session for one exchange. After a bad answer its stream is out of step for good.
+
+        :raises Inconclusive: what broke it, now or earlier.
+        """
+        if self.problem:
+            raise self.problem
+        try:
+            with self.pod.explained(self.name):
+                yield self.session
+        except Inconclusive as problem:
+            self.problem = problem
+            raise
+
+    def begin(self, step: PlannedStep) -> None:
+        """Send a step; if it is one that blocks, wait until it does."""
+        with self.exchange() as session:
+            session.send(protocol.command(step.name, step.nonce, step.args), self.seconds())
+            if step.step.blocks:
+                session.wait_for(lambda data: protocol.ready(data, step.nonce), self.seconds())
+
+    def finish(self, step: PlannedStep) -> Observation:
+        """Read the answer of a step that was sent."""
+        entry = pod_status.states(self.pod.latest()).get(self.name) or {}
+        try:
+            with self.exchange() as session:
+                answer = session.read_answer(lambda data: protocol.complete(data, step.nonce), self.seconds())
+                return self.parsed(answer, step)
+        except Inconclusive as problem:
+            if step.step.may_be_oom_killed and problem.reason in (Reason.EXEC_TRANSPORT, Reason.POD_FAILED):
+                return self._out_of_memory(step, entry, problem)
+            raise
+
+    def _out_of_memory(self, step: PlannedStep, entry: Object, problem: Inconclusive) -> Observation:
+        """The answer of a step whose container ended with it, if the kubelet reports that the kernel killed it for memory.
+
+        :param entry: the status of the container while it ran.
+        """
+        run = str(entry.get("containerID", ""))
+        pod = self.pod.wait(
+            lambda pod: pod_status.finished(pod, self.name, run) is not None, self.shared.settings.start_timeout
+        )
+        if not pod or pod_status.finished(pod, self.name, run) != "OOMKilled":
+            raise problem
+        self.restarts = int(entry.get("restartCount", 0)) + 1
+        self.close()
+        return done(step, stopped_by="OOMKilled")
+
+    def logged(self, step: PlannedStep) -> Observation:
+        """The answer of a step that was the container's own command."""
+        with self.pod.explained(self.name):
+            return self.parsed(self.shared.cluster.log(self.pod.name, self.name), step)
+
+    def parsed(self, answer: bytes, step: PlannedStep) -> Observation:
+        """The observation in an answer.
+
+        :raises Inconclusive: BadOutput, with the container that it is about.
+        """
+        try:
+            return protocol.parse(answer, step.name, step.nonce)
+        except Inconclusive as problem:
+            raise Inconclusive(problem.reason, problem.detail, problem.subject or self.subject) from None
+
+
+def done(step: PlannedStep, **facts: int | str) -> Observation:
+    """The observation of a step that the run itself did."""
+    return Observation(step.name, step.nonce, facts, (), None)
