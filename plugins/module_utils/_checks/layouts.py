@@ -159,6 +159,17 @@ UNSAFE_POD: t.Final = Layout("unsafe", "a pod with an unsafe sysctl", (UNSAFE,),
 BARE: t.Final = Container("bare", _on_shm(Volume("bare", _MEMORY)), has_memory_limit=False)
 UNDECLARED: t.Final = Layout("undeclared", "a pod of one container without a memory limit", (BARE,))
 
+# of its own: the Pod Security Standards refuse root and capabilities
+SEGMENT_OWNER: t.Final = Container("owner")
+ROOT: t.Final = Container("root", root=True)
+ROOT_IPC_OWNER: t.Final = Container("root-ipc-owner", root=True, capabilities=("IPC_OWNER",))
+USER_IPC_OWNER: t.Final = Container("user-ipc-owner", user=65533, capabilities=("IPC_OWNER",))
+IPC_OWNER: t.Final = Layout(
+    "ipc-owner",
+    "a pod whose containers run as root and with the capability IPC_OWNER",
+    (SEGMENT_OWNER, ROOT, ROOT_IPC_OWNER, USER_IPC_OWNER),
+)
+
 # --------------------------------------------------------------------------------------- the kubelet
 
 KEPT: t.Final = Container("kept", _on_shm(Volume("kept", _MEMORY, _small)), memory=_small)
@@ -201,6 +212,7 @@ LAYOUTS: t.Final[tuple[Layout, ...]] = (
     SAFE_POD,
     UNSAFE_POD,
     UNDECLARED,
+    IPC_OWNER,
     KUBELET,
     HOST,
     ADMISSION,
