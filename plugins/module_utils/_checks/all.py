@@ -18,6 +18,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import
     admission,
     control,
     isolation,
+    mutex,
     posix,
     resize,
     size,
@@ -29,7 +30,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 #: In the order of their ids.
 CHECKS: t.Final[tuple[Check, ...]] = tuple(
     sorted(
-        (check for family in (sysv, posix, size, resize, isolation, sysctl, admission) for check in family.CHECKS),
+        (
+            check
+            for family in (sysv, posix, mutex, size, resize, isolation, sysctl, admission)
+            for check in family.CHECKS
+        ),
         key=lambda check: check.id,
     )
 )

@@ -1,0 +1,259 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""IPC sysctls and limits of the kernel: SHM601 to SHM606 (pure)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
+    SECCOMP,
+    SYSV_LIMITS,
+    ending,
+    errno,
+    failed,
+    passed,
+    premise_failed,
+    require_fact,
+    require_in_time,
+    warned,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
+    FIRST,
+    GUEST,
+    PAIR,
+    SAFE,
+    SAFE_POD,
+    UNSAFE,
+    UNSAFE_POD,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    Context,
+    Decision,
+    Group,
+    Seen,
+    Step,
+    check,
+    texts,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+
+_APPLY_SYSCTLS: t.Final = "use a runtime that applies the sysctls of the pod (gVisor ignores them)"
+
+
+def _sysctls(container: Container) -> Step:
+    return Step("sysctls", container, "sysctls")
+
+
+_FIRST: t.Final = _sysctls(FIRST)
+
+
+@check(
+    "SHM601",
+    "sysctl_profile",
+    group=Group.LIMITS,
+    tags="sysctls postgresql oracle",
+    layout=PAIR,
+    steps=(_FIRST,),
+    question="Are the IPC sysctls of a pod large enough for {profiles}?",
+    expected="at least what the makers of these programs require; a pod has the kernel's defaults, whatever its node has",
+    skips=(Reason.NOT_VISIBLE,),
+)
+def sysctl_profile(seen: Seen, context: Context) -> Decision:
+    """The values of the pod's IPC namespace, which are not the node's."""
+    settings, facts = context.settings, seen[_FIRST].facts
+    required = {**{name: _profiles.PROFILES[name] for name in settings.profiles}, "minimum": settings.minimums}
+    wrong, unknown = [], set()
+    for profile, minimums in required.items():
+        for sysctl, least in minimums.items():
+            value = facts.get(sysctl.replace(".", "_"))
+            if value is None:
+                unknown.add(sysctl)
+                continue
+            found = _profiles.numbers(sysctl, value)
+            wrong += [f"{text} ({profile})" for text in _profiles.unmet(sysctl, least, found)]
+    if wrong:
+        return failed(
+            "; ".join(wrong),
+            "set these sysctls in the pod (securityContext.sysctls), and allow them in the kubelet's allowedUnsafeSysctls "
+            "(SHM603)",
+        )
+    if unknown:
+        raise Inconclusive(Reason.NOT_VISIBLE, f"the container does not see {', '.join(sorted(unknown))}")
+    return passed(f"enough for {texts(settings, context.sizes)['profiles']}")
+
+
+_SAFE: t.Final = _sysctls(SAFE)
+_FORCED: t.Final = Step("forced", SAFE, "rmid_forced", lambda i: {"key": i.key})
+
+
+@check(
+    "SHM602",
+    "sysctl_safe",
+    group=Group.LIMITS,
+    tags="sysctls",
+    layout=SAFE_POD,
+    steps=(_SAFE, _FORCED),
+    question="Does the safe sysctl kernel.shm_rmid_forced take effect in the pod?",
+    expected="the value is 1, and a segment is gone at its last detach",
+    skips=(Reason.ADMISSION_DENIED, Reason.NOT_VISIBLE),
+)
+def sysctl_safe(seen: Seen, context: Context) -> Decision:
+    """Every pod is free to set it."""
+    value = seen[_SAFE].facts.get("kernel_shm_rmid_forced")
+    survived = require_fact(seen[_FORCED], "survived")
+    if value is None and not survived:
+        raise Inconclusive(
+            Reason.NOT_VISIBLE, "a segment is gone at its last detach, but the container does not see the sysctl"
+        )
+    observed = (
+        f"kernel.shm_rmid_forced is {value}, a segment {'survives' if survived else 'is gone at'} its last detach"
+    )
+    if str(value) == "1" and not survived:
+        return passed(observed)
+    if str(value) == "1":
+        return failed(observed, "use a runtime whose kernel applies the sysctl that it shows")
+    return failed(observed, _APPLY_SYSCTLS)
+
+
+_UNSAFE: t.Final = _sysctls(UNSAFE)
+_OVER: t.Final = Step(
+    "over",
+    UNSAFE,
+    "sysv_shm_create",
+    lambda i: {"key": i.key, "size": i.sizes.over_shmmax, "text": i.text},
+)
+
+
+@check(
+    "SHM603",
+    "sysctl_unsafe",
+    group=Group.LIMITS,
+    tags="sysctls oracle",
+    layout=UNSAFE_POD,
+    steps=(_UNSAFE, _OVER),
+    question="Does the node admit the unsafe sysctl kernel.shmmax, and does it take effect?",
+    expected="the value that the pod requests, and EINVAL for a larger segment",
+    skips=(Reason.SYSCTL_FORBIDDEN, Reason.POD_SECURITY, Reason.ADMISSION_DENIED, Reason.NOT_VISIBLE),
+)
+def sysctl_unsafe(seen: Seen, context: Context) -> Decision:
+    """The kubelet must allow it."""
+    value, wanted = seen[_UNSAFE].facts.get("kernel_shmmax"), context.sizes.shmmax
+    observed = f"kernel.shmmax is {value}, the pod requests {wanted}"
+    if require_fact(seen[_OVER], "attached"):
+        return failed(f"{observed}, but a larger segment can be created", _APPLY_SYSCTLS)
+    if value is None:
+        raise Inconclusive(
+            Reason.NOT_VISIBLE, "the container does not see kernel.shmmax, though a larger segment is refused"
+        )
+    refused = errno(seen[_OVER], "shmget")
+    observed = f"{observed}, beyond it {refused}"
+    if str(value) != str(wanted):
+        return failed(observed, _APPLY_SYSCTLS)
+    return passed(observed) if refused == "EINVAL" else failed(observed, SYSV_LIMITS)
+
+
+_LIMITS: t.Final = Step("limits", FIRST, "limits")
+
+
+@check(
+    "SHM604",
+    "limits_errno",
+    group=Group.LIMITS,
+    tags="sysctls oracle",
+    layout=PAIR,
+    steps=(_FIRST, _LIMITS),
+    question="Do the IPC limits of the kernel fail with the errno that programs expect?",
+    expected="EINVAL beyond shmmax, and for a segment of 0 bytes",
+    skips=(Reason.NOT_VISIBLE,),
+)
+def limits_errno(seen: Seen, context: Context) -> Decision:
+    """Programs retry with less when they meet these."""
+    limits = seen[_LIMITS]
+    if "shmget_over_shmmax" not in limits.facts and "shmget_zero" in limits.facts:
+        raise Inconclusive(Reason.NOT_VISIBLE, "the container does not see kernel.shmmax")
+    over, zero = require_fact(limits, "shmget_over_shmmax"), require_fact(limits, "shmget_zero")
+    observed = ", ".join(f"{name} {value}" for name, value in sorted(limits.facts.items()))
+    if over in ("EINVAL", "unlimited") and zero == "EINVAL":
+        return passed(observed)
+    return failed(
+        observed,
+        "do not rely on these limits: the kernel that this runtime gives the pod does not enforce what it shows",
+    )
+
+
+_HUGE: t.Final = Step("huge", FIRST, "hugepage")
+
+
+@check(
+    "SHM605",
+    "huge_pages",
+    group=Group.LIMITS,
+    tags="postgresql oracle",
+    layout=PAIR,
+    steps=(_FIRST, _HUGE),
+    question="Does a huge page that the pod has no limit for kill the process, like a full /dev/shm would?",
+    expected="no huge pages on the node, or a mapping that fails cleanly",
+)
+def huge_pages(seen: Seen, context: Context) -> Decision:
+    """A Bus error that looks like a full /dev/shm, and is not."""
+    huge = seen[_HUGE]
+    require_in_time(huge)
+    total, stopped = seen[_FIRST].facts.get("hugepages_total", 0), require_fact(huge, "stopped_by")
+    observed = f"{total} huge pages on the node, a mapping ends in {ending(stopped)}"
+    if str(stopped) == "signal:7":
+        return warned(
+            f"{observed}: programs that try huge pages die of a Bus error that is not /dev/shm's",
+            "set a limit for hugepages-2Mi in the container, or turn huge pages off in the program (huge_pages=off in "
+            "PostgreSQL)",
+        )
+    if str(stopped).startswith("signal:"):
+        raise premise_failed(f"{observed}, which is no Bus error: something else killed the child")
+    return passed(observed)
+
+
+#: What a POSIX queue of default size (10 messages of 8192 bytes) is charged at least (mq_overview(7)).
+_QUEUE_BYTES: t.Final = 10 * 8192
+
+_GUEST: t.Final = _sysctls(GUEST)
+_BUDGET: t.Final = Step("budget", GUEST, "msgqueue_budget")
+
+
+@check(
+    "SHM606",
+    "msgqueue_budget",
+    group=Group.LIMITS,
+    tags="posix_mq",
+    layout=PAIR,
+    steps=(_GUEST, _BUDGET),
+    question="How many POSIX message queues of default size can the pod's user open?",
+    expected="at least one; about nine in all, since RLIMIT_MSGQUEUE counts per user and node",
+)
+def msgqueue_budget(seen: Seen, context: Context) -> Decision:
+    """The budget is the user's on the whole node, across pods."""
+    queues, stopped = (require_fact(seen[_BUDGET], name) for name in ("queues", "stopped_by"))
+    observed = f"{queues} queues, then {stopped}"
+    if queues >= 1:
+        return passed(observed)
+    budget = seen[_GUEST].facts.get("rlimit_msgqueue")
+    if stopped == "EMFILE" and isinstance(budget, int) and budget < _QUEUE_BYTES:
+        return failed(
+            f"{observed}: RLIMIT_MSGQUEUE is {budget} bytes, less than one of {_QUEUE_BYTES}",
+            "raise the RLIMIT_MSGQUEUE that the runtime starts containers with, or use smaller queues (mq_attr)",
+        )
+    if stopped == "EMFILE":
+        return warned(
+            f"{observed}: the budget of this user on this node is used up by others",
+            "run each workload as a user of its own (runAsUser), or use smaller queues (mq_attr)",
+        )
+    full = "raise fs.mqueue.queues_max in the pod, or remove queues that nobody uses"
+    return failed(observed, full if stopped == "ENOSPC" else SECCOMP)
+
+
+CHECKS: t.Final = (sysctl_profile, sysctl_safe, sysctl_unsafe, limits_errno, huge_pages, msgqueue_budget)
