@@ -86,9 +86,7 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
         accept=_accept(params["accept"], runtime_classes),
         cpu_millis=number("resources.cpu", resources.get("cpu") or "250m", parse_millis, 1, "1m"),
         # below this the runtime itself does not fit into the container's cgroup
-        memory_bytes=size(
-            "resources.memory", resources.get("memory") or Settings.memory_bytes, 16 * MIB
-        ),
+        memory_bytes=size("resources.memory", resources.get("memory") or Settings.memory_bytes, 16 * MIB),
         labels={str(key): str(value) for key, value in params["labels"].items()},
         annotations={str(key): str(value) for key, value in params["annotations"].items()},
         timeout=params["timeout"],

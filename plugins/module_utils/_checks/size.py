@@ -83,7 +83,9 @@ _SIZE_IT: t.Final = (
     "mount an emptyDir of medium Memory with a sizeLimit on /dev/shm in every container; if this default is intended, set "
     "the option default_size to it"
 )
-_PROVIDE_SHM: t.Final = "use a runtime that mounts /dev/shm, or mount an emptyDir of medium Memory on it in every container"
+_PROVIDE_SHM: t.Final = (
+    "use a runtime that mounts /dev/shm, or mount an emptyDir of medium Memory on it in every container"
+)
 
 
 @check(
@@ -387,9 +389,7 @@ def shm_memory_first(seen: Seen, context: Context) -> Decision:
 
 
 _BOTH: t.Final = identities(FIRST, SECOND)
-_PUT_CHARGED: t.Final = put_object(
-    FIRST, size=lambda sizes: sizes.charge, fill=True, writes=lambda sizes: sizes.charge
-)
+_PUT_CHARGED: t.Final = put_object(FIRST, size=lambda sizes: sizes.charge, fill=True, writes=lambda sizes: sizes.charge)
 _WRITER: t.Final = identity(FIRST, "writer")
 _GET_CHARGED: t.Final = get_object(SECOND)
 _READER: t.Final = identity(SECOND, "reader")
@@ -433,12 +433,8 @@ def _charged(seen: Seen, context: Context, before: Step, after: Step) -> int:
     return known[1] - known[0]
 
 
-_FITS: t.Final = fill(
-    TIGHT, lambda sizes: sizes.nearly_all, "fits", counted=False, may_be_oom_killed=False
-)
-_PUT_KEPT: t.Final = put_object(
-    TIGHT, mode="0666", umask="0", size=lambda sizes: sizes.charge, fill=True, keep=True
-)
+_FITS: t.Final = fill(TIGHT, lambda sizes: sizes.nearly_all, "fits", counted=False, may_be_oom_killed=False)
+_PUT_KEPT: t.Final = put_object(TIGHT, mode="0666", umask="0", size=lambda sizes: sizes.charge, fill=True, keep=True)
 _KILL: t.Final = fill(TIGHT, lambda sizes: sizes.fill_default, "kill", counted=False)
 _GET_KEPT: t.Final = get_object(TIGHT)
 _AGAIN: t.Final = fill(TIGHT, lambda sizes: sizes.nearly_all, "again", counted=False)
@@ -559,7 +555,7 @@ _WRITE_ANYWAY: t.Final = Step("flags", READ_ONLY, "flags", lambda i: {"path": SH
     expected="EROFS",
 )
 def shm_read_only(seen: Seen, context: Context) -> Decision:
-    """readOnlyRootFilesystem does not concern /dev/shm; readOnly of the mount does."""
+    """ReadOnlyRootFilesystem does not concern /dev/shm; readOnly of the mount does."""
     flags = seen[_WRITE_ANYWAY]
     if require_fact(flags, "writable"):
         return failed(

@@ -10,27 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
-    FIRST,
-    GUEST,
-    INIT_SYSV,
-    IPC_OWNER,
-    LIFE,
-    MAIN,
-    ONE,
-    ONE_SIDED,
-    OWN_USERS,
-    PAIR,
-    ROOT,
-    ROOT_IPC_OWNER,
-    SECOND,
-    SEGMENT_OWNER,
-    SIDECAR,
-    SIZED,
-    TWO,
-    UNSIZED,
-    USER_IPC_OWNER,
-)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     NO_USER_NAMESPACES,
     ONE_NAMESPACE,
@@ -52,6 +31,27 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
     require_one_user,
     require_two_users,
     warned,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
+    FIRST,
+    GUEST,
+    INIT_SYSV,
+    IPC_OWNER,
+    LIFE,
+    MAIN,
+    ONE,
+    ONE_SIDED,
+    OWN_USERS,
+    PAIR,
+    ROOT,
+    ROOT_IPC_OWNER,
+    SECOND,
+    SEGMENT_OWNER,
+    SIDECAR,
+    SIZED,
+    TWO,
+    UNSIZED,
+    USER_IPC_OWNER,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import (
     Segment,
@@ -141,9 +141,7 @@ def sysv_shm_private_path(seen: Seen, context: Context) -> Decision:
     """Without the file the key is the problem, not the memory."""
     require_one_user(seen, *_BOTH)
     if "ftok_key" not in seen[_CREATED].facts:
-        raise Inconclusive(
-            Reason.PROBE_ERROR, f"the private file could not be created ({last_failed(seen[_CREATED])})"
-        )
+        raise Inconclusive(Reason.PROBE_ERROR, f"the private file could not be created ({last_failed(seen[_CREATED])})")
     absent = seen[_ABSENT]
     if "ftok_key" in absent.facts:
         return failed(
@@ -204,7 +202,9 @@ def sysv_sem_wake(seen: Seen, context: Context) -> Decision:
     if not require_fact(post, "posted"):
         return failed(f"the first container cannot post its own semaphore ({last_failed(post)})", SECCOMP)
     if not require_fact(wait, "found"):
-        return failed(f"the second container does not find the semaphore ({last_failed(wait)}; {spaces})", ONE_NAMESPACE)
+        return failed(
+            f"the second container does not find the semaphore ({last_failed(wait)}; {spaces})", ONE_NAMESPACE
+        )
     if not require_fact(wait, "woken"):
         return failed(f"the second container is not woken ({last_failed(wait)}; {spaces})", ONE_NAMESPACE)
     if not require_fact(seen[_REMOVE_SEM], "gone"):
@@ -354,7 +354,9 @@ def sysv_shm_ipc_owner(seen: Seen, context: Context) -> Decision:
             f"root with CAP_IPC_OWNER cannot attach the segment ({last_failed(by_capability)})",
             "run the programs as one user: the runtime drops CAP_IPC_OWNER",
         )
-    raise premise_failed(f"root with CAP_IPC_OWNER does not find the segment ({last_failed(by_capability)}): see SHM101")
+    raise premise_failed(
+        f"root with CAP_IPC_OWNER does not find the segment ({last_failed(by_capability)}): see SHM101"
+    )
 
 
 # ------------------------------------------------------------------------------ other lives, other users

@@ -26,6 +26,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session i
 
 _CONTROLS: t.Final = frozenset(check.id for check in CONTROLS)
 
+
 class LayoutRun:
     """One layout on one target."""
 
@@ -146,9 +147,7 @@ class LayoutRun:
         container.begin(step)
         return container.finish(step)
 
-    def _timed(
-        self, check: PlannedCheck, step: PlannedStep, run: collections.abc.Callable[[], Observation]
-    ) -> None:
+    def _timed(self, check: PlannedCheck, step: PlannedStep, run: collections.abc.Callable[[], Observation]) -> None:
         began = time.monotonic()
         answer: Answer
         try:

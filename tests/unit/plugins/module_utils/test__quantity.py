@@ -8,7 +8,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text, page_rounded, parse_bytes, parse_millis
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
+    MIB,
+    memory_text,
+    page_rounded,
+    parse_bytes,
+    parse_millis,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,8 @@ def test_memory_as_the_api_server_writes_it(size: int, text: str) -> None:
     assert memory_text(size) == text
 
 
-@pytest.mark.parametrize(("size", "page", "wanted"), [(1, 4096, 4096), (8192, 4096, 8192), (1, 65536, 65536), (5, None, 4096)])
+@pytest.mark.parametrize(
+    ("size", "page", "wanted"), [(1, 4096, 4096), (8192, 4096, 8192), (1, 65536, 65536), (5, None, 4096)]
+)
 def test_whole_pages(size: int, page: object, wanted: int) -> None:
     assert page_rounded(size, page) == wanted

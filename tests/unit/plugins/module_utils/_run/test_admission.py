@@ -26,9 +26,7 @@ def pods(*ids: str) -> dict[str, Pod]:
     """The pods that checks ask for, by their role."""
     checks = [BY_ID[check] for check in ids]
     plans = plan(checks, Settings(), Sizes.of(Settings()), "ff", (f"{n:032x}" for n in itertools.count()))
-    return {
-        pod.role: manifests.pod(META, pod, "") for layout in plans for pod in layout.pods
-    }
+    return {pod.role: manifests.pod(META, pod, "") for layout in plans for pod in layout.pods}
 
 
 def pair() -> Pod:

@@ -10,7 +10,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container, ContainerKind, Mount, PodOptions, Volume
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    ContainerKind,
+    Mount,
+    PodOptions,
+    Volume,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import ContainerPlan, PodPlan
 

@@ -44,9 +44,7 @@ def choose(*found: dict[str, t.Any], **settings: t.Any) -> Node:
 
 
 def test_first_usable_node_represents_its_kind() -> None:
-    targets, skipped = nodes.choose(
-        [node("c"), node("a", status__conditions=[]), node("b")], Settings(), {"amd64"}
-    )
+    targets, skipped = nodes.choose([node("c"), node("a", status__conditions=[]), node("b")], Settings(), {"amd64"})
     (target,) = targets
     assert (target.node.name, target.represents) == ("b", ("a", "b", "c"))
     assert (target.node.allocatable_memory_bytes, target.node.runtime) == (1024 * MIB, "containerd://2.4.2")

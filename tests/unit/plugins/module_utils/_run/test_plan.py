@@ -15,6 +15,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity impo
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PodPlan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
 
+
 def nonces() -> t.Iterator[str]:
     return (f"{number:032x}" for number in itertools.count())
 
@@ -139,5 +140,3 @@ def test_keys_are_valid_never_private_and_each_check_s_own(run: str) -> None:
 def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: int, light: int, heavy: int) -> None:
     containers = {container.name: container.cpu_millis for container in pair(*BASIC, cpu_millis=cpu).containers}
     assert containers == {"first": heavy, "second": light, "unsized": heavy, "sized": heavy}
-
-

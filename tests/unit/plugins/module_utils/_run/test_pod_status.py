@@ -140,7 +140,9 @@ def test_why_a_pod_has_not_started(conditions: t.Any, events: t.Any, reason: str
 
 
 def test_aftermath_tells_who_was_killed() -> None:
-    after = pod_status.aftermath(pod(RUNNING, {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, phase="Running"))
+    after = pod_status.aftermath(
+        pod(RUNNING, {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, phase="Running")
+    )
     assert after["terminated"] == {"c1": {"reason": "OOMKilled", "exit_code": 137}}
 
 
@@ -218,7 +220,9 @@ def test_why_a_run_of_a_container_ended() -> None:
     ended = {"terminated": {"containerID": "one", "reason": "OOMKilled"}}
     assert pod_status.finished(pod(containerID="one", state={"running": {}}), "c", "one") is None
     assert pod_status.finished(pod(containerID="one", state=ended), "c", "one") == "OOMKilled"
-    assert pod_status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "one") == "OOMKilled"
+    assert (
+        pod_status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "one") == "OOMKilled"
+    )
     assert pod_status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "two") is None
 
 

@@ -98,9 +98,7 @@ def test_nothing_is_left_when_nothing_works(fake: FakeCluster) -> None:
     assert fake.objects == {}
 
 
-def test_on_windows_nothing_runs_and_nothing_passes(
-    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_windows_nothing_runs_and_nothing_passes(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}  # type: ignore[dict-item]
     monkeypatch.setattr(fake, "nodes", lambda: [{**NODE, "status": {**NODE["status"], "nodeInfo": info}}])
     result = ran()

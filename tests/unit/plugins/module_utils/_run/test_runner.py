@@ -20,9 +20,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session i
 
 
 def meta(runtime_class: str = "") -> manifests.RunMeta:
-    return manifests.RunMeta(
-        "ff", "0", "default", "n", "amd64", "pause", "Never", runtime_class, (), {}, {}, 120
-    )
+    return manifests.RunMeta("ff", "0", "default", "n", "amd64", "pause", "Never", runtime_class, (), {}, {}, 120)
 
 
 def shared(cluster: t.Any = None) -> Shared:
@@ -45,9 +43,7 @@ def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytes
     (layout,) = layouts(shared(), BY_ID["SHM103"]).values()
     done: list[str] = []
     for name in ("begin", "finish"):
-        monkeypatch.setattr(
-            ContainerRun, name, lambda self, step, name=name: done.append(f"{name} {step.step.label}")
-        )
+        monkeypatch.setattr(ContainerRun, name, lambda self, step, name=name: done.append(f"{name} {step.step.label}"))
     layout._run_check(layout._plan.checks[0])
     begun = done.index("begin create")
     assert done[begun:] == [
@@ -63,9 +59,7 @@ def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(("restarts", "last"), [(0, "drop"), (2, "again")])
-def test_a_container_that_lives_removes_what_it_kept(
-    monkeypatch: pytest.MonkeyPatch, restarts: int, last: str
-) -> None:
+def test_a_container_that_lives_removes_what_it_kept(monkeypatch: pytest.MonkeyPatch, restarts: int, last: str) -> None:
     """It can be the node's /dev/shm that it lies in."""
     (layout,) = layouts(shared(), BY_ID["SHM312"]).values()
     containers(layout)["tight"].restarts = restarts
