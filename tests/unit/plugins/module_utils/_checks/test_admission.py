@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import admission
@@ -13,6 +11,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     Answers,
+    Facts,
     World,
     answered,
     changed,
@@ -21,7 +20,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     unreported,
 )
 
-REFUSED = {"admitted": False, "refused_by": "PodSecurity", "detail": "violates"}
+REFUSED: Facts = {"admitted": False, "refused_by": "PodSecurity", "detail": "violates"}
 
 
 def admitted(*refused: str) -> Answers:
@@ -57,7 +56,7 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM607", "ipc", REFUSED, "WARN", "a policy of the cluster's own"),
     ],
 )
-def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict == verdict, decision.observed
     assert words in decision.observed

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import collections.abc
-import typing as t
 
 import pytest
 
@@ -17,6 +16,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     FOUND_OBJECT,
     NO_OBJECT,
     Answers,
+    Facts,
     World,
     answered,
     changed,
@@ -95,7 +95,7 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM504", "who_path", {"ns_ipc": FIRST_IPC_NAMESPACE}, "FAIL", "that of its pod is 7"),
     ],
 )
-def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict == verdict, decision.observed
     assert words in decision.observed
@@ -106,7 +106,7 @@ def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdi
     ("check", "label"), [("SHM501", "create"), ("SHM502", "put"), ("SHM503", "put"), ("SHM504", "put")]
 )
 def test_absence_proves_nothing_if_nothing_was_created(check: str, label: str) -> None:
-    nothing = {"made": False, "attached": False, "calls": [failed("open", "ENOSPC")]}
+    nothing: Facts = {"made": False, "attached": False, "calls": [failed("open", "ENOSPC")]}
     with pytest.raises(Inconclusive) as caught:
         decide(check, changed(GOOD[check](), label, **nothing))
     assert caught.value.reason is Reason.PREMISE_FAILED
@@ -122,7 +122,7 @@ def test_absence_proves_nothing_if_nothing_was_created(check: str, label: str) -
         ("SHM502", "get", {"calls": [failed("shm_open", "EACCES")]}, "cannot look for the object"),
     ],
 )
-def test_a_world_that_decides_nothing(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
     with pytest.raises(Inconclusive, match=words) as caught:
         decide(check, changed(GOOD[check](), label, **change))
     assert caught.value.reason is Reason.PREMISE_FAILED
@@ -135,7 +135,7 @@ def test_a_world_that_decides_nothing(check: str, label: str, change: dict[str, 
         ("SHM502", "get", {"found": True, "peer_nonce": "o1"}),
     ],
 )
-def test_the_fix_names_what_the_cluster_changed(check: str, label: str, change: dict[str, t.Any]) -> None:
+def test_the_fix_names_what_the_cluster_changed(check: str, label: str, change: Facts) -> None:
     leaked = changed(GOOD[check](), label, **change)
     assert "use a runtime" in judge(check, leaked, context(check)).fix
     hosted = with_spec(context(check), "other", hostIPC=True)
@@ -154,9 +154,7 @@ def test_the_fix_names_what_the_cluster_changed(check: str, label: str, change: 
         ("host-ipc", {"containers": [{"name": "ipc", "volumeMounts": [{"mountPath": "/dev/shm"}]}]}, "mounts a volume"),
     ],
 )
-def test_what_was_taken_from_one_pod_decides_on_neither(
-    check: str, role: str, change: dict[str, t.Any], words: str
-) -> None:
+def test_what_was_taken_from_one_pod_decides_on_neither(check: str, role: str, change: Facts, words: str) -> None:
     with pytest.raises(Inconclusive, match=words) as caught:
         judge(check, GOOD[check](), with_spec(context(check), role, **change))
     assert caught.value.reason is Reason.ADMISSION_DENIED

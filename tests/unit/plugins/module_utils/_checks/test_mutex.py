@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import mutex
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
+    Facts,
     World,
     answered,
     changed,
@@ -25,7 +24,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
 def tried(apart: bool) -> World:
     """Thread 300 holds; thread 300 of another PID namespace, or 301 of the same, tries."""
     names = ("first", "second") if apart else ("holder", "taker")
-    result = (
+    result: Facts = (
         {"tid": 300, "result": "0", "granted": True} if apart else {"tid": 301, "result": "EBUSY", "granted": False}
     )
     return lambda: {
@@ -65,7 +64,7 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM214", "try", {"result": "0", "granted": True}, "FAIL", "granted"),
     ],
 )
-def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict == verdict, decision.observed
     assert words in decision.observed
@@ -85,9 +84,7 @@ def test_process_ids_that_are_not_shared_though_requested() -> None:
     ("label", "change", "words"),
     [("hold", {"locked": False}, "its own mutex"), ("try", {"found": False}, "does not find the mutex")],
 )
-def test_a_mutex_that_was_not_tried_decides_nothing(
-    check: str, label: str, change: dict[str, t.Any], words: str
-) -> None:
+def test_a_mutex_that_was_not_tried_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
     with pytest.raises(Inconclusive, match=words) as caught:
         decide(check, changed(GOOD[check](), label, **change))
     assert caught.value.reason is Reason.PREMISE_FAILED

@@ -17,6 +17,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     NO_OBJECT,
     NOT_FOUND,
     Answers,
+    Facts,
     World,
     answered,
     changed,
@@ -37,12 +38,12 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     with_spec,
 )
 
-OPENED = {"writable": True, "found": True, "peer_nonce": "aa", "calls": [{"call": "shm_open", "result": 3}]}
+OPENED: Facts = {"writable": True, "found": True, "peer_nonce": "aa", "calls": [{"call": "shm_open", "result": 3}]}
 
 
 def handed_over() -> Answers:
     """A writer and a reader that end."""
-    dev = {"path_dev": "0:44", "path_ino": 1}
+    dev: Facts = {"path_dev": "0:44", "path_ino": 1}
     return {
         "write": seen(
             "posix_write",
@@ -172,7 +173,7 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("read", {"timed_out": True, "path_dev": "0:45"}, "on devices 0:44 and 0:45"),
     ],
 )
-def test_handing_over_fails(label: str, change: dict[str, t.Any], words: str) -> None:
+def test_handing_over_fails(label: str, change: Facts, words: str) -> None:
     decision = decide("SHM201", changed(handed_over(), label, **change))
     assert decision.verdict is Verdict.FAIL
     assert words in decision.observed
@@ -275,7 +276,7 @@ def test_the_stored_pod_names_the_users_of_containers_that_do_not() -> None:
         ("SHM215", "who_one", {"ns_user": FIRST_USER_NAMESPACE}, "WARN", "hostUsers false has no effect"),
     ],
 )
-def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict == verdict, decision.observed
     assert words in decision.observed
@@ -297,7 +298,7 @@ def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdi
         ("SHM210", "policy", {"protected_regular": 0}, "without O_CREAT"),
     ],
 )
-def test_the_fix_is_of_the_branch(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_the_fix_is_of_the_branch(check: str, label: str, change: Facts, words: str) -> None:
     assert words in decide(check, changed(GOOD[check](), label, **change)).fix
 
 
@@ -310,7 +311,7 @@ def test_without_the_sticky_bit_nothing_is_protected(mode: str | None, words: st
 
 
 def test_absence_proves_nothing_if_nothing_was_created() -> None:
-    nothing = {"made": False, "calls": [failed("open", "ENOSPC")]}
+    nothing: Facts = {"made": False, "calls": [failed("open", "ENOSPC")]}
     for check in ("SHM202", "SHM204", "SHM209", "SHM210"):
         label = "put_masked" if check == "SHM209" else "put"
         with pytest.raises(Inconclusive) as caught:
@@ -344,7 +345,7 @@ def test_absence_proves_nothing_if_nothing_was_created() -> None:
         ("SHM212", "names", {"musl_made": False}, "cannot create"),
     ],
 )
-def test_a_world_that_decides_nothing(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
     with pytest.raises(Inconclusive, match=words) as caught:
         decide(check, changed(GOOD[check](), label, **change))
     assert caught.value.reason is Reason.PREMISE_FAILED
@@ -363,7 +364,7 @@ def test_permissions_of_two_users_decide_nothing_where_one_was_requested(check: 
     ("check", "label"), [("SHM205", "put"), ("SHM206", "put"), ("SHM207", "put"), ("SHM201", "write")]
 )
 def test_a_probe_that_cannot_reserve_memory_shows_nothing_of_sharing(check: str, label: str) -> None:
-    nothing = {"made": False, "wait_began_ns": None, "calls": [failed("fallocate", "EPERM")]}
+    nothing: Facts = {"made": False, "wait_began_ns": None, "calls": [failed("fallocate", "EPERM")]}
     with pytest.raises(Inconclusive, match="cannot reserve memory") as caught:
         decide(check, changed(GOOD[check](), label, **nothing))
     assert caught.value.reason is Reason.PREMISE_FAILED

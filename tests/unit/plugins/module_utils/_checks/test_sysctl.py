@@ -14,6 +14,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     MIB,
     Answers,
+    Facts,
     World,
     answered,
     changed,
@@ -91,7 +92,7 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM606", "budget", {"queues": 1}, "PASS", "1 queues"),
     ],
 )
-def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict == verdict, decision.observed
     assert words in decision.observed
@@ -111,7 +112,7 @@ def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdi
         ("SHM606", "budget", {"queues": 0, "stopped_by": "ENOSYS"}, "seccomp"),
     ],
 )
-def test_the_fix_is_of_the_branch(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_the_fix_is_of_the_branch(check: str, label: str, change: Facts, words: str) -> None:
     assert words in decide(check, changed(GOOD[check](), label, **change)).fix
 
 
@@ -121,7 +122,7 @@ def test_the_fix_is_of_the_branch(check: str, label: str, change: dict[str, t.An
         ("SHM605", "huge", {"stopped_by": "signal:31"}, "something else killed the child"),
     ],
 )
-def test_a_world_that_decides_nothing(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
     with pytest.raises(Inconclusive, match=words) as caught:
         decide(check, changed(GOOD[check](), label, **change))
     assert caught.value.reason is Reason.PREMISE_FAILED
@@ -152,7 +153,7 @@ def test_a_budget_that_no_queue_fits_into_is_not_used_up_by_others() -> None:
         ("SHM604", "limits", {"shmget_over_shmmax": None}),
     ],
 )
-def test_what_is_hidden_decides_nothing(check: str, label: str, change: dict[str, t.Any]) -> None:
+def test_what_is_hidden_decides_nothing(check: str, label: str, change: Facts) -> None:
     with pytest.raises(Inconclusive) as caught:
         decide(check, changed(GOOD[check](), label, **change))
     assert caught.value.reason is Reason.NOT_VISIBLE

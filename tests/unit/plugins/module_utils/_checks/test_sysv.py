@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 
 import pytest
 
@@ -16,6 +15,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     FIRST_USER_NAMESPACE,
     NOT_FOUND,
     Answers,
+    Facts,
     World,
     answered,
     changed,
@@ -30,11 +30,11 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     who,
 )
 
-FILE = {"ftok_dev": "8:1", "ftok_ino": 5, "ftok_key": "0x50080005"}
-OTHER = {"ftok_dev": "8:1", "ftok_ino": 6, "ftok_key": "0x50080006"}
+FILE: Facts = {"ftok_dev": "8:1", "ftok_ino": 5, "ftok_key": "0x50080005"}
+OTHER: Facts = {"ftok_dev": "8:1", "ftok_ino": 6, "ftok_key": "0x50080006"}
 
 
-def shared(key: dict[str, t.Any] | None = None) -> Answers:
+def shared(key: Facts | None = None) -> Answers:
     """Two containers that met in a segment."""
     return {
         "who_first": seen("identity", ns_ipc=7),
@@ -116,7 +116,7 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ),
     ],
 )
-def test_sysv_fails(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_sysv_fails(check: str, label: str, change: Facts, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict is Verdict.FAIL
     assert words in decision.observed
@@ -141,7 +141,7 @@ def test_a_foreign_segment_under_our_key_decides_nothing() -> None:
         ({"ftok_key": "0x1"}, "for one shared file"),
     ],
 )
-def test_shared_path_fails(change: dict[str, t.Any], words: str) -> None:
+def test_shared_path_fails(change: Facts, words: str) -> None:
     decision = decide("SHM101", changed(shared_path(), "read", **change))
     assert decision.verdict is Verdict.FAIL
     assert words in decision.observed
@@ -156,7 +156,7 @@ def test_shared_path_fails(change: dict[str, t.Any], words: str) -> None:
         ("own_second", {**OTHER, "ftok_key": FILE["ftok_key"]}, "WARN", "by accident"),
     ],
 )
-def test_private_path(label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_private_path(label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide("SHM102", changed(private_path(), label, **change))
     assert decision.verdict == verdict
     assert words in decision.observed
@@ -181,7 +181,7 @@ def test_private_path(label: str, change: dict[str, t.Any], verdict: str, words:
         ("SHM109", "read", NOT_FOUND, "FAIL", "user namespace 9"),
     ],
 )
-def test_both_directions(check: str, label: str, change: dict[str, t.Any], verdict: str, words: str) -> None:
+def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
     decision = decide(check, changed(GOOD[check](), label, **change))
     assert decision.verdict == verdict, decision.observed
     assert words in decision.observed
@@ -209,7 +209,7 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
         ("SHM104", "create", {"made": False, "calls": [failed("msgget", "EEXIST")]}, "foreign queue"),
     ],
 )
-def test_a_world_that_decides_nothing(check: str, label: str, change: dict[str, t.Any], words: str) -> None:
+def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
     with pytest.raises(Inconclusive, match=words) as caught:
         decide(check, changed(GOOD[check](), label, **change))
     assert caught.value.reason is Reason.PREMISE_FAILED
@@ -219,7 +219,7 @@ def test_a_world_that_decides_nothing(check: str, label: str, change: dict[str, 
     ("check", "label"), [("SHM101", "create"), ("SHM102", "made"), ("SHM102", "own_first"), ("SHM102", "own_second")]
 )
 def test_a_file_that_could_not_be_created_decides_nothing(check: str, label: str) -> None:
-    gone = {"ftok_dev": None, "ftok_ino": None, "ftok_key": None, "calls": [failed("open", "ENOSPC")]}
+    gone: Facts = {"ftok_dev": None, "ftok_ino": None, "ftok_key": None, "calls": [failed("open", "ENOSPC")]}
     with pytest.raises(Inconclusive, match="could not be created") as caught:
         decide(check, changed(GOOD[check](), label, **gone))
     assert caught.value.reason is Reason.PROBE_ERROR
