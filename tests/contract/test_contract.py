@@ -113,7 +113,7 @@ def ask(node: Node, world: str) -> run.Result:
             namespace="n",
             timeout=60,
             start_timeout=20,
-            step_timeout=5,
+            step_timeout=3,
             size_limit_bytes=5 * MIB,
             default_size_bytes=SHM_BYTES,
             restart_kubelet=command,
