@@ -17,7 +17,8 @@ import textwrap
 import typing as t
 from pathlib import Path
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text
 
 CHECKOUT: t.Final = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ class Entry(t.NamedTuple):
 
 def entries() -> list[dict[str, t.Any]]:
     """Return every check and control as users get it. Nothing else knows where the catalog is."""
-    return [_catalog_text.entry(check) for check in (*_catalog.CHECKS, *_catalog.CONTROLS)]
+    return [_catalog_text.entry(check) for check in (*CHECKS, *CONTROLS)]
 
 
 def catalog() -> list[Entry]:
@@ -62,7 +63,7 @@ def catalog() -> list[Entry]:
             name=str(check["name"]),
             group=str(check["group"]),
             tags=tuple(check["tags"]),
-            layout=str(check["scenario"]),
+            layout=str(check["layout"]),
             question=str(check["question"]),
             skips=tuple(str(reason) for reason in check["skips"]),
         )
