@@ -559,7 +559,9 @@ class Check:
         if unknown := self.tags - TAGS.keys():
             raise ValueError(f"{self.id}: there is no tag {', '.join(sorted(unknown))}")
         if strangers := {step.container.name for step in self.steps if step.container not in self.layout.containers}:
-            raise ValueError(f"{self.id}: the layout {self.layout.name} has no container {', '.join(sorted(strangers))}")
+            raise ValueError(
+                f"{self.id}: the layout {self.layout.name} has no container {', '.join(sorted(strangers))}"
+            )
 
     def is_enabled(self, settings: Settings) -> bool:
         """Whether the option is set that the check needs."""

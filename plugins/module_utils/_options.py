@@ -12,14 +12,12 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
-    _catalog,
-    _cluster,
-    _plan,
-    _profiles,
-    _run,
-    _verdict,
-)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import all as checks
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, parse_bytes, parse_millis
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result, run
 
 #: Described in the doc fragment C(_run).
 RUN_SPEC: t.Final[dict[str, t.Any]] = {
@@ -54,7 +52,7 @@ SIZE_SPEC: t.Final[dict[str, t.Any]] = {
 }
 
 
-def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
+def settings(params: t.Mapping[str, t.Any]) -> Settings:
     """The options of a module call in base units.
 
     :raises ValueError: an option has no meaning; the message names it.
@@ -70,7 +68,7 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
         return found
 
     def size(name: str, text: t.Any, least: int = 1) -> int:
-        return number(name, text, _plan.quantity, least, f"{least} bytes")
+        return number(name, text, parse_bytes, least, f"{least} bytes")
 
     for name in ("timeout", "start_timeout", "cleanup_timeout", "step_timeout"):
         if params[name] < 1:
@@ -78,19 +76,17 @@ def settings(params: t.Mapping[str, t.Any]) -> _plan.Settings:
     resources = params["resources"] or {}
     # an empty name is the cluster's default runtime
     runtime_classes = tuple(params["runtime_classes"] or [params["runtime_class"]])
-    chosen = _plan.Settings(
+    chosen = Settings(
         namespace=params["namespace"],
         image=params["image"],
         node_selector={str(key): str(value) for key, value in params["node_selector"].items()},
         tolerations=tuple(params["tolerations"]),
         runtime_classes=runtime_classes,
-        nodes=params["nodes"],
+        nodes=NodeChoice(params["nodes"]),
         accept=_accept(params["accept"], runtime_classes),
-        cpu_millis=number("resources.cpu", resources.get("cpu") or "250m", _plan.millis, 1, "1m"),
+        cpu_millis=number("resources.cpu", resources.get("cpu") or "250m", parse_millis, 1, "1m"),
         # below this the runtime itself does not fit into the container's cgroup
-        memory_bytes=size(
-            "resources.memory", resources.get("memory") or _plan.Settings.memory_bytes, 16 * _catalog.MIB
-        ),
+        memory_bytes=size("resources.memory", resources.get("memory") or Settings.memory_bytes, 16 * MIB),
         labels={str(key): str(value) for key, value in params["labels"].items()},
         annotations={str(key): str(value) for key, value in params["annotations"].items()},
         timeout=params["timeout"],
@@ -122,8 +118,8 @@ def _minimums(minimums: t.Mapping[str, t.Any]) -> _profiles.Minimums:
 def _accept(accept: t.Mapping[str, t.Any], runtime_classes: t.Collection[str]) -> dict[str, str]:
     for key, why in accept.items():
         check, at, runtime_class = str(key).partition("@")
-        if check not in _catalog.BY_ID:
-            raise ValueError(f"accept: there is no {check}; there are {', '.join(_catalog.BY_ID)}")
+        if check not in checks.BY_ID:
+            raise ValueError(f"accept: there is no {check}; there are {', '.join(checks.BY_ID)}")
         if at and runtime_class not in runtime_classes:
             asked = ", ".join(name or "the default runtime" for name in runtime_classes)
             raise ValueError(f"accept: {key} is about a RuntimeClass that is not asked for; asked is {asked}")
@@ -188,8 +184,8 @@ def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t
     :param spec: the options of this module beside those that all share.
     :param select: given the parameters, the ids of the checks.
     """
-    module = _cluster.AnsibleK8SModule(
-        argument_spec={**_cluster.AUTH_ARG_SPEC, **RUN_SPEC, **spec}, supports_check_mode=True
+    module = client.AnsibleK8SModule(
+        argument_spec={**client.AUTH_ARG_SPEC, **RUN_SPEC, **spec}, supports_check_mode=True
     )
     _mask(module)
     params = module.params
@@ -200,15 +196,15 @@ def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t
         if not ids:
             raise ValueError("no check is selected")
     except ValueError as error:
-        _leave(module, f"cluster {name}: wrong option: {error}", _run.Result(name, ""), failed=True)
-    result = _run.run(module, name, [_catalog.BY_ID[check] for check in ids], chosen, module.check_mode)
-    if result.residue:
-        module.warn(f"cluster {name}: left behind: {', '.join(result.residue)}; the cluster removes it by itself")
-    undecided = any(check["verdict"] == _verdict.ERROR for check in result.checks)
+        _leave(module, f"cluster {name}: wrong option: {error}", Result(name, ""), failed=True)
+    result = run(module, name, [checks.BY_ID[check] for check in ids], chosen, module.check_mode)
+    if result.leftovers:
+        module.warn(f"cluster {name}: left behind: {', '.join(result.leftovers)}; the cluster removes it by itself")
+    undecided = any(check["verdict"] == Verdict.ERROR for check in result.checks)
     _leave(module, result.line(), result, failed=bool(result.problem) or undecided)
 
 
-def _leave(module: t.Any, msg: str, result: _run.Result, failed: bool) -> t.NoReturn:
+def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:
     """End the module. The content of a kubeconfig is not among the arguments that are shown with -vvv."""
     if not isinstance(module.params["kubeconfig"], str) or "\n" in module.params["kubeconfig"]:
         module.params["kubeconfig"] = None
@@ -216,20 +212,20 @@ def _leave(module: t.Any, msg: str, result: _run.Result, failed: bool) -> t.NoRe
     raise AssertionError("neither returns")
 
 
-def exit_fields(result: _run.Result) -> dict[str, t.Any]:
+def exit_fields(result: Result) -> dict[str, t.Any]:
     """What a module returns, the same on success and on failure."""
     return {
-        "changed": bool(result.residue),
+        "changed": bool(result.leftovers),
         "checks": result.checks,
         "controls": result.controls,
-        "status": result.status,
+        "status": result.status.value,
         "run": {
             "id": result.run,
             "cluster": result.cluster,
             "server": result.server,
             "targets": result.targets,
-            "unasked": result.unasked,
+            "skipped_nodes": result.skipped_nodes,
             "duration": result.duration,
         },
-        "residue": result.residue,
+        "leftovers": result.leftovers,
     }

@@ -201,7 +201,8 @@ residue:
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _options, _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options, _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import all as catalog
 
 _SPEC: t.Final[dict[str, t.Any]] = {
     **_options.SIZE_SPEC,
@@ -223,7 +224,7 @@ def select(params: t.Mapping[str, t.Any]) -> list[str]:
     :raises ValueError: there is no such check.
     """
     try:
-        return [check.id for check in _catalog.select(params["checks"])]
+        return [check.id for check in catalog.select(params["checks"])]
     except ValueError as error:
         raise ValueError(f"checks: {error}") from None
 

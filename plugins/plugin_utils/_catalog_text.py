@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS, select
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import TAGS, Check, Settings, Sizes, texts
 
 #: Where the page of a check is.
 _PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/checks/{id}.md"
 
 
-def entry(check: _catalog.Check) -> dict[str, t.Any]:
+def entry(check: Check) -> dict[str, t.Any]:
     """A check as a person or a program reads it, with the sizes that hold when nothing is set."""
-    # no text names the run
-    values = _plan.variables(_plan.Settings(), run="0")
+    values = texts(Settings(), Sizes.of(Settings()))
     return {
         "id": check.id,
         "name": check.name,
-        "group": check.group,
+        "group": check.group.value,
         "tags": sorted(check.tags),
-        "scenario": _catalog.SCENARIOS[check.scenario].layout,
+        "layout": check.layout.text,
         "question": check.question.format_map(values),
         "expected": check.expected.format_map(values),
-        "remedy": check.remedy,
-        "skips": sorted(check.skips),
+        "skips": sorted(reason.value for reason in check.skips),
         "page": _PAGES.format(id=check.id),
     }
 
@@ -39,17 +38,17 @@ def entries(words: t.Sequence[str]) -> list[dict[str, t.Any]]:
 
     :raises ValueError: a word names nothing.
     """
-    return [entry(check) for check in (*_catalog.select(words), *(() if words else _catalog.CONTROLS))]
+    return [entry(check) for check in (*select(words), *(() if words else CONTROLS))]
 
 
 def lines(listed: t.Sequence[dict[str, t.Any]], verbose: bool) -> list[str]:
-    """A line for each check, and the tags; with C(verbose) also its pods, what is expected, the remedy and its page."""
+    """A line for each check, and the tags; with C(verbose) also its pods, what is expected and its page."""
     width = max(len(one["group"]) for one in listed)
-    told = []
+    listing = []
     for one in listed:
-        told.append(f"{one['id']}  {one['group'].ljust(width)}  {one['question']}")
+        listing.append(f"{one['id']}  {one['group'].ljust(width)}  {one['question']}")
         if verbose:
-            told.append(f"  tags      {', '.join(one['tags']) or '-'}")
-            told += [f"  {part:9} {one[part]}" for part in ("scenario", "expected", "remedy", "page")]
-            told.append("")
-    return [*told, *([] if verbose else [""]), f"Tags: {', '.join(sorted(_catalog.TAGS))}"]
+            listing.append(f"  tags      {', '.join(one['tags']) or '-'}")
+            listing += [f"  {part:9} {one[part]}" for part in ("layout", "expected", "page")]
+            listing.append("")
+    return [*listing, *([] if verbose else [""]), f"Tags: {', '.join(sorted(TAGS))}"]

@@ -27,15 +27,19 @@ BEGAN = time.monotonic()
 # Imported after the clock is started: the imports are part of what is measured.
 from ansible.module_utils import basic  # noqa: E402
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _cluster  # noqa: E402
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client, watch  # noqa: E402
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import exec as kube_exec  # noqa: E402
 from ansible_collections.abcdesktopio.podshm.plugins.modules import shm_check  # noqa: E402
 
 IMPORTED = time.monotonic()
 
 TRACED: t.Final = (
-    (_cluster.Cluster, ("__init__", "nodes", "create", "delete", "left", "pod", "events", "log", "exec")),
-    (_cluster.Session, ("see", "take", "close")),
-    (_cluster.PodWatch, ("wait",)),
+    (
+        client.Cluster,
+        ("__init__", "nodes", "create", "delete", "list_run_objects", "get_pod", "events", "log", "exec"),
+    ),
+    (kube_exec.Session, ("wait_for", "read_answer", "close")),
+    (watch.PodWatch, ("wait",)),
 )
 
 

@@ -34,16 +34,18 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 ONE_NAMESPACE: t.Final = (
     "use a RuntimeClass that keeps one IPC namespace per pod; hostIPC is not needed for containers of one pod"
 )
-ONE_VOLUME: t.Final = (
-    "mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and sidecars included"
-)
+ONE_VOLUME: t.Final = "mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and sidecars included"
 SIZED_VOLUME: t.Final = "use a kubelet of 1.22 or newer and a runtime that honours the size of volumes of medium Memory"
-MEDIUM_MEMORY: t.Final = "set medium: Memory on the emptyDir, and find what mounts another file system there: a policy, or the runtime"
+MEDIUM_MEMORY: t.Final = (
+    "set medium: Memory on the emptyDir, and find what mounts another file system there: a policy, or the runtime"
+)
 SECCOMP: t.Final = "allow the system call that failed in the seccomp profile of the runtime or of the pod"
 ENOUGH_ROOM: t.Final = "free or enlarge /dev/shm of the container, and allow writes to it"
 RUNTIME_BUG: t.Final = "report it to the maker of the runtime with the evidence: the kernel does not behave like this"
 SET_FILL: t.Final = "set the option fill to measure with real writes whether the limit holds"
-RAISE_MAX_WRITE: t.Final = "raise the option max_write above the size to measure with real writes whether the limit holds"
+RAISE_MAX_WRITE: t.Final = (
+    "raise the option max_write above the size to measure with real writes whether the limit holds"
+)
 
 # ---------------------------------------------------------------------------------------------- decisions
 
@@ -219,11 +221,11 @@ def require_size(identity: Observation) -> int:
     """
     size = identity.facts.get("size_bytes")
     if size == 0 and identity.facts.get("fs_type") == "0x00000000":
-        raise premise_failed("the kernel reports nothing of the file system, though statfs works: its answers are wrong")
-    if not isinstance(size, int):
-        raise Inconclusive(
-            Reason.PROBE_ERROR, f"the size of /dev/shm could not be measured ({last_failed(identity)})"
+        raise premise_failed(
+            "the kernel reports nothing of the file system, though statfs works: its answers are wrong"
         )
+    if not isinstance(size, int):
+        raise Inconclusive(Reason.PROBE_ERROR, f"the size of /dev/shm could not be measured ({last_failed(identity)})")
     return size
 
 
@@ -428,9 +430,7 @@ def enforced(seen: Seen, step: Step, context: Context, size: int, size_text: str
     return passed(f"{size_text}, ENOSPC after {written} bytes")
 
 
-MQ_LIMITS: t.Final = (
-    "allow the system call that failed in the seccomp profile, and raise kernel.msgmni or fs.mqueue.queues_max if it is used up"
-)
+MQ_LIMITS: t.Final = "allow the system call that failed in the seccomp profile, and raise kernel.msgmni or fs.mqueue.queues_max if it is used up"
 
 
 def crossed_message(seen: Seen, queue: Queue, *who: Step) -> Decision:

@@ -141,7 +141,9 @@ _KUBELET_PUT: t.Final = public_object(KEPT, keep=True)
 _KUBELET_RESTART: t.Final = Step("restart", KEPT, Action.RESTART_KUBELET)
 _KUBELET_AFTER: t.Final = identity(KEPT, "after")
 _KUBELET_GET: t.Final = get_object(KEPT)
-_KUBELET_LOG: t.Final = "read the kubelet's log: it mounts volumes again that it no longer knows, or kills their containers"
+_KUBELET_LOG: t.Final = (
+    "read the kubelet's log: it mounts volumes again that it no longer knows, or kills their containers"
+)
 
 
 @check(

@@ -10,22 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
-    FIRST,
-    GUEST,
-    INIT_SYSV,
-    LIFE,
-    MAIN,
-    ONE,
-    ONE_SIDED,
-    OWN_USERS,
-    PAIR,
-    SECOND,
-    SIDECAR,
-    SIZED,
-    TWO,
-    UNSIZED,
-)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     NO_USER_NAMESPACES,
     ONE_NAMESPACE,
@@ -48,6 +32,27 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
     require_two_users,
     warned,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
+    FIRST,
+    GUEST,
+    INIT_SYSV,
+    IPC_OWNER,
+    LIFE,
+    MAIN,
+    ONE,
+    ONE_SIDED,
+    OWN_USERS,
+    PAIR,
+    ROOT,
+    ROOT_IPC_OWNER,
+    SECOND,
+    SEGMENT_OWNER,
+    SIDECAR,
+    SIZED,
+    TWO,
+    UNSIZED,
+    USER_IPC_OWNER,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import (
     Segment,
     identities,
@@ -63,6 +68,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Step,
     check,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
 _BOTH: t.Final = identities(FIRST, SECOND)
@@ -135,9 +141,7 @@ def sysv_shm_private_path(seen: Seen, context: Context) -> Decision:
     """Without the file the key is the problem, not the memory."""
     require_one_user(seen, *_BOTH)
     if "ftok_key" not in seen[_CREATED].facts:
-        raise Inconclusive(
-            Reason.PROBE_ERROR, f"the private file could not be created ({last_failed(seen[_CREATED])})"
-        )
+        raise Inconclusive(Reason.PROBE_ERROR, f"the private file could not be created ({last_failed(seen[_CREATED])})")
     absent = seen[_ABSENT]
     if "ftok_key" in absent.facts:
         return failed(
@@ -198,7 +202,9 @@ def sysv_sem_wake(seen: Seen, context: Context) -> Decision:
     if not require_fact(post, "posted"):
         return failed(f"the first container cannot post its own semaphore ({last_failed(post)})", SECCOMP)
     if not require_fact(wait, "found"):
-        return failed(f"the second container does not find the semaphore ({last_failed(wait)}; {spaces})", ONE_NAMESPACE)
+        return failed(
+            f"the second container does not find the semaphore ({last_failed(wait)}; {spaces})", ONE_NAMESPACE
+        )
     if not require_fact(wait, "woken"):
         return failed(f"the second container is not woken ({last_failed(wait)}; {spaces})", ONE_NAMESPACE)
     if not require_fact(seen[_REMOVE_SEM], "gone"):
@@ -280,6 +286,79 @@ def sysv_shm_users(seen: Seen, context: Context) -> Decision:
     return _crossed(seen, _PUBLIC, *_TWO_USERS)
 
 
+_PRIVATE: t.Final = segment(FIRST, GUEST)
+
+
+@check(
+    "SHM110",
+    "sysv_shm_private_mode",
+    group=Group.SYSV,
+    tags="sysv_shm users",
+    layout=PAIR,
+    steps=(*_TWO_USERS, *_PRIVATE.steps),
+    question="Is a System V segment of mode 0600 closed to a container with another user?",
+    expected="EACCES: the peer finds the segment, and cannot attach it (X11 MIT-SHM and Db2 meet this)",
+)
+def sysv_shm_private_mode(seen: Seen, context: Context) -> Decision:
+    """The usual mode of segments: what SHM106 shows of mode 0666 is no help there."""
+    require_two_users(seen, *_TWO_USERS)
+    create, read = seen[_PRIVATE.create], seen[_PRIVATE.read]
+    require_created_here(create, "attached", "segment")
+    if not create.facts["attached"]:
+        raise premise_failed(f"the first container cannot create a segment ({last_failed(create)})")
+    if read.facts.get("peer_nonce") == create.nonce:
+        return failed("another user attaches a segment of mode 0600", _FIND_IPC_OWNER)
+    return _refused(read)
+
+
+def _refused(read: Observation) -> Decision:
+    """The PASS of a reader that finds a segment and is denied access to it."""
+    if require_fact(read, "found") and errno(read, "shmat") == "EACCES":
+        return passed(last_failed(read))
+    raise premise_failed(f"the segment is not refused for its mode ({last_failed(read)}): see SHM106")
+
+
+_FIND_IPC_OWNER: t.Final = "find what gives the container CAP_IPC_OWNER or the same user: the runtime, or a policy"
+_BY_OWNER: t.Final = segment(SEGMENT_OWNER, ROOT)
+_BY_ROOT: t.Final = _BY_OWNER.read
+_BY_CAPABILITY: t.Final = Step("read_capability", ROOT_IPC_OWNER, "sysv_shm_read", lambda i: {"key": i.key})
+_BY_USER: t.Final = Step("read_user", USER_IPC_OWNER, "sysv_shm_read", lambda i: {"key": i.key})
+
+
+@check(
+    "SHM111",
+    "sysv_shm_ipc_owner",
+    group=Group.SYSV,
+    tags="sysv_shm users",
+    layout=IPC_OWNER,
+    steps=(_BY_OWNER.create, _BY_ROOT, _BY_USER, _BY_CAPABILITY, _BY_OWNER.finish),
+    question="Does CAP_IPC_OWNER open another user's segment of mode 0600?",
+    expected="only to root with the capability: not to root without it, and not to another user who has it in the manifest",
+    skips=(Reason.POD_SECURITY, Reason.ADMISSION_DENIED),
+)
+def sysv_shm_ipc_owner(seen: Seen, context: Context) -> Decision:
+    """Kubernetes has no ambient capabilities: a capability of a user other than root is not effective."""
+    create = seen[_BY_OWNER.create]
+    require_created_here(create, "attached", "segment")
+    if not create.facts["attached"]:
+        raise premise_failed(f"the owner cannot create a segment ({last_failed(create)})")
+    for step, who in ((_BY_ROOT, "root without CAP_IPC_OWNER"), (_BY_USER, "a user other than root")):
+        if seen[step].facts.get("peer_nonce") == create.nonce:
+            return failed(f"{who} attaches a segment of mode 0600", _FIND_IPC_OWNER)
+        _refused(seen[step])
+    by_capability = seen[_BY_CAPABILITY]
+    if by_capability.facts.get("peer_nonce") == create.nonce:
+        return passed("root with CAP_IPC_OWNER attaches the segment; root without it and another user do not (EACCES)")
+    if require_fact(by_capability, "found") and errno(by_capability, "shmat") == "EACCES":
+        return failed(
+            f"root with CAP_IPC_OWNER cannot attach the segment ({last_failed(by_capability)})",
+            "run the programs as one user: the runtime drops CAP_IPC_OWNER",
+        )
+    raise premise_failed(
+        f"root with CAP_IPC_OWNER does not find the segment ({last_failed(by_capability)}): see SHM101"
+    )
+
+
 # ------------------------------------------------------------------------------ other lives, other users
 
 _CREATE_KEPT: t.Final = kept_segment(INIT_SYSV)
@@ -359,4 +438,6 @@ CHECKS: t.Final = (
     sysv_shm_handoff,
     sysv_shm_sidecar,
     sysv_shm_user_namespace,
+    sysv_shm_private_mode,
+    sysv_shm_ipc_owner,
 )

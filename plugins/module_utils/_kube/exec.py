@@ -45,7 +45,8 @@ def open_websocket(configuration: t.Any, path: str, headers: t.Sequence[tuple[st
     :param configuration: the Configuration of the Kubernetes client: address, TLS and proxy.
     :param headers: credentials and impersonation; names may repeat.
     :param timeout: for the connection and every later exchange that sets none, in seconds.
-    :raises websocket.WebSocketException: for :func:`errors.failed_exec` and :func:`errors.failed_upgrade`, as OSError.
+    :raises websocket.WebSocketBadStatusException: an HTTP answer came instead; see :func:`errors.failed_exec`.
+    :raises websocket.WebSocketException, OSError: no answer came; see :func:`errors.failed_upgrade`.
     """
     socket = websocket.WebSocket(sslopt=_ssl_options(configuration), skip_utf8_validation=True)
     socket.connect(

@@ -123,7 +123,7 @@ class PodWatch:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End the watch with its next event, at the latest when its time is up. No thread may wait after that."""
+        """End the watch with its next event, at the latest when its time is up. No thread must wait after that."""
         self._closed = True
 
     def wait(

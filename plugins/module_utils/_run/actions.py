@@ -76,9 +76,7 @@ def await_restart(container: ContainerRun, step: PlannedStep) -> Observation:
 
 def add_ephemeral(container: ContainerRun, step: PlannedStep) -> Observation:
     """Add the ephemeral container to the running pod."""
-    container.problem = Inconclusive(
-        Reason.CONTAINER_START, f"the ephemeral container {container.name} was not added"
-    )
+    container.problem = Inconclusive(Reason.CONTAINER_START, f"the ephemeral container {container.name} was not added")
     patch = manifests.ephemeral_patch(container.plan, container.pod.meta)
     container.shared.cluster.patch(container.pod.name, "ephemeralcontainers", patch)
     container.pod.require(lambda pod: pod_status.running(pod, container.name), f"{container.name} did not start")

@@ -91,7 +91,9 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
     kept = {volume["name"]: volume for volume in other.get("volumes") or ()}
     for volume in one.get("volumes") or ():
         if volume["name"] in volumes:
-            found += [f"volume {volume['name']}: {text}" for text in _volume_changes(volume, kept.get(volume["name"])) if text]
+            found += [
+                f"volume {volume['name']}: {text}" for text in _volume_changes(volume, kept.get(volume["name"])) if text
+            ]
     return [text for text in found if text]
 
 

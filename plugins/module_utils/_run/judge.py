@@ -32,7 +32,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     printable,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import Answer, LayoutResult
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
 
 #: Reasons that make every check SKIP, whatever it declares.
 _SKIPS_OF_ALL: t.Final = frozenset({Reason.NOT_LINUX})

@@ -47,7 +47,8 @@ def choose(
     selected = [node for node in nodes if _selected(node, settings.node_selector)]
     if not selected:
         wanted = ",".join(f"{key}={value}" for key, value in sorted(settings.node_selector.items()))
-        raise Inconclusive(Reason.NO_NODE, f"none of {len(nodes)} nodes has the labels {wanted}" if wanted else "there is no node"
+        raise Inconclusive(
+            Reason.NO_NODE, f"none of {len(nodes)} nodes has the labels {wanted}" if wanted else "there is no node"
         )
     kinds: dict[tuple[str, ...], list[dict[str, t.Any]]] = {}
     for one in sorted(selected, key=lambda one: str(one["metadata"]["name"])):
@@ -119,14 +120,19 @@ def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Contain
         if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(
             taint, (*_DEFAULT_TOLERATIONS, *settings.tolerations)
         ):
-            raise Inconclusive(Reason.NO_NODE, f"has the taint {taint['key']}:{taint['effect']}, which is not tolerated", subject
+            raise Inconclusive(
+                Reason.NO_NODE, f"has the taint {taint['key']}:{taint['effect']}, which is not tolerated", subject
             )
     architecture = str(info.get("architecture", ""))
     if architecture not in architectures:
-        raise Inconclusive(Reason.PROBE_ARCH, f"has the architecture {architecture}, which the probe is not built for", subject)
+        raise Inconclusive(
+            Reason.PROBE_ARCH, f"has the architecture {architecture}, which the probe is not built for", subject
+        )
     image = settings.image or _image(status.get("images") or ())
     if not image:
-        raise Inconclusive(Reason.NO_IMAGE, "lists no image that the probe can run in; name one with the option image", subject)
+        raise Inconclusive(
+            Reason.NO_IMAGE, "lists no image that the probe can run in; name one with the option image", subject
+        )
     return Node(
         name=name,
         architecture=architecture,

@@ -18,7 +18,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests
 def start_failure(message: str, subject: str) -> Inconclusive | None:
     """What a runtime's message about a program that did not start means, if it is one of the two known causes."""
     if "exec format error" in message:
-        return Inconclusive(Reason.PROBE_ARCH, f"the probe does not run on this architecture: {quote(message)}", subject)
+        return Inconclusive(
+            Reason.PROBE_ARCH, f"the probe does not run on this architecture: {quote(message)}", subject
+        )
     if "permission denied" in message and PROBE in message:
         return Inconclusive(Reason.PROBE_NO_EXEC, f"the probe is not allowed to be executed: {quote(message)}", subject)
     return None
@@ -31,7 +33,8 @@ def failure(pod: dict[str, t.Any], container: str, log: bytes) -> Inconclusive |
         return None
     subject = f"container {container} of pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
     words = log.decode("utf-8", "replace")
-    return start_failure(words, subject) or Inconclusive(Reason.POD_FAILED, f"it ended: {state['reason']} (exit {state['exit_code']}): {quote(words)}", subject
+    return start_failure(words, subject) or Inconclusive(
+        Reason.POD_FAILED, f"it ended: {state['reason']} (exit {state['exit_code']}): {quote(words)}", subject
     )
 
 
@@ -177,7 +180,9 @@ def _raise_for(state: dict[str, t.Any], subject: str) -> None:
         if reason in _PULL:
             raise Inconclusive(Reason.IMAGE_PULL, f"{reason}: {quote(message)}", subject)
         if reason in _START:
-            raise start_failure(message, subject) or Inconclusive(Reason.CONTAINER_START, f"{reason}: {quote(message)}", subject)
+            raise start_failure(message, subject) or Inconclusive(
+                Reason.CONTAINER_START, f"{reason}: {quote(message)}", subject
+            )
 
 
 def _failure(status: dict[str, t.Any], subject: str) -> Inconclusive:

@@ -47,7 +47,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, nodes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutResult, LayoutRun
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import LayoutResult
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Object, Shared
 
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import functools
 import time
 import typing as t
@@ -22,27 +21,10 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import po
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.actions import ACTIONS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
 
 _CONTROLS: t.Final = frozenset(check.id for check in CONTROLS)
-
-Answer: t.TypeAlias = "Observation | Inconclusive"
-
-
-@dataclasses.dataclass
-class LayoutResult:
-    """What a layout answered.
-
-    :param answers: by check id and label of the step.
-    :param pods: by role: as it was requested, and as the API server stored it.
-    :param after: by role: how the pod was after the last step.
-    :param seconds: how long the steps of each check took.
-    """
-
-    answers: dict[str, dict[str, Answer]] = dataclasses.field(default_factory=dict)
-    pods: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = dataclasses.field(default_factory=dict)
-    after: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
-    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class LayoutRun:
@@ -165,9 +147,7 @@ class LayoutRun:
         container.begin(step)
         return container.finish(step)
 
-    def _timed(
-        self, check: PlannedCheck, step: PlannedStep, run: collections.abc.Callable[[], Observation]
-    ) -> None:
+    def _timed(self, check: PlannedCheck, step: PlannedStep, run: collections.abc.Callable[[], Observation]) -> None:
         began = time.monotonic()
         answer: Answer
         try:

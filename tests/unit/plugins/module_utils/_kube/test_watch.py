@@ -58,23 +58,30 @@ class Source:
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     paused: list[float] = []
-    monkeypatch.setattr(watch.time, "sleep", paused.append)
+    monkeypatch.setattr(time, "sleep", paused.append)
     return paused
 
 
 def followed(source: Source, until: float = FOREVER) -> list[tuple[str, str]]:
     """What a watch shows until the script ends: name and version, which is empty of a pod that is gone."""
     seen: list[tuple[str, str]] = []
-    with pytest.raises(Inconclusive, match="the script ends"):
+
+    def follow() -> None:
         for name, found in watch.follow_pods(source, "run=1", until):
             seen.append((name, found["metadata"]["resourceVersion"] if found else ""))
+
+    with pytest.raises(Inconclusive, match="the script ends"):
+        follow()
     return seen
 
 
 def test_a_watch_goes_on_where_it_ended() -> None:
     source = Source(
         [listed("1", "a")],
-        [[event("ADDED", "b", "2"), event("BOOKMARK", "", "7")], [event("MODIFIED", "a", "8"), event("DELETED", "b", "9")]],
+        [
+            [event("ADDED", "b", "2"), event("BOOKMARK", "", "7")],
+            [event("MODIFIED", "a", "8"), event("DELETED", "b", "9")],
+        ],
     )
     assert followed(source) == [("a", "1"), ("b", "2"), ("a", "8"), ("b", "")]
     assert source.versions == ["1", "7", "9"]

@@ -10,11 +10,15 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _cluster, _plan, _pod, _run
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Undecided
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import judge, manifests, run
 
-SETTINGS = _plan.Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
-CHECKS = [_catalog.BY_ID["SHM301"]]
+SETTINGS = Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
+CHECKS = [BY_ID["SHM301"]]
 
 NODE = {
     "metadata": {"name": "node"},
@@ -28,7 +32,7 @@ NODE = {
 
 
 class FakeCluster:
-    """A cluster without a kubelet: pods never start. It fails when and as it is told."""
+    """A cluster without a kubelet: pods never start. It fails when and as a test says."""
 
     server = "https://fake"
 
@@ -50,21 +54,27 @@ class FakeCluster:
     def create(self, manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
         stored = {**manifest, "metadata": {**manifest["metadata"], "uid": f"uid-{len(self.objects)}"}}
         if not dry_run:
-            self.objects[_cluster.title(stored)] = stored
+            self.objects[describe(stored)] = stored
         self._raise("create")
         return stored
 
     def delete(self, stored: dict[str, t.Any]) -> None:
         self._raise("delete")
-        self.objects.pop(_cluster.title(stored), None)
+        self.objects.pop(describe(stored), None)
 
-    def left(self, run: str) -> list[dict[str, t.Any]]:
-        self._raise("left")
-        return [one for one in self.objects.values() if one["metadata"]["labels"][_pod.RUN_LABEL] == run]
+    def list_run_objects(self, selector: str) -> list[dict[str, t.Any]]:
+        self._raise("list_run_objects")
+        return [
+            one
+            for one in self.objects.values()
+            if f"{manifests.RUN_LABEL}={one['metadata']['labels'][manifests.RUN_LABEL]}" == selector
+        ]
 
-    def watch_pods(self, run: str, until: float) -> collections.abc.Iterator[tuple[str, dict[str, t.Any]]]:
+    def list_pods(self, selector: str) -> dict[str, t.Any]:
+        raise Inconclusive(Reason.POD_GONE, "the fake shows no pods")
+
+    def pod_events(self, selector: str, version: str, seconds: int) -> collections.abc.Iterator[dict[str, t.Any]]:
         yield from ()
-        raise Undecided("PodGone", "the fake shows no pods")
 
     def events(self, pod: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         return []
@@ -73,40 +83,38 @@ class FakeCluster:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     cluster = FakeCluster()
-    monkeypatch.setattr(_cluster, "Cluster", lambda module, namespace, timeout: cluster)
+    monkeypatch.setattr(run, "Cluster", lambda module, namespace, timeout: cluster)
     return cluster
 
 
-def ran(check_mode: bool = False) -> _run.Result:
-    return _run.run(None, "c", CHECKS, SETTINGS, check_mode)
+def ran(check_mode: bool = False) -> run.Result:
+    return run.run(None, "c", CHECKS, SETTINGS, check_mode)
 
 
 def test_nothing_is_left_when_nothing_works(fake: FakeCluster) -> None:
     result = ran()
     assert [check["reason"] for check in result.checks] == ["PodGone"]
-    assert result.residue == []
+    assert result.leftovers == []
     assert fake.objects == {}
 
 
-def test_on_windows_nothing_is_meant_to_be_asked_and_nothing_passes(
-    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_windows_nothing_runs_and_nothing_passes(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}  # type: ignore[dict-item]
     monkeypatch.setattr(fake, "nodes", lambda: [{**NODE, "status": {**NODE["status"], "nodeInfo": info}}])
     result = ran()
     assert [(check["verdict"], check["reason"]) for check in result.checks] == [("SKIP", "NotLinux")]
-    assert result.status == "ERROR"
+    assert result.status is Verdict.ERROR
 
 
-def test_who_asks_the_api_server_alone_needs_no_probe_that_works() -> None:
-    probed, dry = _catalog.BY_ID["SHM301"], _catalog.BY_ID["SHM607"]
-    assert [_run._leans(probed, control.id) for control in _catalog.CONTROLS] == [True, True, True]
-    assert [_run._leans(dry, control.id) for control in _catalog.CONTROLS] == [False, False, True]
+def test_a_dry_run_does_not_depend_on_the_probe() -> None:
+    probed, dry = BY_ID["SHM301"], BY_ID["SHM607"]
+    assert [judge.depends_on(probed, control) for control in CONTROLS] == [True, True, True]
+    assert [judge.depends_on(dry, control) for control in CONTROLS] == [False, False, True]
 
 
 def test_check_mode_writes_nothing(fake: FakeCluster) -> None:
     result = ran(check_mode=True)
-    assert result.status == "SKIP"
+    assert result.status is Verdict.SKIP
     assert fake.objects == {}
 
 
@@ -114,8 +122,8 @@ def test_check_mode_writes_nothing(fake: FakeCluster) -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (Undecided("Forbidden", "no", "nodes"), "Forbidden"),
-        (_cluster.Interrupt("SIGTERM"), "Interrupted"),
+        (Inconclusive(Reason.FORBIDDEN, "no", "nodes"), "Forbidden"),
+        (Interrupt("SIGTERM"), "Interrupted"),
         (RuntimeError("with a secret"), "Internal"),
     ],
 )
@@ -125,22 +133,22 @@ def test_every_error_is_one_line_with_a_remedy(
     fake.trouble[method] = [error]
     result = ran()
     assert result.line().startswith(f"cluster c: {reason}: ")
-    assert result.line().endswith(REMEDIES[reason])
+    assert result.line().endswith(REMEDIES[Reason(reason)])
     assert "secret" not in result.line()
     assert result.checks[0]["verdict"] == "ERROR"
     # also what was created while the answer was lost
     assert fake.objects == {}
-    assert result.residue == []
+    assert result.leftovers == []
 
 
 def test_a_clean_up_is_tried_again_while_the_api_server_restarts(fake: FakeCluster) -> None:
-    down = Undecided("ApiUnreachable", "refused", "API server x")
-    fake.trouble = {"create": [RuntimeError()], "delete": [down], "left": [down]}
-    assert ran().residue == []
+    down = Inconclusive(Reason.API_UNREACHABLE, "refused", "API server x")
+    fake.trouble = {"create": [RuntimeError()], "delete": [down], "list_run_objects": [down]}
+    assert ran().leftovers == []
     assert fake.objects == {}
 
 
-def test_what_the_cluster_changed_is_told_with_the_verdict(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verdict_names_what_the_cluster_changed(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     create = fake.create
 
     def mutating(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
@@ -155,19 +163,19 @@ def test_what_the_cluster_changed_is_told_with_the_verdict(fake: FakeCluster, mo
     assert check["observed"].endswith("; the cluster changed the pod: hostIPC false -> true")
 
 
-def test_what_may_not_be_deleted_is_told_with_its_cause_and_not_tried_again(fake: FakeCluster) -> None:
+def test_a_forbidden_deletion_is_reported_with_its_cause_and_not_tried_again(fake: FakeCluster) -> None:
     title = "configmap n/podshm-1-probe"
-    fake.trouble = {"delete": [Undecided("Forbidden", "no delete", title)] * 9}
-    residue = ran().residue
-    assert len(residue) == len(fake.objects) == 3
+    fake.trouble = {"delete": [Inconclusive(Reason.FORBIDDEN, "no delete", title)] * 9}
+    leftovers = ran().leftovers
+    assert len(leftovers) == len(fake.objects) == 3
     left = [{"kind": "ConfigMap", "metadata": {"namespace": "n", "name": "podshm-1-probe"}}]
-    assert _run._residue(left, [Undecided("Forbidden", "no delete", title)]) == [f"{title}: no delete"]
+    assert run._leftovers(left, [Inconclusive(Reason.FORBIDDEN, "no delete", title)]) == [f"{title}: no delete"]
 
 
-def test_that_nobody_could_look_is_told(fake: FakeCluster) -> None:
-    fake.trouble = {"left": [Undecided("Forbidden", "no list", "pods")]}
-    assert ran().residue == ["could not look: pods: no list"]
+def test_leftovers_that_cannot_be_listed_are_reported_as_unknown(fake: FakeCluster) -> None:
+    fake.trouble = {"list_run_objects": [Inconclusive(Reason.FORBIDDEN, "no list", "pods")]}
+    assert ran().leftovers == ["unknown: pods: no list"]
 
 
-def test_an_unknown_residue_is_no_residue_when_looking_works() -> None:
-    assert _run._residue([], [Undecided("ApiError", "a delete failed, but it had worked")]) == []
+def test_nothing_is_left_if_the_list_is_empty() -> None:
+    assert run._leftovers([], [Inconclusive(Reason.API_ERROR, "a delete failed, but it had worked")]) == []

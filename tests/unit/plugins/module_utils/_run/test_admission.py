@@ -10,23 +10,23 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _catalog, _plan, _pod, _stored
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CHECKS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Sizes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import plan
 
 MIB = 1024 * 1024
-COMMON = _pod.Common("ff", "", "default", "n", "amd64", "pause", "Never", "", (), {}, {}, 120)
+META = manifests.RunMeta("ff", "", "default", "n", "amd64", "pause", "Never", "", (), {}, {}, 120)
 
 Pod = dict[str, t.Any]
 
 
 def pods(*ids: str) -> dict[str, Pod]:
-    """The pods that checks ask for, by their part."""
-    checks = [_catalog.BY_ID[check] for check in ids]
-    plans = _plan.plan(checks, _plan.Settings(), "ff", (f"{n:032x}" for n in itertools.count()))
-    return {
-        pod.part: _pod.pod(COMMON, pod.part, "", pod.containers, pod.volumes, pod.options)
-        for plan in plans
-        for pod in plan.pods
-    }
+    """The pods that checks ask for, by their role."""
+    checks = [BY_ID[check] for check in ids]
+    plans = plan(checks, Settings(), Sizes.of(Settings()), "ff", (f"{n:032x}" for n in itertools.count()))
+    return {pod.role: manifests.pod(META, pod, "") for layout in plans for pod in layout.pods}
 
 
 def pair() -> Pod:
@@ -75,18 +75,18 @@ def limited(amount: str | None, **more: t.Any) -> dict[str, t.Any]:
     ],
 )
 def test_memory_limit(pod: Pod, limit: int | None) -> None:
-    assert _stored.memory_limit(pod) == limit
+    assert admission.memory_limit(pod) == limit
 
 
 def test_a_container_has_a_limit_of_its_own() -> None:
     pod = pods("SHM304")["undeclared"]
-    assert _stored.container_limit(pod, "bare") is None
-    assert _stored.container_limit(pair(), "limited") == 545 * MIB
+    assert admission.container_limits(pod)["bare"] is None
+    assert admission.container_limits(pair())["sized"] == 545 * MIB
 
 
 def test_what_is_asked_for_has_the_limits_that_the_plan_means() -> None:
-    assert _stored.memory_limit(pods("SHM304")["undeclared"]) is None
-    assert _stored.memory_limit(pods("SHM107", "SHM108")["life"]) == 64 * MIB
+    assert admission.memory_limit(pods("SHM304")["undeclared"]) is None
+    assert admission.memory_limit(pods("SHM107", "SHM108")["life"]) == 64 * MIB
 
 
 # ------------------------------------------------------------------------ changes
@@ -114,46 +114,46 @@ def as_stored(pod: Pod) -> Pod:
         ]
         for amounts in one["resources"].values():
             if "memory" in amounts:
-                amounts["memory"] = _pod.memory_text(int(amounts["memory"]))
+                amounts["memory"] = memory_text(int(amounts["memory"]))
     return stored
 
 
-@pytest.mark.parametrize("check", [check.id for check in _catalog.CHECKS if check.steps])
+@pytest.mark.parametrize("check", [check.id for check in CHECKS if check.steps])
 def test_what_the_api_server_fills_in_is_no_change(check: str) -> None:
     for pod in pods(check).values():
         names = [one["name"] for one in (*pod["spec"]["initContainers"], *pod["spec"]["containers"])]
-        assert _stored.changes(pod, as_stored(pod), names) == []
+        assert admission.changes(pod, as_stored(pod), names) == []
 
 
 def _strip(part: str) -> t.Callable[[Pod], None]:
-    return lambda pod: volume(pod, "limited")["emptyDir"].pop(part)
+    return lambda pod: volume(pod, "sized")["emptyDir"].pop(part)
 
 
 def _limit(memory: str) -> t.Callable[[Pod], None]:
-    return lambda pod: container(pod, "limited")["resources"]["limits"].update(memory=memory)
+    return lambda pod: container(pod, "sized")["resources"]["limits"].update(memory=memory)
 
 
 def _unmount(pod: Pod) -> None:
-    limited = container(pod, "limited")
+    limited = container(pod, "sized")
     limited["volumeMounts"] = [mount for mount in limited["volumeMounts"] if mount["mountPath"] != "/dev/shm"]
 
 
 def _hide(pod: Pod) -> None:
-    container(pod, "first")["volumeMounts"].append({"name": "limited", "mountPath": "/dev/shm"})
+    container(pod, "first")["volumeMounts"].append({"name": "sized", "mountPath": "/dev/shm"})
 
 
 def _on_disk(pod: Pod) -> None:
-    found = volume(pod, "limited")
+    found = volume(pod, "sized")
     del found["emptyDir"]
     found["hostPath"] = {"path": "/tmp"}
 
 
 def _lost(pod: Pod) -> None:
-    pod["spec"]["volumes"].remove(volume(pod, "limited"))
+    pod["spec"]["volumes"].remove(volume(pod, "sized"))
 
 
 def _replaced(pod: Pod) -> None:
-    container(pod, "limited")["name"] = "other"
+    container(pod, "sized")["name"] = "other"
 
 
 def _sysctl(pod: Pod) -> None:
@@ -161,30 +161,30 @@ def _sysctl(pod: Pod) -> None:
 
 
 def _user(pod: Pod) -> None:
-    container(pod, "limited")["securityContext"]["runAsUser"] = 1000
+    container(pod, "sized")["securityContext"]["runAsUser"] = 1000
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_strip("medium"), ["volume limited: medium Memory -> none"]),
-        (_strip("sizeLimit"), ["volume limited: sizeLimit 512Mi -> none"]),
+        (_strip("medium"), ["volume sized: medium Memory -> none"]),
+        (_strip("sizeLimit"), ["volume sized: sizeLimit 512Mi -> none"]),
         (
-            lambda pod: volume(pod, "limited")["emptyDir"].update(sizeLimit="8Mi"),
-            ["volume limited: sizeLimit 512Mi -> 8Mi"],
+            lambda pod: volume(pod, "sized")["emptyDir"].update(sizeLimit="8Mi"),
+            ["volume sized: sizeLimit 512Mi -> 8Mi"],
         ),
         (
-            lambda pod: volume(pod, "limited")["emptyDir"].update(sizeLimit="0"),
-            ["volume limited: sizeLimit 512Mi -> 0"],
+            lambda pod: volume(pod, "sized")["emptyDir"].update(sizeLimit="0"),
+            ["volume sized: sizeLimit 512Mi -> 0"],
         ),
-        (_on_disk, ["volume limited: kind emptyDir -> hostPath"]),
-        (_lost, ["volume limited: it is not there"]),
-        (_limit("64Mi"), ["container limited: memory limit 545Mi -> 64Mi"]),
-        (_limit("0"), ["container limited: memory limit 545Mi -> none"]),
-        (_unmount, ["container limited: mount on /dev/shm limited -> none"]),
+        (_on_disk, ["volume sized: kind emptyDir -> hostPath"]),
+        (_lost, ["volume sized: it is not there"]),
+        (_limit("64Mi"), ["container sized: memory limit 545Mi -> 64Mi"]),
+        (_limit("0"), ["container sized: memory limit 545Mi -> none"]),
+        (_unmount, ["container sized: mount on /dev/shm limited -> none"]),
         (_hide, ["container first: mount on /dev/shm none -> limited"]),
-        (_replaced, ["container limited is not there"]),
-        (_user, ["container limited: runAsUser 65532 -> 1000"]),
+        (_replaced, ["container sized is not there"]),
+        (_user, ["container sized: runAsUser 65532 -> 1000"]),
         (_sysctl, ["sysctl kernel.shm_rmid_forced none -> 1"]),
         (lambda pod: pod["spec"].update(hostIPC=True), ["hostIPC false -> true"]),
         (lambda pod: pod["spec"].update(shareProcessNamespace=True), ["shareProcessNamespace false -> true"]),
@@ -195,17 +195,17 @@ def _user(pod: Pod) -> None:
             ["pod memory limit none -> 2Gi"],
         ),
         # of a container that no step of the check runs in
-        (lambda pod: volume(pod, "lonely")["emptyDir"].clear(), []),
-        (lambda pod: container(pod, "lonely")["resources"].clear(), []),
+        (lambda pod: volume(pod, "one-sided")["emptyDir"].clear(), []),
+        (lambda pod: container(pod, "one-sided")["resources"].clear(), []),
     ],
 )
 def test_what_was_changed_is_told(change: t.Callable[[Pod], None], told: list[str]) -> None:
     asked, stored = pair(), as_stored(pair())
     change(stored)
-    assert _stored.changes(asked, stored, ("first", "limited")) == told
+    assert admission.changes(asked, stored, ("first", "sized")) == told
 
 
 def test_a_pod_that_the_check_is_not_about_does_not_matter() -> None:
     stored = as_stored(pair())
     stored["spec"]["hostIPC"] = True
-    assert _stored.changes(pair(), stored, ("stranger",)) == []
+    assert admission.changes(pair(), stored, ("stranger",)) == []

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 
 STEP, NONCE = "sysv_shm_read", "0123456789abcdef" * 2
 BEGIN: dict[str, t.Any] = {"podshm": 1, "step": STEP, "nonce": NONCE, "probe": "0.1.0"}
@@ -33,10 +33,10 @@ def block(*records: t.Any, begin: dict[str, t.Any] | None = None, **end: t.Any) 
     return body + json.dumps(sentinel, separators=(",", ":")).encode() + b"\n"
 
 
-def refusal(data: bytes, limit: int = _protocol.BLOCK_LIMIT) -> str:
+def refusal(data: bytes, limit: int = protocol.BLOCK_LIMIT) -> str:
     """Why data is no block of ours."""
-    with pytest.raises(Undecided) as caught:
-        _protocol.parse(data, STEP, NONCE, limit)
+    with pytest.raises(Inconclusive) as caught:
+        protocol.parse(data, STEP, NONCE, limit)
     assert caught.value.reason == "BadOutput"
     assert caught.value.detail.isprintable()
     return caught.value.detail
@@ -45,7 +45,7 @@ def refusal(data: bytes, limit: int = _protocol.BLOCK_LIMIT) -> str:
 def test_a_whole_block() -> None:
     size = {"fact": "size_bytes", "value": 2**64 - 1}
     text = {"fact": "text", "value": "\u0000\u00e9"}
-    seen = _protocol.parse(block(CALL, FOUND, {"ready": True}, size, text), STEP, NONCE)
+    seen = protocol.parse(block(CALL, FOUND, {"ready": True}, size, text), STEP, NONCE)
     assert (seen.step, seen.nonce, seen.error) == (STEP, NONCE, None)
     assert seen.calls == (CALL,)
     assert seen.facts == {"found": False, "size_bytes": 2**64 - 1, "text": "\u0000\u00e9"}
@@ -53,8 +53,8 @@ def test_a_whole_block() -> None:
 
 def test_a_block_with_an_error() -> None:
     error = {"error": "unknown argument", "argument": "foo"}
-    assert _protocol.parse(block(error), STEP, NONCE).error == "foo unknown argument"
-    assert _protocol.parse(block({"error": "unknown step"}), STEP, NONCE).error == "unknown step"
+    assert protocol.parse(block(error), STEP, NONCE).error == "foo unknown argument"
+    assert protocol.parse(block({"error": "unknown step"}), STEP, NONCE).error == "unknown step"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_detail_never_carries_what_came() -> None:
 
 def test_the_limit_is_the_callers() -> None:
     data = block(FOUND)
-    assert _protocol.parse(data, STEP, NONCE, len(data)).facts == {"found": False}
+    assert protocol.parse(data, STEP, NONCE, len(data)).facts == {"found": False}
     assert "more than" in refusal(data, len(data) - 1)
 
 
@@ -146,22 +146,22 @@ def test_no_single_damage_goes_unseen() -> None:
 def test_complete_finds_the_end_of_its_own_block_only() -> None:
     data = block(CALL, FOUND)
     for cut in range(len(data)):
-        assert _protocol.complete(data[:cut], NONCE) is None
-    assert _protocol.complete(data + data, NONCE) == len(data)
-    assert _protocol.complete(data, "f" * 32) is None
+        assert protocol.complete(data[:cut], NONCE) is None
+    assert protocol.complete(data + data, NONCE) == len(data)
+    assert protocol.complete(data, "f" * 32) is None
     stale = data.replace(NONCE.encode(), b"f" * 32)
-    assert _protocol.complete(stale + data, NONCE) == len(stale + data)
+    assert protocol.complete(stale + data, NONCE) == len(stale + data)
 
 
 def test_complete_is_not_fooled_by_a_sentinel_inside_a_line() -> None:
     inside = b'x{"end":"sysv_shm_read","nonce":"' + NONCE.encode() + b'"}\n'
-    assert _protocol.complete(inside, NONCE) is None
-    assert _protocol.complete(inside + block(FOUND), NONCE) == len(inside + block(FOUND))
+    assert protocol.complete(inside, NONCE) is None
+    assert protocol.complete(inside + block(FOUND), NONCE) == len(inside + block(FOUND))
 
 
 def test_a_request() -> None:
     args = {"path": "/dev/shm", "text": "a b%=\n\u00e9", "make": True, "size": 512}
-    assert _protocol.argv("ftok", NONCE, args) == [
+    assert protocol.argv("ftok", NONCE, args) == [
         "ftok",
         f"nonce={NONCE}",
         "path=/dev/shm",
@@ -169,8 +169,8 @@ def test_a_request() -> None:
         "make=1",
         "size=512",
     ]
-    line = _protocol.command("ftok", NONCE, args)
-    assert line == " ".join(_protocol.argv("ftok", NONCE, args)) + "\n"
+    line = protocol.command("ftok", NONCE, args)
+    assert line == " ".join(protocol.argv("ftok", NONCE, args)) + "\n"
     assert line.isascii()
     assert unquote(line.split()[3]) == "text=a b%=\n\u00e9"
 
@@ -178,4 +178,4 @@ def test_a_request() -> None:
 @pytest.mark.parametrize("nonce", ["", "A" * 32, "a" * 31, "a" * 33, "a" * 32 + "\n"])
 def test_a_request_needs_a_nonce(nonce: str) -> None:
     with pytest.raises(ValueError, match="32 lower case hex digits"):
-        _protocol.command("selftest", nonce, {})
+        protocol.command("selftest", nonce, {})

@@ -10,9 +10,17 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    ContainerKind,
+    Mount,
+    PodOptions,
+    Volume,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import ContainerPlan, PodPlan
 
-COMMON = _pod.Common(
+META = manifests.RunMeta(
     run="0a1b2c3d4e",
     target="",
     namespace="checks",
@@ -30,22 +38,27 @@ COMMON = _pod.Common(
 
 @pytest.fixture
 def pod() -> dict[str, t.Any]:
-    containers = [
-        _pod.ContainerSpec("first", ("hold",), 1000, (("/dev/shm", "dshm"),)),
-        _pod.ContainerSpec("second", ("posix_read", "nonce=1"), 2000, ()),
-    ]
-    return _pod.pod(COMMON, "pair", "uid-1", containers, [_pod.VolumeSpec("dshm", "Memory", "4096")])
+    volume = Volume("dshm", "Memory", lambda sizes: 4096)
+    containers = (
+        ContainerPlan(Container("first", (Mount("/dev/shm", volume),)), ("hold",), 1000),
+        ContainerPlan(Container("second"), ("posix_read", "nonce=1"), 2000),
+    )
+    return manifests.pod(META, PodPlan("pair", PodOptions(), containers, ((volume, 4096),)), "uid-1")
 
 
-def manifests() -> list[dict[str, t.Any]]:
+def plan(name: str, memory_bytes: int = 1, **fields: t.Any) -> ContainerPlan:
+    return ContainerPlan(Container(name, **fields), ("hold",), memory_bytes)
+
+
+def all_manifests() -> list[dict[str, t.Any]]:
     return [
-        _pod.anchor(COMMON),
-        _pod.probe_config(COMMON, "uid-1", b"\x7fELF"),
-        _pod.pod(COMMON, "pair", "uid-1", [_pod.ContainerSpec("a", ("hold",), 1, ())], []),
+        manifests.anchor(META),
+        manifests.probe_config(META, "uid-1", b"\x7fELF"),
+        manifests.pod(META, PodPlan("pair", PodOptions(), (plan("a"),)), "uid-1"),
     ]
 
 
-@pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: manifest["kind"])
+@pytest.mark.parametrize("manifest", all_manifests(), ids=lambda manifest: manifest["kind"])
 def test_every_object_says_whose_it_is(manifest: dict[str, t.Any]) -> None:
     metadata = manifest["metadata"]
     assert metadata["namespace"] == "checks"
@@ -56,7 +69,7 @@ def test_every_object_says_whose_it_is(manifest: dict[str, t.Any]) -> None:
     assert metadata["annotations"]["note"] == "y"
 
 
-@pytest.mark.parametrize("manifest", manifests()[1:], ids=lambda manifest: manifest["kind"])
+@pytest.mark.parametrize("manifest", all_manifests()[1:], ids=lambda manifest: manifest["kind"])
 def test_the_anchor_owns_the_rest(manifest: dict[str, t.Any]) -> None:
     (owner,) = manifest["metadata"]["ownerReferences"]
     assert owner == {
@@ -69,7 +82,7 @@ def test_the_anchor_owns_the_rest(manifest: dict[str, t.Any]) -> None:
 
 
 def test_the_anchor_runs_nothing_and_ends() -> None:
-    spec = _pod.anchor(COMMON)["spec"]
+    spec = manifests.anchor(META)["spec"]
     assert (spec["parallelism"], spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (0, 120, 0)
 
 
@@ -118,37 +131,39 @@ def test_no_sidecar_is_invited(pod: dict[str, t.Any]) -> None:
 
 
 def test_the_probe_travels_as_it_is() -> None:
-    manifest = _pod.probe_config(COMMON, "u", bytes(range(256)))
+    manifest = manifests.probe_config(META, "u", bytes(range(256)))
     assert base64.b64decode(manifest["binaryData"]["probe"]) == bytes(range(256))
 
 
-def made(*specs: _pod.ContainerSpec, **options: t.Any) -> dict[str, t.Any]:
-    spec: dict[str, t.Any] = _pod.pod(COMMON, "x", "u", specs, [], _pod.PodOptions(**options))["spec"]
+def created(
+    *containers: ContainerPlan, sysctls: tuple[tuple[str, str], ...] = (), **options: t.Any
+) -> dict[str, t.Any]:
+    pod = PodPlan("x", PodOptions(**options), containers, sysctls=sysctls)
+    spec: dict[str, t.Any] = manifests.pod(META, pod, "u")["spec"]
     return spec
 
 
 def test_kinds_of_containers() -> None:
-    spec = made(
-        _pod.ContainerSpec("a", ("x",), 1, (), kind="init"),
-        _pod.ContainerSpec("b", ("hold",), 1, (), kind="sidecar"),
-        _pod.ContainerSpec("c", ("hold",), 1, (), user=65533),
-        _pod.ContainerSpec("d", ("hold",), 1, (), kind="ephemeral"),
+    spec = created(
+        plan("a", kind=ContainerKind.INIT),
+        plan("b", kind=ContainerKind.SIDECAR),
+        plan("c", user=65533),
+        plan("d", kind=ContainerKind.EPHEMERAL),
     )
     assert [(c["name"], c.get("restartPolicy")) for c in spec["initContainers"]] == [("a", None), ("b", "Always")]
     assert [c["name"] for c in spec["containers"]] == ["c"]
     assert spec["containers"][0]["securityContext"]["runAsUser"] == 65533
 
 
-def test_an_ephemeral_container_asks_for_nothing() -> None:
-    (container,) = _pod.ephemeral(_pod.ContainerSpec("d", ("hold",), 1, (), kind="ephemeral"), COMMON)["spec"][
-        "ephemeralContainers"
-    ]
+def test_an_ephemeral_container_requests_nothing() -> None:
+    patch = manifests.ephemeral_patch(plan("d", kind=ContainerKind.EPHEMERAL), META)
+    (container,) = patch["spec"]["ephemeralContainers"]
     assert "resources" not in container
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_a_container_without_a_memory_limit_still_requests() -> None:
-    (container,) = made(_pod.ContainerSpec("a", ("hold",), 5, (), limited=False))["containers"]
+    (container,) = created(plan("a", 5, has_memory_limit=False))["containers"]
     assert container["resources"] == {"requests": {"cpu": "20m", "memory": "5"}, "limits": {"cpu": "100m"}}
 
 
@@ -162,25 +177,37 @@ def test_a_container_without_a_memory_limit_still_requests() -> None:
     ],
 )
 def test_options_of_a_pod(options: dict[str, t.Any], path: str, value: t.Any) -> None:
-    spec = _pod.ContainerSpec("a", ("hold",), 1, ())
-    assert made(spec, **options)[path] == value
-    assert made(spec).get(path) != value
+    spec = plan("a")
+    assert created(spec, **options)[path] == value
+    assert created(spec).get(path) != value
 
 
 def test_sysctls() -> None:
-    spec = made(_pod.ContainerSpec("a", ("hold",), 1, ()), sysctls=(("kernel.shm_rmid_forced", "1"),))
+    spec = created(plan("a"), sysctls=(("kernel.shm_rmid_forced", "1"),))
     assert spec["securityContext"]["sysctls"] == [{"name": "kernel.shm_rmid_forced", "value": "1"}]
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(64 << 20, "64Mi"), (1 << 30, "1Gi"), (1536, "1536"), (2048, "2Ki"), (1, "1")]
-)
-def test_memory_as_the_api_server_writes_it(size: int, text: str) -> None:
-    assert _pod.memory_text(size) == text
-
-
 def test_names_differ_by_target() -> None:
-    other = dataclasses.replace(COMMON, target="1")
-    assert _pod.name(COMMON, "pair") == "podshm-0a1b2c3d4e-pair"
-    assert _pod.name(other, "pair") == "podshm-0a1b2c3d4e-1-pair"
-    assert _pod.name(other) == _pod.name(COMMON) == "podshm-0a1b2c3d4e"
+    other = dataclasses.replace(META, target="1")
+    assert manifests.object_name(META, "pair") == "podshm-0a1b2c3d4e-pair"
+    assert manifests.object_name(other, "pair") == "podshm-0a1b2c3d4e-1-pair"
+    assert manifests.object_name(other) == manifests.object_name(META) == "podshm-0a1b2c3d4e"
+
+
+def test_root_has_the_capabilities_that_it_needs_and_no_others() -> None:
+    (container,) = created(plan("a", root=True, capabilities=("IPC_OWNER",)))["containers"]
+    security = container["securityContext"]
+    assert (security["runAsUser"], security["runAsNonRoot"]) == (0, False)
+    assert security["capabilities"] == {"drop": ["ALL"], "add": ["IPC_OWNER"]}
+
+
+def test_a_group_for_the_volumes_and_a_folder_of_one() -> None:
+    volume = Volume("dshm", "Memory")
+    (container,) = created(plan("a", mounts=(Mount("/dev/shm", volume, "sub"),)))["containers"]
+    assert container["volumeMounts"][1] == {
+        "name": "dshm",
+        "mountPath": "/dev/shm",
+        "readOnly": False,
+        "subPath": "sub",
+    }
+    assert created(plan("a"), fs_group=65534)["securityContext"]["fsGroup"] == 65534

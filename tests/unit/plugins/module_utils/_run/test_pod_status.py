@@ -8,8 +8,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _status
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Undecided
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import pod_status
 
 
 def pod(*states: dict[str, t.Any], phase: str = "Pending", **status: t.Any) -> dict[str, t.Any]:
@@ -45,12 +45,12 @@ CREATING = {"waiting": {"reason": "ContainerCreating"}}
     ],
 )
 def test_started(states: t.Any, wanted: bool) -> None:
-    # the sidecar that somebody injected does not count
-    assert _status.started(pod(*states)) is wanted
+    # the sidecar that was injected does not count
+    assert pod_status.started(pod(*states)) is wanted
 
 
 def with_foreign(kind: str, state: dict[str, t.Any]) -> dict[str, t.Any]:
-    """A pod in which all of ours run, and a container that somebody injected."""
+    """A pod in which all of ours run, and a container that was injected."""
     one = pod(RUNNING, RUNNING)
     if kind == "initContainers":
         one["spec"]["initContainers"] = [{"name": "foreign"}]
@@ -62,9 +62,9 @@ def with_foreign(kind: str, state: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def test_an_injected_container_that_cannot_be_pulled_keeps_ours_from_nothing() -> None:
     broken = {"waiting": {"reason": "ErrImagePull", "message": "no route"}}
-    assert _status.started(with_foreign("containers", broken))
-    with pytest.raises(Undecided, match="container foreign of pod") as caught:
-        _status.started(with_foreign("initContainers", broken))
+    assert pod_status.started(with_foreign("containers", broken))
+    with pytest.raises(Inconclusive, match="container foreign of pod") as caught:
+        pod_status.started(with_foreign("initContainers", broken))
     assert caught.value.reason == "ImagePull"
 
 
@@ -84,8 +84,8 @@ def test_an_injected_container_that_cannot_be_pulled_keeps_ours_from_nothing() -
     ],
 )
 def test_what_never_starts(state: dict[str, t.Any], reason: str) -> None:
-    with pytest.raises(Undecided) as caught:
-        _status.started(pod(RUNNING, state))
+    with pytest.raises(Inconclusive) as caught:
+        pod_status.started(pod(RUNNING, state))
     assert caught.value.reason == reason
     assert caught.value.subject == "container c1 of pod default/podshm-1-pair"
 
@@ -95,16 +95,16 @@ def test_what_never_starts(state: dict[str, t.Any], reason: str) -> None:
     [("Evicted", "Evicted"), ("DeadlineExceeded", "Timeout"), ("OutOfmemory", "Unschedulable"), ("", "PodFailed")],
 )
 def test_a_pod_that_failed(reason: str, wanted: str) -> None:
-    with pytest.raises(Undecided) as caught:
-        _status.started(pod(phase="Failed", reason=reason))
+    with pytest.raises(Inconclusive) as caught:
+        pod_status.started(pod(phase="Failed", reason=reason))
     assert caught.value.reason == wanted
 
 
 def test_a_pod_that_somebody_deletes() -> None:
     deleted = pod(RUNNING, RUNNING)
     deleted["metadata"]["deletionTimestamp"] = "now"
-    with pytest.raises(Undecided, match="somebody deletes it"):
-        _status.started(deleted)
+    with pytest.raises(Inconclusive, match="somebody deletes it"):
+        pod_status.started(deleted)
 
 
 def event(reason: str, message: str) -> dict[str, str]:
@@ -134,13 +134,15 @@ def event(reason: str, message: str) -> dict[str, str]:
     ],
 )
 def test_why_a_pod_has_not_started(conditions: t.Any, events: t.Any, reason: str, words: str) -> None:
-    problem = _status.not_started(pod(conditions=conditions), events, 30)
+    problem = pod_status.not_started(pod(conditions=conditions), events, 30)
     assert problem.reason == reason
     assert words in problem.detail
 
 
 def test_aftermath_tells_who_was_killed() -> None:
-    after = _status.aftermath(pod(RUNNING, {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, phase="Running"))
+    after = pod_status.aftermath(
+        pod(RUNNING, {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, phase="Running")
+    )
     assert after["terminated"] == {"c1": {"reason": "OOMKilled", "exit_code": 137}}
 
 
@@ -161,7 +163,7 @@ def test_completed(states: t.Any, phase: str, injected: bool, wanted: bool) -> N
     made = pod(*states, phase=phase)
     if not injected:
         made["spec"]["containers"].pop()
-    assert _status.completed(made) is wanted
+    assert pod_status.completed(made) is wanted
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_completed(states: t.Any, phase: str, injected: bool, wanted: bool) -> N
 )
 def test_why_a_container_ended(exit_code: int, log: bytes, reason: str | None) -> None:
     ended = pod(RUNNING, {"terminated": {"reason": "Error", "exitCode": exit_code}})
-    problem = _status.failure(ended, "c1", log)
+    problem = pod_status.failure(ended, "c1", log)
     assert (problem and problem.reason) == reason
 
 
@@ -201,13 +203,13 @@ IN_PROGRESS = {"type": "PodResizeInProgress", "status": "True"}
     ],
 )
 def test_what_became_of_a_volume_resize(pod: dict[str, t.Any], wanted: str | None) -> None:
-    assert _status.volume_resize(pod, 2) == wanted
+    assert pod_status.volume_resize(pod, 2) == wanted
 
 
 def test_a_volume_that_the_node_cannot_resize() -> None:
     told = {"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "cgroups v1"}
-    with pytest.raises(Undecided, match="cgroups v1") as caught:
-        _status.volume_resize(resizing(2, told), 2)
+    with pytest.raises(Inconclusive, match="cgroups v1") as caught:
+        pod_status.volume_resize(resizing(2, told), 2)
     assert caught.value.reason == "Infeasible"
 
 
@@ -216,10 +218,12 @@ def test_why_a_run_of_a_container_ended() -> None:
         return {"status": {"containerStatuses": [{"name": "c", **entry}]}}
 
     ended = {"terminated": {"containerID": "one", "reason": "OOMKilled"}}
-    assert _status.finished(pod(containerID="one", state={"running": {}}), "c", "one") is None
-    assert _status.finished(pod(containerID="one", state=ended), "c", "one") == "OOMKilled"
-    assert _status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "one") == "OOMKilled"
-    assert _status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "two") is None
+    assert pod_status.finished(pod(containerID="one", state={"running": {}}), "c", "one") is None
+    assert pod_status.finished(pod(containerID="one", state=ended), "c", "one") == "OOMKilled"
+    assert (
+        pod_status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "one") == "OOMKilled"
+    )
+    assert pod_status.finished(pod(containerID="two", state={"running": {}}, lastState=ended), "c", "two") is None
 
 
 def restarted(*counts: int, address: str = "10.0.0.1") -> dict[str, t.Any]:
@@ -239,5 +243,5 @@ def restarted(*counts: int, address: str = "10.0.0.1") -> dict[str, t.Any]:
         (restarted(1, 0, address="10.0.0.2"), True),
     ],
 )
-def test_a_pod_that_is_made_anew_is_no_restart_of_a_container(after: dict[str, t.Any], anew: bool) -> None:
-    assert _status.made_anew(restarted(0, 0), after, "c0") is anew
+def test_a_pod_that_is_sandbox_replaced_is_no_restart_of_a_container(after: dict[str, t.Any], anew: bool) -> None:
+    assert pod_status.sandbox_replaced(restarted(0, 0), after, "c0") is anew

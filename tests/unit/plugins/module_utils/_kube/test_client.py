@@ -1,0 +1,426 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import collections.abc
+import json
+import logging
+import re
+import time
+import types
+import typing as t
+
+import pytest
+import urllib3
+import websocket
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+from kubernetes.dynamic.exceptions import api_exception
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client, watch
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+
+SECRET = "correct-horse-battery-staple"
+
+
+def refused(status: int, message: str) -> Exception:
+    """What the client raises for an answer of the API server."""
+    error = ApiException(status=status, reason="")
+    error.body = json.dumps({"kind": "Status", "message": message}).encode()
+    error.headers = {}
+    return t.cast("Exception", api_exception(error))
+
+
+class Response:
+    """An answer of the API server: its body, or what is raised instead of it."""
+
+    def __init__(self, body: object, trouble: Exception | None = None) -> None:
+        self._body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._trouble = trouble
+        self.closed = False
+
+    @property
+    def data(self) -> bytes:
+        if self._trouble:
+            raise self._trouble
+        return self._body
+
+    def stream(self, amount: object, decode_content: bool) -> collections.abc.Iterator[bytes]:
+        # as they come: a line may span chunks
+        for start in range(0, len(self._body), 7):
+            yield self._body[start : start + 7]
+        if self._trouble:
+            raise self._trouble
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeClient:
+    """The dynamic client of the Kubernetes client; answers one request after the other from a script."""
+
+    def __init__(self) -> None:
+        self.script: list[Response | Exception] = []
+        self.requests: list[tuple[str, str, dict[str, t.Any]]] = []
+        self.configuration = types.SimpleNamespace(
+            host="https://h:6443",
+            auth_settings=lambda: {
+                "BearerToken": {"in": "header", "key": "authorization", "value": f"Bearer {SECRET}"},
+                "Empty": {"in": "header", "key": "authorization", "value": None},
+                "Query": {"in": "query", "key": "k", "value": "v"},
+            },
+        )
+        pools = types.SimpleNamespace(connection_pool_kw={}, clear=lambda: None)
+        self.pools = pools.connection_pool_kw
+        self.client = types.SimpleNamespace(
+            rest_client=types.SimpleNamespace(pool_manager=pools), default_headers={"Impersonate-User": "u"}
+        )
+
+    def request(self, method: str, path: str, **options: t.Any) -> Response:
+        self.requests.append((method, path, options))
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def connect(connector: t.Callable[[], t.Any], params: dict[str, t.Any], timeout: float = 60) -> client.Cluster:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "get_api_client", lambda module: types.SimpleNamespace(client=connector()))
+        return client.Cluster(types.SimpleNamespace(params=params), "n", timeout)
+
+
+@pytest.fixture
+def fake() -> FakeClient:
+    return FakeClient()
+
+
+@pytest.fixture
+def cluster(fake: FakeClient) -> client.Cluster:
+    return connect(lambda: fake, {"host": "https://h:6443"})
+
+
+# ------------------------------------------------------------------------- connecting
+
+
+def test_a_silent_address_is_not_tried_again_and_again(fake: FakeClient, cluster: client.Cluster) -> None:
+    assert cluster.server == "https://h:6443"
+    retries = fake.pools["retries"]
+    assert (retries.total, retries.connect, retries.read, retries.redirect) == (3, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "words"),
+    [
+        (refused(401, "Unauthorized"), Reason.UNAUTHORIZED, "API server https://h: the credentials"),
+        (refused(503, "it starts"), Reason.API_ERROR, "API server https://h: the API server answers 503: it starts"),
+        (urllib3.exceptions.ProtocolError("refused"), Reason.API_UNREACHABLE, "API server https://h: refused"),
+        (CoreException("Could not create API client: bad"), Reason.BAD_KUBECONFIG, "kubeconfig from variables: bad"),
+        (ConfigException("no context"), Reason.BAD_KUBECONFIG, "kubeconfig from variables: no context"),
+        (ValueError(SECRET), Reason.API_ERROR, "API server https://h: the answer is not"),
+        (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "line break"),
+    ],
+)
+def test_why_there_is_no_connection(error: Exception, reason: Reason, words: str) -> None:
+    def fail() -> t.NoReturn:
+        raise error
+
+    with pytest.raises(Inconclusive, match=re.escape(words)) as caught:
+        connect(fail, {"host": "https://h", "kubeconfig": {"users": SECRET}})
+    assert caught.value.reason == reason
+    assert SECRET not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("params", "subject"),
+    [({"host": "https://h"}, "API server https://h"), ({"kubeconfig": "/k"}, "kubeconfig /k")],
+)
+def test_a_connection_that_hangs(monkeypatch: pytest.MonkeyPatch, params: dict[str, t.Any], subject: str) -> None:
+    monkeypatch.delenv("K8S_AUTH_HOST", raising=False)
+    with pytest.raises(Inconclusive) as caught:
+        connect(lambda: time.sleep(60), params, timeout=0.1)
+    assert (caught.value.reason, str(caught.value)) == (Reason.API_UNREACHABLE, f"{subject}: no answer within 0.1 s")
+
+
+def test_what_the_client_only_logs_is_kept_from_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    log = client.ClientLog()
+    with log.listening():
+        logging.error("exec: process returned 1")
+    assert log.last == "exec: process returned 1"
+    assert capfd.readouterr().err == ""
+
+
+def test_why_a_credential_plugin_failed_is_part_of_the_cause(fake: FakeClient) -> None:
+    def connector() -> FakeClient:
+        logging.error("exec: process returned 1")
+        return fake
+
+    fake.script = [
+        refused(403, 'nodes is forbidden: User "system:anonymous" cannot list'),
+        refused(403, "User cannot "),
+    ]
+    cluster = connect(connector, {})
+    with pytest.raises(Inconclusive) as caught:
+        cluster.nodes()
+    assert caught.value.reason == Reason.UNAUTHORIZED
+    assert str(caught.value) == (
+        "API server https://h:6443: the request carried no credentials; the client logged: exec: process returned 1"
+    )
+    with pytest.raises(Inconclusive) as caught:
+        cluster.nodes()
+    assert "logged" not in str(caught.value)
+
+
+# --------------------------------------------------------------------------- requests
+
+
+@pytest.mark.parametrize(("left", "timeout"), [(60, (5, 20)), (10, (5, pytest.approx(10, abs=1))), (-5, (1, 1))])
+def test_no_request_waits_longer_than_the_run(
+    fake: FakeClient, cluster: client.Cluster, left: float, timeout: tuple[float, float]
+) -> None:
+    cluster.until = time.monotonic() + left
+    fake.script = [Response({"items": None})]
+    assert cluster.nodes() == []
+    assert fake.requests[0][2]["_request_timeout"] == timeout
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "words"),
+    [
+        (refused(500, "etcd"), Reason.API_ERROR, "nodes: the API server answers 500: etcd"),
+        (urllib3.exceptions.ProtocolError("reset"), Reason.API_UNREACHABLE, "API server https://h:6443: reset"),
+        (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "API server https://h:6443: a cred"),
+        (Response(b"<html>"), Reason.API_ERROR, "API server https://h:6443: the answer is not"),
+        (Response(b"[" * 100000), Reason.API_ERROR, "(RecursionError)"),
+        (
+            Response(b"", urllib3.exceptions.ProtocolError("cut")),
+            Reason.API_UNREACHABLE,
+            "API server https://h:6443: cut",
+        ),
+    ],
+)
+def test_every_failure_of_a_request_has_a_reason(
+    fake: FakeClient, cluster: client.Cluster, answer: Response | Exception, reason: Reason, words: str
+) -> None:
+    fake.script = [answer]
+    with pytest.raises(Inconclusive, match=re.escape(words)) as caught:
+        cluster.nodes()
+    assert caught.value.reason == reason
+    assert SECRET not in str(caught.value)
+
+
+def stored(kind: str, name: str) -> dict[str, t.Any]:
+    return {"kind": kind, "metadata": {"namespace": "n", "name": name, "uid": f"uid-{name}"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("Pod", "/api/v1/namespaces/n/pods"),
+        ("ConfigMap", "/api/v1/namespaces/n/configmaps"),
+        ("Job", "/apis/batch/v1/namespaces/n/jobs"),
+    ],
+)
+def test_objects_are_created_and_deleted(fake: FakeClient, cluster: client.Cluster, kind: str, path: str) -> None:
+    one = stored(kind, "x")
+    fake.script = [Response(one), Response(one), Response({})]
+    assert cluster.create(one) == one
+    assert cluster.create(one, dry_run=True) == one
+    cluster.delete(one)
+    create, dry_run, delete = fake.requests
+    assert create[:2] == dry_run[:2] == ("post", path)
+    assert (create[2]["body"], create[2]["query_params"]) == (one, [])
+    assert dry_run[2]["query_params"] == [("dryRun", "All")]
+    assert delete[:2] == ("delete", f"{path}/x")
+    # never another object of the same name
+    assert delete[2]["body"]["preconditions"] == {"uid": "uid-x"}
+
+
+@pytest.mark.parametrize("message", ['pods "x" not found', 'namespaces "n" not found'])
+def test_an_object_that_is_gone_counts_as_deleted(fake: FakeClient, cluster: client.Cluster, message: str) -> None:
+    fake.script = [refused(404, message)]
+    cluster.delete(stored("Pod", "x"))
+
+
+def test_an_object_that_cannot_be_deleted_is_named(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [refused(403, "User cannot delete")]
+    with pytest.raises(Inconclusive, match="pod n/x: ") as caught:
+        cluster.delete(stored("Pod", "x"))
+    assert caught.value.reason == Reason.FORBIDDEN
+
+
+def test_a_subresource_is_patched(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response(stored("Pod", "x"))]
+    assert cluster.patch("x", "resize", {"spec": {}}) == stored("Pod", "x")
+    ((method, path, options),) = fake.requests
+    assert (method, path) == ("patch", "/api/v1/namespaces/n/pods/x/resize")
+    assert options["content_type"] == "application/strategic-merge-patch+json"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("the server could not find the requested resource", Reason.FEATURE_GATE_OFF),
+        ('pods "x" not found', Reason.POD_GONE),
+    ],
+)
+def test_a_subresource_that_the_api_server_lacks(
+    fake: FakeClient, cluster: client.Cluster, message: str, reason: Reason
+) -> None:
+    fake.script = [refused(404, message), refused(404, message)]
+    with pytest.raises(Inconclusive) as caught:
+        cluster.patch("x", "resize", {})
+    assert (caught.value.reason, caught.value.subject) == (reason, "pod n/x")
+    # no other request says anything about a feature gate
+    with pytest.raises(Inconclusive) as caught:
+        cluster.get_pod("x")
+    assert caught.value.reason == Reason.POD_GONE
+
+
+def test_the_objects_of_a_run_are_found_by_their_labels(fake: FakeClient, cluster: client.Cluster) -> None:
+    item = {"metadata": {"namespace": "n", "name": "x"}}
+    fake.script = [Response({"items": [item]}), Response({"items": None}), Response({"items": [item]})]
+    assert cluster.list_run_objects("run=1") == [{**item, "kind": "Pod"}, {**item, "kind": "Job"}]
+    assert [path.rsplit("/", 1)[1] for _method, path, _options in fake.requests] == ["pods", "configmaps", "jobs"]
+    assert all(options["query_params"] == [("labelSelector", "run=1")] for _method, _path, options in fake.requests)
+
+
+def test_events_are_those_of_the_very_pod_and_optional(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response({"items": [{"reason": "Failed"}]}), refused(403, "User cannot list")]
+    assert cluster.events(stored("Pod", "x")) == [{"reason": "Failed"}]
+    assert fake.requests[0][2]["query_params"] == [("fieldSelector", "involvedObject.uid=uid-x")]
+    assert cluster.events(stored("Pod", "x")) == []
+
+
+def test_a_log_is_read_as_it_is_and_bounded(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response(b"\xff\n")]
+    assert cluster.log("x", "a") == b"\xff\n"
+    assert fake.requests[0][1] == "/api/v1/namespaces/n/pods/x/log"
+    assert fake.requests[0][2]["query_params"] == [("container", "a"), ("limitBytes", "65537")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (refused(403, "User cannot get pods/log"), Reason.LOGS_UNAVAILABLE),
+        (refused(500, "dial tcp: no route"), Reason.LOGS_UNAVAILABLE),
+        (refused(400, "container a is waiting to start"), Reason.LOGS_UNAVAILABLE),
+        (refused(404, 'pods "x" not found'), Reason.POD_GONE),
+        (Response(b"", urllib3.exceptions.ProtocolError("cut")), Reason.API_UNREACHABLE),
+    ],
+)
+def test_a_log_that_cannot_be_read(
+    fake: FakeClient, cluster: client.Cluster, answer: Response | Exception, reason: Reason
+) -> None:
+    fake.script = [answer]
+    with pytest.raises(Inconclusive) as caught:
+        cluster.log("x", "a")
+    assert caught.value.reason == reason
+
+
+# -------------------------------------------------------------------------- the watch
+
+
+def test_a_cluster_is_what_a_watch_reads_from(cluster: client.Cluster) -> None:
+    source: watch.PodSource = cluster
+    assert source
+
+
+def test_events_of_a_watch_are_read_line_by_line(fake: FakeClient, cluster: client.Cluster) -> None:
+    events = [{"type": "ADDED", "object": {"a": "b" * 20}}, {"type": "BOOKMARK"}]
+    # what follows the last line break is no event yet
+    response = Response(b"\n\n".join(json.dumps(each).encode() for each in events) + b'\n{"ty')
+    fake.script = [response]
+    assert list(cluster.pod_events("run=1", "7", 30)) == events
+    options = fake.requests[0][2]
+    assert dict(options["query_params"]) == {
+        "watch": "true",
+        "labelSelector": "run=1",
+        "resourceVersion": "7",
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": "30",
+    }
+    assert options["_request_timeout"] == (5, 35)
+    assert response.closed
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (Response(b'{"type":"A"}\n', urllib3.exceptions.ProtocolError("cut")), Reason.API_UNREACHABLE),
+        (Response(b'{"type":"A"}\n<html>\n'), Reason.API_ERROR),
+        (Response(b'{"type":"A"}\n' + b"[" * 100000 + b"\n"), Reason.API_ERROR),
+    ],
+)
+def test_a_watch_that_breaks_is_closed(
+    fake: FakeClient, cluster: client.Cluster, response: Response, reason: Reason
+) -> None:
+    fake.script = [response]
+    events = cluster.pod_events("run=1", "7", 30)
+    assert next(events) == {"type": "A"}
+    with pytest.raises(Inconclusive) as caught:
+        next(events)
+    assert caught.value.reason == reason
+    assert response.closed
+
+
+def test_a_list_of_pods_keeps_its_version(fake: FakeClient, cluster: client.Cluster) -> None:
+    answer = {"metadata": {"resourceVersion": "7"}, "items": []}
+    fake.script = [Response(answer)]
+    assert cluster.list_pods("run=1") == answer
+    assert fake.requests[0][2]["query_params"] == [("labelSelector", "run=1")]
+
+
+# ------------------------------------------------------------------------------- exec
+
+
+def never(words: str, subject: str) -> None:
+    return None
+
+
+def test_a_command_runs_with_the_credentials_of_the_client(
+    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster
+) -> None:
+    opened: list[t.Any] = []
+    monkeypatch.setattr(client, "open_websocket", lambda *arguments: opened.append(arguments))
+    cluster.exec("x", "a", ("/probe", "session", "d=1 2"), 7, explain=never)
+    ((configuration, path, headers, timeout),) = opened
+    assert configuration.host == "https://h:6443"
+    assert path == (
+        "/api/v1/namespaces/n/pods/x/exec?container=a&stdin=true&stdout=true&stderr=true"
+        "&command=%2Fprobe&command=session&command=d%3D1+2"
+    )
+    assert headers == [("Impersonate-User", "u"), ("authorization", f"Bearer {SECRET}")]
+    assert timeout == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "subject"),
+    [
+        ((403, "User cannot create pods/exec"), Reason.EXEC_FORBIDDEN, "container a of pod n/x"),
+        ((401, "Unauthorized"), Reason.UNAUTHORIZED, "API server https://h:6443"),
+        ((404, 'pods "x" not found'), Reason.POD_GONE, "container a of pod n/x"),
+        ((502, "bad gateway"), Reason.EXEC_TRANSPORT, "container a of pod n/x"),
+        (ConnectionRefusedError(111, "refused"), Reason.EXEC_TRANSPORT, "container a of pod n/x"),
+        (websocket.WebSocketProxyException("proxy"), Reason.EXEC_TRANSPORT, "container a of pod n/x"),
+    ],
+)
+def test_a_command_that_cannot_be_run(
+    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster, error: t.Any, reason: Reason, subject: str
+) -> None:
+    def fail(*arguments: object) -> t.NoReturn:
+        if isinstance(error, Exception):
+            raise error
+        status, message = error
+        body = json.dumps({"message": message}).encode()
+        raise websocket.WebSocketBadStatusException("Handshake status %d", status, "", {}, body)
+
+    monkeypatch.setattr(client, "open_websocket", fail)
+    with pytest.raises(Inconclusive) as caught:
+        cluster.exec("x", "a", ("/probe",), 7, explain=never)
+    assert (caught.value.reason, caught.value.subject) == (reason, subject)
+    assert SECRET not in str(caught.value)

@@ -1,0 +1,156 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Check, Settings, Sizes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep, plan
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
+
+
+def meta(runtime_class: str = "") -> manifests.RunMeta:
+    return manifests.RunMeta("ff", "0", "default", "n", "amd64", "pause", "Never", runtime_class, (), {}, {}, 120)
+
+
+def shared(cluster: t.Any = None) -> Shared:
+    return Shared(cluster, Settings(), t.cast("t.Any", None), 0.0, dry_run=False)
+
+
+def layouts(together: Shared, *checks: Check) -> dict[str, t.Any]:
+    """The layouts of some checks on one target, without a cluster."""
+    nonces = (f"{number:032x}" for number in itertools.count())
+    plans = plan(checks, Settings(), Sizes.of(Settings()), "ff", nonces)
+    return {one.layout.name: LayoutRun(together, meta(), one) for one in plans}
+
+
+def containers(layout: t.Any) -> dict[str, ContainerRun]:
+    return {container.name: run for container, run in layout._containers.items()}
+
+
+def test_an_answer_is_read_before_what_it_waits_in_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else semtimedop meets a semaphore that is gone (EINVAL), and an honest cluster fails SHM103."""
+    (layout,) = layouts(shared(), BY_ID["SHM103"]).values()
+    done: list[str] = []
+    for name in ("begin", "finish"):
+        monkeypatch.setattr(ContainerRun, name, lambda self, step, name=name: done.append(f"{name} {step.step.label}"))
+    layout._run_check(layout._plan.checks[0])
+    begun = done.index("begin create")
+    assert done[begun:] == [
+        "begin create",
+        "finish create",
+        "begin wait",
+        "begin post",
+        "finish post",
+        "finish wait",
+        "begin remove",
+        "finish remove",
+    ]
+
+
+@pytest.mark.parametrize(("restarts", "last"), [(0, "drop"), (2, "again")])
+def test_a_container_that_lives_removes_what_it_kept(monkeypatch: pytest.MonkeyPatch, restarts: int, last: str) -> None:
+    """It can be the node's /dev/shm that it lies in."""
+    (layout,) = layouts(shared(), BY_ID["SHM312"]).values()
+    containers(layout)["tight"].restarts = restarts
+    done: list[str] = []
+    monkeypatch.setattr(LayoutRun, "_run_step", lambda self, step: done.append(step.step.label))
+    layout._run_check(layout._plan.checks[0])
+    assert done[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("reason", "again"), [(Reason.EXEC_TRANSPORT, ["second"]), (Reason.TIMEOUT, []), (Reason.POD_FAILED, [])]
+)
+def test_a_session_lost_in_one_check_does_not_fail_the_next(
+    monkeypatch: pytest.MonkeyPatch, reason: Reason, again: list[str]
+) -> None:
+    (layout,) = layouts(shared(), BY_ID["SHM104"], BY_ID["SHM106"]).values()
+    connected: list[str] = []
+    monkeypatch.setattr(ContainerRun, "connect", lambda self: connected.append(self.name))
+    monkeypatch.setattr(LayoutRun, "_run_step", lambda self, step: None)
+    for name in ("second", "guest"):
+        containers(layout)[name].problem = Inconclusive(reason, "it broke")
+    layout._run_check(layout._plan.checks[0])
+    assert connected == again
+
+
+def test_a_container_that_was_killed_is_not_connected_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    (layout,) = layouts(shared(), BY_ID["SHM312"]).values()
+    connected: list[str] = []
+    monkeypatch.setattr(ContainerRun, "connect", lambda self: connected.append(self.name))
+    tight = containers(layout)["tight"]
+    tight.problem, tight.restarts = Inconclusive(Reason.EXEC_TRANSPORT, "it was killed"), 1
+    tight.reconnect()
+    assert connected == []
+    tight.restarts = 0
+    tight.reconnect()
+    assert connected == ["tight"]
+
+
+@pytest.mark.parametrize(
+    ("requested", "given", "words"),
+    [
+        ("own-ipc", "own-ipc", ""),
+        ("", "own-ipc", ""),
+        ("own-ipc", "", "runtimeClassName own-ipc -> none"),
+        ("own-ipc", "runc", "runtimeClassName own-ipc -> runc"),
+    ],
+)
+def test_a_runtime_is_not_judged_by_the_answers_of_another(requested: str, given: str, words: str) -> None:
+    pod = PodRun(shared(), meta(requested), t.cast("t.Any", type("Plan", (), {"role": "x"})))
+    pod.stored = {"spec": {"runtimeClassName": given} if given else {}}
+    if not words:
+        pod.require_runtime_class()
+        return
+    with pytest.raises(Inconclusive, match=words) as caught:
+        pod.require_runtime_class()
+    assert caught.value.reason is Reason.PREMISE_FAILED
+
+
+def test_once_a_control_has_no_answer_no_step_runs_on_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be decided is not waited for, in no container of any pod."""
+    ran: list[str] = []
+
+    def answer(self: t.Any, step: PlannedStep) -> Observation:
+        ran.append(next(one.check.id for one in self._plan.checks if step in one.steps))
+        raise Inconclusive(Reason.TIMEOUT, "no answer of the probe within 13 s")
+
+    monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
+    monkeypatch.setattr(LayoutRun, "_run_step", answer)
+    on_target = layouts(shared(), *CONTROLS, BY_ID["SHM106"], BY_ID["SHM108"])
+    with pytest.raises(Inconclusive, match="no answer"):
+        on_target["pair"]._run_sessions()
+    assert ran == ["SHM901"]
+    with pytest.raises(Inconclusive, match="no answer"):
+        on_target["life"]._run_sessions()
+    # what was under way when the control failed
+    assert set(ran) == {"SHM901", "SHM108"}
+
+
+def test_a_check_without_an_answer_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def answer(self: t.Any, step: PlannedStep) -> Observation:
+        check = next(one.check.id for one in self._plan.checks if step in one.steps)
+        ran.append(check)
+        if check == "SHM106":
+            raise Inconclusive(Reason.TIMEOUT, "no answer of the probe within 13 s")
+        return Observation(step.name, step.nonce, {}, (), None)
+
+    monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
+    monkeypatch.setattr(LayoutRun, "_run_step", answer)
+    cluster = type("Fake", (), {"get_pod": lambda self, name: {}})()
+    for layout in layouts(shared(cluster), *CONTROLS, BY_ID["SHM106"], BY_ID["SHM108"]).values():
+        layout._run_sessions()
+    assert set(ran) == {"SHM901", "SHM902", "SHM106", "SHM108"}
