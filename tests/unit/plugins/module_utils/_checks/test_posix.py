@@ -125,6 +125,7 @@ GOOD: dict[str, World] = {
     "SHM211": own_users(posix_object()),
     "SHM212": steps("first", names={"glibc_made": True, "musl_found": False, "musl_made": True, "glibc_found": False}),
     "SHM215": own_users(message()),
+    "SHM216": lambda: {**who(resized={}, application={}), **segment(), **posix_object(), "add": seen("@ephemeral")},
 }
 
 
@@ -295,6 +296,8 @@ def test_the_stored_pod_names_the_users_of_containers_that_do_not() -> None:
         ("SHM212", "names", {"musl_found": True}, "FAIL", "musl's finds glibc's"),
         ("SHM212", "names", {"glibc_found": True}, "FAIL", "glibc's finds musl's"),
         ("SHM215", "receive", {"found": False}, "FAIL", "does not find the queue"),
+        ("SHM216", "get", NO_OBJECT, "FAIL", "does not find the object"),
+        ("SHM216", "read", NOT_FOUND, "FAIL", "does not find the segment"),
         ("SHM215", "who_one", {"ns_user": FIRST_USER_NAMESPACE}, "WARN", "hostUsers false has no effect"),
     ],
 )
@@ -373,7 +376,7 @@ def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, wor
     assert caught.value.reason is Reason.PREMISE_FAILED
 
 
-@pytest.mark.parametrize("check", ["SHM203", "SHM204", "SHM206", "SHM208", "SHM211", "SHM215"])
+@pytest.mark.parametrize("check", ["SHM203", "SHM204", "SHM206", "SHM208", "SHM211", "SHM215", "SHM216"])
 def test_permissions_of_two_users_decide_nothing_where_one_was_requested(check: str) -> None:
     answers = GOOD[check]()
     one, other = [label for label in answers if label.startswith("who_")]
