@@ -37,6 +37,8 @@ FIRST_USER_NAMESPACE: t.Final = 4026531837
 
 #: The observations of a check by the labels of its steps.
 Answers = dict[str, Observation]
+#: Facts of a step, and C(calls) for :func:`changed`.
+Facts = dict[str, t.Any]
 World = collections.abc.Callable[[], Answers]
 
 # ------------------------------------------------------------------------------------------- observations
@@ -64,14 +66,14 @@ def changed_who(answers: Answers, container: str, **facts: t.Any) -> Answers:
     return changed(answers, f"who_{container}", **facts)
 
 
-NOT_FOUND: t.Final[dict[str, t.Any]] = {
+NOT_FOUND: t.Final[Facts] = {
     "calls": [failed("shmget", "ENOENT")],
     "found": False,
     "peer_nonce": None,
     "text": None,
 }
-NO_OBJECT: t.Final[dict[str, t.Any]] = {"found": False, "calls": [failed("shm_open", "ENOENT")], "peer_nonce": None}
-FOUND_OBJECT: t.Final[dict[str, t.Any]] = {"found": True, "peer_nonce": "o1", "text": SENTENCE}
+NO_OBJECT: t.Final[Facts] = {"found": False, "calls": [failed("shm_open", "ENOENT")], "peer_nonce": None}
+FOUND_OBJECT: t.Final[Facts] = {"found": True, "peer_nonce": "o1", "text": SENTENCE}
 
 
 def who(**containers: dict[str, t.Any]) -> Answers:
@@ -195,7 +197,7 @@ def _spec(pod: Pod, containers: t.Sequence[Container], limits: t.Mapping[str, in
         "containers": [
             {
                 "name": one.name,
-                "securityContext": {"runAsUser": one.user or 65532},
+                "securityContext": {"runAsUser": 0 if one.root else one.user or 65532},
                 "resources": {"limits": {} if limits[one.name] is None else {"memory": str(limits[one.name])}},
                 "volumeMounts": [{"name": mount.volume.name, "mountPath": mount.path} for mount in one.mounts],
             }
