@@ -22,12 +22,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import (
     _ask,
     _catalog,
     _cluster,
-    _payload,
     _plan,
     _pod,
     _stored,
     _verdict,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload as _payload
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
     REMEDIES,
     UNREACHABLE,
