@@ -73,18 +73,18 @@ static void emit_limit(const char *name, uint64_t value)
 	emit_facts(format, value);
 }
 
-static void emit_soft_and_hard(int resource, const char *soft, const char *hard)
+static void emit_soft_and_hard(int resource, const char *name, const char *soft, const char *hard)
 {
 	struct rlimit r;
-	if (emit_call(syscall(SYS_prlimit64, 0, resource, 0l, &r), "prlimit resource=%d", resource)) return;
+	if (emit_call(syscall(SYS_prlimit64, 0, resource, 0l, &r), "prlimit resource=%s", name)) return;
 	emit_limit(soft, r.rlim_cur);
 	emit_limit(hard, r.rlim_max);
 }
 
 void step_rlimits(void)
 {
-	emit_soft_and_hard(RLIMIT_MEMLOCK, "rlimit_memlock_soft", "rlimit_memlock_hard");
-	emit_soft_and_hard(RLIMIT_NOFILE, "rlimit_nofile_soft", "rlimit_nofile_hard");
+	emit_soft_and_hard(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", "rlimit_memlock_soft", "rlimit_memlock_hard");
+	emit_soft_and_hard(RLIMIT_NOFILE, "RLIMIT_NOFILE", "rlimit_nofile_soft", "rlimit_nofile_hard");
 }
 
 void step_protected(void)

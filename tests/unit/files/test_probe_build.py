@@ -93,6 +93,18 @@ def test_every_step_has_a_page_in_the_protocol() -> None:
     assert steps == set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
 
 
+def test_every_fact_has_a_place_in_the_protocol() -> None:
+    sources = "".join(path.read_text(encoding="ascii") for path in sorted(SOURCES.glob("*.c")))
+    formats = re.findall(
+        r'\b(?:emit_facts|emit_namespace|emit_rlimit|emit_beyond)\(((?:\s*"[^"]*")+|[^;]*?"[^"]*")', sources
+    )
+    facts = {fact for text in formats for fact in re.findall(r"(\w+)[=?](?=%|unlimited)", text)}
+    facts |= set(re.findall(r'"(rlimit_\w+)"', sources)) | {"kernel_shmmax", "fs_mqueue_queues_max"}
+    text = (SOURCES.parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert len(facts) > 100
+    assert facts - set(re.findall(r"`(\w+)`", text)) == set()
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the compiler: pip install ziglang")
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="runs the probe for amd64")
 def test_broken_output_decides_nothing(tmp_path: pathlib.Path) -> None:
