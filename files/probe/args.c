@@ -7,7 +7,7 @@
 enum { ARGS = 16 };
 static struct {
 	const char *name, *value;
-	bool asked_for;
+	bool used;
 } args[ARGS];
 static int count;
 static const char *broken;
@@ -19,7 +19,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// In place; false if a % isn't followed by two hex digits, or means a NUL.
+// Decodes in place. False if a % is not followed by two hex digits, or encodes a NUL.
 static bool decode(char *text)
 {
 	char *to = text;
@@ -40,7 +40,7 @@ static int find(const char *name)
 {
 	for (int i = 0; i < count; i++) {
 		if (strcmp(args[i].name, name)) continue;
-		args[i].asked_for = true;
+		args[i].used = true;
 		return i;
 	}
 	return -1;
@@ -56,23 +56,23 @@ void args_set(char **words, int n)
 		*equals = 0;
 		if (!whole || !decode(equals + 1) || find(words[i]) >= 0) {
 			broken = words[i];
-			continue; // to the nonce, so that the answer can carry it
+			continue; // the nonce may follow, and the answer needs it
 		}
 		args[count].name = words[i];
-		args[count].asked_for = false;
+		args[count].used = false;
 		args[count++].value = equals + 1;
 	}
 }
 
-bool args_whole(void)
+bool args_well_formed(void)
 {
-	return !broken || error("not a single, well encoded name=value", broken);
+	return !broken || emit_error("not a single, well encoded name=value", broken);
 }
 
-void args_used(void)
+void args_reject_unknown(void)
 {
 	for (int i = 0; i < count; i++)
-		if (!args[i].asked_for && !out_failed()) error("unknown argument", args[i].name);
+		if (!args[i].used && !out_failed()) emit_error("unknown argument", args[i].name);
 }
 
 bool arg_given(const char *name)
@@ -101,25 +101,25 @@ bool parse_number(const char *text, int base, uint64_t *value)
 	return true;
 }
 
-// Leaves *value alone when the argument isn't given: the caller's default.
+// Keeps *value, the caller's default, if the argument is not given.
 bool arg_number(const char *name, int base, uint64_t least, uint64_t most, uint64_t *value)
 {
 	if (!arg_given(name)) return true;
 	if (parse_number(arg_text(name), base, value) && *value >= least && *value <= most) return true;
-	return error("not a number in range", name);
+	return emit_error("not a number in range", name);
 }
 
 bool arg_path(const char *name, const char **path)
 {
 	*path = arg_text(name);
 	if (**path == '/' && strlen(*path) < PATH_CHARS - 64) return true;
-	return error("not an absolute path of fewer than 192 bytes", name);
+	return emit_error("not an absolute path of fewer than 192 bytes", name);
 }
 
-bool arg_needed(const char *name, uint64_t *value)
+bool arg_required(const char *name, uint64_t *value)
 {
 	if (arg_given(name)) return arg_number(name, 10, 1, INT64_MAX, value);
-	return error("missing", name);
+	return emit_error("missing", name);
 }
 
 bool arg_flag(const char *name, uint64_t *value)
@@ -134,20 +134,18 @@ bool arg_mode(uint64_t *mode)
 	return arg_number("mode", 8, 0, 0777, mode);
 }
 
-// Of a POSIX object.
 bool arg_object(const char **name)
 {
 	*name = arg_text("name");
 	if (**name == '/' && (*name)[1] && !contains(*name + 1, "/") && strlen(*name) < PATH_CHARS - 64) return true;
-	return error("not a name of the form /NAME", "name");
+	return emit_error("not a name of the form /NAME", "name");
 }
 
-// The sentence that is handed over.
-bool arg_payload(const char **text)
+bool arg_sentence(const char **text)
 {
 	*text = arg_text("text");
 	if (strlen(*text) < TEXT_CHARS) return true;
-	return error("longer than 255 bytes", "text");
+	return emit_error("longer than 255 bytes", "text");
 }
 
 bool is_nonce(const char *text)

@@ -1,9 +1,9 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Names of errno numbers, as this machine's Linux numbers them (the generic
-// table: every architecture that the probe is built for has it). Those of
-// sockets, streams and libraries are left out: no call of the probe gives them.
+// Names of errno numbers in Linux's generic table, which all architectures of the
+// probe use. Those of sockets, streams and libraries are missing: no call of the
+// probe fails with them.
 #include "probe.h"
 
 // By number, from 1.

@@ -21,11 +21,11 @@ static void watch_process(const char *name)
 	if (fd >= 0) peers[count++] = (struct pollfd){fd, POLLIN, 0};
 }
 
-// The kubelet tells only PID 1 to end; what was exec'd into the container is
-// killed with it. Pass the word on, so that it can clean up.
-static void dismiss_others(void)
+// The kubelet signals only PID 1; a session that was exec'd into the container is
+// killed when PID 1 ends. Pass SIGTERM on and wait, so that sessions can clean up.
+static void terminate_others(void)
 {
-	if (syscall(SYS_kill, -1, SIGTERM)) return; // nobody there
+	if (syscall(SYS_kill, -1, SIGTERM)) return; // no other process
 	each_entry("/proc", watch_process);
 	uint64_t until = now_ns(CLOCK_MONOTONIC) + GRACE_MS * 1000000ull;
 	for (int i = 0; i < count; i++) {
@@ -44,6 +44,6 @@ int hold(void)
 		while (syscall(SYS_wait4, -1, 0l, (long)WNOHANG, 0l) > 0) {}
 		if (number == SIGTERM || number == SIGINT) break;
 	}
-	if (syscall(SYS_getpid) == 1) dismiss_others();
+	if (syscall(SYS_getpid) == 1) terminate_others();
 	return 0;
 }

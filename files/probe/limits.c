@@ -1,7 +1,7 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the kernel is told to allow, and what it does.
+// Limits: what the kernel says, and what it does.
 #include "sysv.h"
 #include <fcntl.h>
 #include <mqueue.h>
@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-// A line of /proc/sys, tabs as blanks; false if it isn't there.
+// The first line of a sysctl, with blanks for tabs; false if there is none.
 static bool sysctl(const char *name, char *text, size_t size)
 {
 	char path[PATH_CHARS];
@@ -21,8 +21,8 @@ static bool sysctl(const char *name, char *text, size_t size)
 	return true;
 }
 
-// The fact of kernel/shmmax is kernel_shmmax: a number, or text if it isn't one.
-static void sysctl_fact(const char *name)
+// kernel/shmmax becomes the fact kernel_shmmax: a number if it is one, else text.
+static void emit_sysctl(const char *name)
 {
 	char text[128], format[64];
 	uint64_t number;
@@ -32,11 +32,11 @@ static void sysctl_fact(const char *name)
 		if (*at == '/') *at = '_';
 	bool is_number = parse_number(text, 10, &number);
 	strlcat(format, is_number ? "=%lu" : "=%s", sizeof format);
-	if (is_number) facts(format, number);
-	else facts(format, text);
+	if (is_number) emit_facts(format, number);
+	else emit_facts(format, text);
 }
 
-static void meminfo(const char *line)
+static void emit_hugepages(const char *line)
 {
 	static const char *const wanted[] = {"HugePages_Total:", "HugePages_Free:"};
 	uint64_t number;
@@ -44,14 +44,14 @@ static void meminfo(const char *line)
 		size_t n = strlen(wanted[i]);
 		if (strncmp(line, wanted[i], n)) continue;
 		if (parse_number(line + n + strspn(line + n, " "), 10, &number))
-			facts(i ? "hugepages_free=%lu" : "hugepages_total=%lu", number);
+			emit_facts(i ? "hugepages_free=%lu" : "hugepages_total=%lu", number);
 	}
 }
 
-static void rlimit_fact(int resource, const char *format)
+static void emit_rlimit(int resource, const char *format)
 {
 	struct rlimit r;
-	if (!syscall(SYS_prlimit64, 0, resource, 0l, &r)) facts(format, r.rlim_cur);
+	if (!syscall(SYS_prlimit64, 0, resource, 0l, &r)) emit_facts(format, r.rlim_cur);
 }
 
 void step_sysctls(void)
@@ -60,10 +60,31 @@ void step_sysctls(void)
 		"kernel/shmmax\0kernel/shmall\0kernel/shmmni\0kernel/shm_rmid_forced\0kernel/sem\0kernel/msgmax\0"
 		"kernel/msgmnb\0kernel/msgmni\0fs/mqueue/msg_max\0fs/mqueue/msgsize_max\0fs/mqueue/queues_max\0"
 		"vm/overcommit_memory\0vm/hugetlb_shm_group\0";
-	for (const char *name = names; *name; name += strlen(name) + 1) sysctl_fact(name);
-	each_line("/proc/meminfo", meminfo);
-	rlimit_fact(RLIMIT_MSGQUEUE, "rlimit_msgqueue=%lu");
-	rlimit_fact(RLIMIT_MEMLOCK, "rlimit_memlock=%lu");
+	for (const char *name = names; *name; name += strlen(name) + 1) emit_sysctl(name);
+	each_line("/proc/meminfo", emit_hugepages);
+	emit_rlimit(RLIMIT_MSGQUEUE, "rlimit_msgqueue=%lu");
+	emit_rlimit(RLIMIT_MEMLOCK, "rlimit_memlock=%lu");
+}
+
+static void emit_limit(const char *name, uint64_t value)
+{
+	char format[40];
+	join(format, sizeof format, name, value == RLIM_INFINITY ? "=unlimited" : "=%lu");
+	emit_facts(format, value);
+}
+
+static void emit_soft_and_hard(int resource, const char *name, const char *soft, const char *hard)
+{
+	struct rlimit r;
+	if (emit_call(syscall(SYS_prlimit64, 0, resource, 0l, &r), "prlimit resource=%s", name)) return;
+	emit_limit(soft, r.rlim_cur);
+	emit_limit(hard, r.rlim_max);
+}
+
+void step_rlimits(void)
+{
+	emit_soft_and_hard(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", "rlimit_memlock_soft", "rlimit_memlock_hard");
+	emit_soft_and_hard(RLIMIT_NOFILE, "RLIMIT_NOFILE", "rlimit_nofile_soft", "rlimit_nofile_hard");
 }
 
 void step_protected(void)
@@ -73,19 +94,19 @@ void step_protected(void)
 	char text[32];
 	uint64_t number;
 	if (!arg_path("path", &path)) return;
-	if (!called(look_at(path, &s), "statx path=%s", path)) file_facts(&s);
+	if (!emit_call(look_at(path, &s), "statx path=%s", path)) emit_file(&s);
 	if (sysctl("fs/protected_regular", text, sizeof text) && parse_number(text, 10, &number))
-		facts("protected_regular=%lu", number);
+		emit_facts("protected_regular=%lu", number);
 }
 
-// What a call gave that goes beyond a limit; what it made by it is removed.
-static void beyond_fact(const char *format, long result, long undo)
+// The outcome of a call that exceeds a limit. Removes what it created all the same.
+static void emit_beyond(const char *format, long result, long undo)
 {
-	facts(format, result < 0 ? errno_name(errno) : "ok");
+	emit_facts(format, result < 0 ? errno_name(errno) : "ok");
 	if (result >= 0 && undo) syscall(undo, result, 0l, 0l); // IPC_RMID, or close
 }
 
-// The limit that the first number of a sysctl names. 0 if there is none.
+// The first number of a sysctl; 0 if there is none.
 static uint64_t limit(const char *name)
 {
 	char text[128];
@@ -103,16 +124,16 @@ void step_limits(void)
 		long type;
 		char text[1];
 	} m = {1, {0}};
-	beyond_fact("shmget_zero=%s", syscall(SYS_shmget, IPC_PRIVATE, 0l, IPC_CREAT | 0600l), SYS_shmctl);
-	if ((most = limit("kernel/shmmax")) == UINT64_MAX) facts("shmget_over_shmmax=unlimited");
+	emit_beyond("shmget_zero=%s", syscall(SYS_shmget, IPC_PRIVATE, 0l, IPC_CREAT | 0600l), SYS_shmctl);
+	if ((most = limit("kernel/shmmax")) == UINT64_MAX) emit_facts("shmget_over_shmmax=unlimited");
 	else if (most)
-		beyond_fact("shmget_over_shmmax=%s", syscall(SYS_shmget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_shmctl);
+		emit_beyond("shmget_over_shmmax=%s", syscall(SYS_shmget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_shmctl);
 	if ((most = limit("kernel/sem")))
-		beyond_fact("semget_over_semmsl=%s", syscall(SYS_semget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_semctl);
+		emit_beyond("semget_over_semmsl=%s", syscall(SYS_semget, IPC_PRIVATE, most + 1, IPC_CREAT | 0600l), SYS_semctl);
 	long id = syscall(SYS_msgget, IPC_PRIVATE, IPC_CREAT | 0600l);
-	if (id >= 0) { // the size is looked at before the text is read
+	if (id >= 0) { // the kernel checks the size before it reads the text
 		if ((most = limit("kernel/msgmax")))
-			beyond_fact("msgsnd_over_msgmax=%s", syscall(SYS_msgsnd, id, &m, most + 1, (long)IPC_NOWAIT), 0);
+			emit_beyond("msgsnd_over_msgmax=%s", syscall(SYS_msgsnd, id, &m, most + 1, (long)IPC_NOWAIT), 0);
 		syscall(SYS_msgctl, id, 0l, 0l);
 	}
 	if ((most = limit("fs/mqueue/msg_max"))) {
@@ -120,13 +141,13 @@ void step_limits(void)
 		join(name, sizeof name, "podshm-", arg_nonce());
 		attr.mq_maxmsg = most + 1;
 		long fd = syscall(SYS_mq_open, name, O_CREAT | O_EXCL | O_RDWR, 0600l, &attr);
-		beyond_fact("mq_open_over_msg_max=%s", fd, SYS_close);
+		emit_beyond("mq_open_over_msg_max=%s", fd, SYS_close);
 		if (fd >= 0) syscall(SYS_mq_unlink, name);
 	}
 }
 
-// Ends the container: its hold is process 1.
+// Ends the container: process 1 is its `probe hold`.
 void step_end_container(void)
 {
-	facts("asked?%d", !called(syscall(SYS_kill, 1, SIGTERM), "kill pid=1 signal=SIGTERM"));
+	emit_facts("asked?%d", !emit_call(syscall(SYS_kill, 1, SIGTERM), "kill pid=1 signal=SIGTERM"));
 }

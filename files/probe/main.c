@@ -8,7 +8,7 @@ enum { LINE = 4096, WORDS = 20, OK = 0, USAGE = 2 };
 
 static void step_selftest(void)
 {
-	facts("version=%s arch=%s", PROBE_VERSION,
+	emit_facts("version=%s arch=%s", PROBE_VERSION,
 #if defined __x86_64__
 		"amd64"
 #elif defined __aarch64__
@@ -30,7 +30,6 @@ static const struct step {
 	{"beyond", step_beyond},
 	{"control_same", step_control_same},
 	{"end", step_end_container},
-	{"exists", step_exists},
 	{"fallocate", step_fallocate},
 	{"fill", step_fill},
 	{"fill_drop", step_fill_drop},
@@ -53,6 +52,7 @@ static const struct step {
 	{"posix_read", step_posix_read},
 	{"posix_write", step_posix_write},
 	{"protected", step_protected},
+	{"rlimits", step_rlimits},
 	{"rmid_forced", step_rmid_forced},
 	{"selftest", step_selftest},
 	{"sem_names", step_sem_names},
@@ -79,27 +79,27 @@ static void run(const struct step *step)
 {
 	uint64_t deadline = 10000;
 	if (!step) {
-		error("unknown step", "");
+		emit_error("unknown step", "");
 		return;
 	}
-	if (!args_whole() || !arg_number("deadline", 10, 1, 86400000, &deadline)) return;
+	if (!args_well_formed() || !arg_number("deadline", 10, 1, 86400000, &deadline)) return;
 	if (!is_nonce(arg_text("nonce"))) {
-		error("not 32 lower case hex digits", "nonce");
+		emit_error("not 32 lower case hex digits", "nonce");
 		return;
 	}
-	int mark = made_mark();
-	step_begin(deadline);
+	int mark = cleanup_mark();
+	deadline_begin(deadline);
 	step->run();
-	args_used();
+	args_reject_unknown();
 	if (expired()) {
-		if (stopped()) facts("interrupted?%d", 1);
-		else facts("timeout=%lu", deadline);
+		if (stopped()) emit_facts("interrupted?%d", 1);
+		else emit_facts("timeout=%lu", deadline);
 	}
-	if (expired() || out_failed()) unmake_since(mark);
-	step_end();
+	if (expired() || out_failed()) cleanup_remove_since(mark);
+	deadline_end();
 }
 
-// Prints the block of one step; words are its name and arguments.
+// Runs one step and prints its block; words are its name and arguments.
 static int answer(char **words, int count)
 {
 	const struct step *found = 0;
@@ -158,8 +158,8 @@ int main(int count, char **words)
 		args_set(words + 2, count - 2);
 		if (!parse_number(arg_text("deadline"), 10, &seconds) || !seconds || seconds > 86400) return USAGE;
 	}
-	life_begin((is_session ? seconds : 86400) * 1000);
+	lifetime_begin((is_session ? seconds : 86400) * 1000);
 	int status = is_session ? session() : answer(words + 1, count - 1);
-	unmake_since(0);
+	cleanup_remove_since(0);
 	return status;
 }

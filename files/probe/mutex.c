@@ -1,17 +1,17 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A process-shared mutex in shared memory. Recursive ones know their owner by
-// thread id, and in another PID namespace another thread has the same one.
-#include "note.h"
+// A process-shared mutex in shared memory. A recursive mutex records its owner's
+// thread id, and a thread of another PID namespace can have the same id.
+#include "payload.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-// glibc's pthread_mutex_t on 64-bit machines, as far as it matters; musl has
-// other offsets and the same rule.
+// The start of glibc's pthread_mutex_t on 64-bit machines. musl has other offsets
+// and follows the same rule.
 struct mutex {
 	int lock;
 	unsigned count;
@@ -22,7 +22,7 @@ struct mutex {
 
 enum { RECURSIVE = 1, PROCESS_SHARED = 128, MUTEX_BYTES = 4096, FORKS = 4096 };
 
-// glibc's pthread_mutex_trylock().
+// Does what glibc's pthread_mutex_trylock() does.
 static int try_lock(struct mutex *m, int self)
 {
 	if (m->kind & RECURSIVE && m->owner == self) {
@@ -36,44 +36,45 @@ static int try_lock(struct mutex *m, int self)
 	return 0;
 }
 
-// A child with this thread id tries to take the mutex, then stops and so stays
-// its owner. Ids are given in turn: others' are used up until the wanted one
-// comes. *result is what the child got; the child's id, or -1.
-static int taker(struct mutex *m, int wanted, int *result)
+// A child with the wanted thread id (or the next free one) tries to lock the mutex,
+// then stops itself, so that it stays the owner. The kernel hands out ids in turn:
+// children that come too early exit. *result is what trylock returned in the child.
+// Returns the child's id, or -1.
+static int start_taker(struct mutex *m, int wanted, int *result)
 {
 	int status, child = -1;
 	for (int i = 0; i < FORKS && !expired(); i++) {
 		child = new_process();
 		if (!child) {
 			int self = syscall(SYS_gettid);
-			if (self < wanted) leave(0);
+			if (self < wanted) _exit(0);
 			status = try_lock(m, self);
-			if (status) leave(status);
+			if (status) _exit(status);
 			syscall(SYS_kill, self, SIGSTOP);
-			leave(0);
+			_exit(0);
 		}
 		if (child < 0) break;
 		while (syscall(SYS_wait4, child, &status, (long)WUNTRACED, 0l) < 0 && errno == EINTR) {}
 		*result = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 		if (child >= wanted) break;
 	}
-	called(child, "fork");
+	emit_call(child, "fork");
 	return child;
 }
 
 static struct mutex *map(const char *name, int flags)
 {
 	int fd = shm_open_at(name, flags | O_RDWR, 0666);
-	if (called(fd, "shm_open name=%s flags=O_RDWR%s", name, flags ? "|O_CREAT|O_EXCL|0666" : "") < 0) return 0;
+	if (emit_call(fd, "shm_open name=%s flags=O_RDWR%s", name, flags ? "|O_CREAT|O_EXCL|0666" : "") < 0) return 0;
 	char path[PATH_CHARS];
 	shm_path(path, name);
-	if (flags) made_file(path);
+	if (flags) cleanup_add_file(path);
 	void *p = MAP_FAILED;
-	// written, not truncated: what is full must not kill who touches it
+	// written, not truncated: touching a page of a full tmpfs would be SIGBUS
 	static const struct mutex free;
-	if (!flags || called(syscall(SYS_write, fd, &free, sizeof free), "write") == sizeof free)
+	if (!flags || emit_call(syscall(SYS_write, fd, &free, sizeof free), "write") == sizeof free)
 		p = mmap(0, MUTEX_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	else unmake_named(path);
+	else cleanup_remove_named(path);
 	close_fd(fd);
 	return p == MAP_FAILED ? 0 : p;
 }
@@ -81,7 +82,7 @@ static struct mutex *map(const char *name, int flags)
 static bool arguments(const char **name, uint64_t *tid)
 {
 	*tid = 0;
-	return arg_object(name) && arg_number("tid", 10, 1, INT_MAX, tid) && made_room();
+	return arg_object(name) && arg_number("tid", 10, 1, INT_MAX, tid) && cleanup_has_room();
 }
 
 void step_mutex_hold(void)
@@ -91,19 +92,19 @@ void step_mutex_hold(void)
 	int result = -1;
 	bool recursive = !strcmp(type, "recursive");
 	if (!recursive && strcmp(type, "normal")) {
-		error("neither recursive nor normal", "type");
+		emit_error("neither recursive nor normal", "type");
 		return;
 	}
 	if (!arguments(&name, &tid)) return;
 	struct mutex *m = map(name, O_CREAT | O_EXCL);
 	if (m) {
 		m->kind = PROCESS_SHARED | recursive;
-		int child = taker(m, tid, &result);
-		if (child > 0) made_id(SYS_kill, child, 0);
-		facts("tid=%d", child);
+		int child = start_taker(m, tid, &result);
+		if (child > 0) cleanup_add_id(SYS_kill, child, 0);
+		emit_facts("tid=%d", child);
 		syscall(SYS_munmap, m, (long)MUTEX_BYTES);
 	}
-	facts("model=glibc locked?%d", !result);
+	emit_facts("model=glibc locked?%d", !result);
 }
 
 void step_mutex_try(void)
@@ -113,14 +114,14 @@ void step_mutex_try(void)
 	int result = -1;
 	if (!arguments(&name, &tid)) return;
 	struct mutex *m = map(name, 0);
-	facts("model=glibc found?%d", m != 0);
+	emit_facts("model=glibc found?%d", m != 0);
 	if (!m) return;
-	facts("owner=%d", m->owner);
-	int child = taker(m, tid, &result);
+	emit_facts("owner=%d", m->owner);
+	int child = start_taker(m, tid, &result);
 	if (child > 0) {
-		facts("tid=%d result=%s granted?%d", child, result ? errno_name(result) : "0", !result);
-		made_id(SYS_kill, child, 0);
-		unmake_id(SYS_kill, child);
+		emit_facts("tid=%d result=%s granted?%d", child, result ? errno_name(result) : "0", !result);
+		cleanup_add_id(SYS_kill, child, 0);
+		cleanup_remove_id(SYS_kill, child);
 	}
 	syscall(SYS_munmap, m, (long)MUTEX_BYTES);
 }
@@ -132,9 +133,9 @@ void step_mutex_drop(void)
 	key_t unused;
 	if (!arg_object(&name)) return;
 	shm_path(path, name);
-	unmake_last(SYS_kill, &unused);
-	unmake_named(path);
+	cleanup_remove_last(SYS_kill, &unused);
+	cleanup_remove_named(path);
 	int fd = shm_open_at(name, O_RDWR, 0);
-	facts("gone?%d", fd < 0 && errno == ENOENT);
+	emit_facts("gone?%d", fd < 0 && errno == ENOENT);
 	if (fd >= 0) close_fd(fd);
 }

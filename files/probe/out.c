@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A block: begin line, calls and facts, sentinel with count and CRC-32.
-// ASCII only; it reaches stdout in one piece, or up to each ready().
+// ASCII only. It reaches stdout in one piece, or in parts that end with a ready line.
 #include "probe.h"
 #include <stdarg.h>
 #include <time.h>
@@ -13,7 +13,7 @@ struct values {
 	va_list list;
 };
 
-static char block[BLOCK + 1024]; // the rest is for the sentinel
+static char block[BLOCK + 1024]; // 1024: for the sentinel
 static size_t used, line, room;
 static uint32_t crc;
 static unsigned lines;
@@ -46,7 +46,7 @@ static void put_text(const char *text)
 {
 	for (size_t limit = used + STRING; *text; text++) {
 		unsigned char c = *text;
-		if (used > limit) { // keeps a line near 1 KiB; mount options can be long
+		if (used > limit) { // mount options can be long
 			put_all("...");
 			break;
 		}
@@ -72,7 +72,7 @@ static bool is_number(const char *format)
 	return (*format == 'd' || *format == 'u') && ends(format[1]);
 }
 
-// One conversion, after its %: s, or d, u, o, x with a width of zeros and an l.
+// One conversion, after its %: s, or d, u, o, x with a width (zeros) and an l.
 static const char *put_conversion(const char *format, struct values *values, bool truth)
 {
 	int digits = 0;
@@ -127,7 +127,7 @@ static void put_name(const char *name)
 static void end_line(void)
 {
 	put_all("}\n");
-	if (full) { // a line is whole or absent; out_end() tells
+	if (full) { // a line is whole or absent; out_end() reports it
 		used = line;
 		return;
 	}
@@ -138,8 +138,8 @@ static void end_line(void)
 	lines++;
 }
 
-// "name=format name?%d": the second is true or false. With as_facts each field
-// is a line of its own.
+// Fields are "name=format", or "name?%d" for a boolean. With as_facts each field is
+// a line of its own.
 static void put_fields(const char *format, struct values *values, bool as_facts)
 {
 	while (*format) {
@@ -163,7 +163,7 @@ static void fields(const char *format, ...)
 	va_end(values.list);
 }
 
-void facts(const char *format, ...)
+void emit_facts(const char *format, ...)
 {
 	struct values values;
 	va_start(values.list, format);
@@ -171,7 +171,7 @@ void facts(const char *format, ...)
 	va_end(values.list);
 }
 
-long called(long result, const char *format, ...)
+long emit_call(long result, const char *format, ...)
 {
 	int number = errno;
 	struct values values;
@@ -191,7 +191,7 @@ static void flush(void)
 	for (size_t sent = 0; sent < used;) {
 		ssize_t n = syscall(SYS_write, 1, block + sent, used - sent);
 		if (n > 0) sent += n;
-		else if (errno != EINTR || stopped()) { // nobody reads any more
+		else if (errno != EINTR || stopped()) { // no reader is left
 			stop();
 			break;
 		}
@@ -216,7 +216,7 @@ void out_end(void)
 	room = sizeof block;
 	if (full) {
 		full = false;
-		error("more output than a block holds", "");
+		emit_error("more output than a block holds", "");
 	}
 	fields("end=%s nonce=%s lines=%u crc32=%08x", step_name, step_nonce, lines, ~crc);
 	end_line();
@@ -228,7 +228,7 @@ bool out_failed(void)
 	return failed;
 }
 
-bool error(const char *what, const char *name)
+bool emit_error(const char *what, const char *name)
 {
 	failed = true;
 	fields("error=%s", what);
@@ -239,7 +239,7 @@ bool error(const char *what, const char *name)
 
 void wait_begins(void)
 {
-	facts("wait_began_ns=%lu", now_ns(CLOCK_BOOTTIME));
+	emit_facts("wait_began_ns=%lu", now_ns(CLOCK_BOOTTIME));
 	fields("ready?%d", 1);
 	end_line();
 	flush();
@@ -247,5 +247,5 @@ void wait_begins(void)
 
 void wait_ended(bool timed_out)
 {
-	facts("wait_ended_ns=%lu timed_out?%d", now_ns(CLOCK_BOOTTIME), timed_out);
+	emit_facts("wait_ended_ns=%lu timed_out?%d", now_ns(CLOCK_BOOTTIME), timed_out);
 }

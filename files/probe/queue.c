@@ -1,8 +1,8 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// POSIX message queues. They need no mount. What they may hold is charged to
-// the user's RLIMIT_MSGQUEUE for the whole node, so ours are as small as can be.
+// POSIX message queues. They need no mount. Their size is charged to the user's
+// RLIMIT_MSGQUEUE, which counts for the whole node: use the smallest queue.
 #include "sysv.h"
 #include <fcntl.h>
 #include <mqueue.h>
@@ -10,7 +10,7 @@
 
 enum { MESSAGE = 128, MESSAGES = 1 };
 
-// The kernel wants the name without its slash.
+// The system call takes the name without its slash.
 static int open_queue(const char *name, int flags)
 {
 	struct mq_attr attr = {.mq_maxmsg = MESSAGES, .mq_msgsize = MESSAGE};
@@ -19,20 +19,20 @@ static int open_queue(const char *name, int flags)
 
 static int find(const char *name, int flags)
 {
-	int fd = called(open_queue(name, flags), "mq_open name=%s flags=%d", name, flags);
-	facts("found?%d", fd >= 0);
+	int fd = emit_call(open_queue(name, flags), "mq_open name=%s flags=%d", name, flags);
+	emit_facts("found?%d", fd >= 0);
 	return fd;
 }
 
 void step_mq_create(void)
 {
 	const char *name;
-	if (!arg_object(&name) || !made_room()) return;
+	if (!arg_object(&name) || !cleanup_has_room()) return;
 	int fd = open_queue(name, O_CREAT | O_EXCL | O_RDWR);
-	called(fd, "mq_open name=%s flags=O_CREAT|O_EXCL|O_RDWR|0600 maxmsg=%d msgsize=%d", name, MESSAGES, MESSAGE);
-	facts("made?%d", fd >= 0);
+	emit_call(fd, "mq_open name=%s flags=O_CREAT|O_EXCL|O_RDWR|0600 maxmsg=%d msgsize=%d", name, MESSAGES, MESSAGE);
+	emit_facts("made?%d", fd >= 0);
 	if (fd < 0) return;
-	made_queue(name);
+	cleanup_add_queue(name);
 	close_fd(fd);
 }
 
@@ -44,8 +44,8 @@ void step_mq_send(void)
 	if (!arg_object(&name) || !(size = message_write(&m, MESSAGE))) return;
 	int fd = find(name, O_WRONLY | O_NONBLOCK);
 	if (fd < 0) return;
-	int r = called(syscall(SYS_mq_timedsend, fd, &m, size, 0l, 0l), "mq_send name=%s size=%ld", name, size);
-	facts("sent?%d", !r);
+	int r = emit_call(syscall(SYS_mq_timedsend, fd, &m, size, 0l, 0l), "mq_send name=%s size=%ld", name, size);
+	emit_facts("sent?%d", !r);
 	close_fd(fd);
 }
 
@@ -64,7 +64,7 @@ void step_mq_receive(void)
 		do size = syscall(SYS_mq_timedreceive, fd, &m, sizeof m, 0l, 0l);
 		while (size < 0 && errno == EINTR && !expired());
 	}
-	called(size, "mq_receive name=%s", name);
+	emit_call(size, "mq_receive name=%s", name);
 	message_read(&m, size, waits);
 	close_fd(fd);
 }
@@ -73,14 +73,14 @@ void step_mq_unlink(void)
 {
 	const char *name;
 	if (!arg_object(&name)) return;
-	called(syscall(SYS_mq_unlink, name + 1), "mq_unlink name=%s", name);
-	forget_named(name);
+	emit_call(syscall(SYS_mq_unlink, name + 1), "mq_unlink name=%s", name);
+	cleanup_forget_named(name);
 	int fd = open_queue(name, O_RDONLY);
-	facts("gone?%d", fd < 0 && errno == ENOENT);
+	emit_facts("gone?%d", fd < 0 && errno == ENOENT);
 	if (fd >= 0) close_fd(fd);
 }
 
-// How many queues of default size this user may still open on this node.
+// How many more queues of default size this user can open on this node.
 void step_msgqueue_budget(void)
 {
 	enum { MOST = 16 };
@@ -95,8 +95,8 @@ void step_msgqueue_budget(void)
 			stop = errno_name(errno);
 			break;
 		}
-		syscall(SYS_mq_unlink, name); // it lives until it is closed
+		syscall(SYS_mq_unlink, name); // the queue lives until it is closed
 	}
-	facts("queues=%d stopped_by=%s", count, stop);
+	emit_facts("queues=%d stopped_by=%s", count, stop);
 	while (count--) close_fd(fds[count]);
 }

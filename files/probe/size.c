@@ -1,11 +1,12 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// How much can really be written below a path, and beside it.
+// How much can be written below a path, and to memory that no path bounds.
 #include "sysv.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ipc.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -15,7 +16,7 @@ enum { PAGE = 4096, CHUNK = 64 * PAGE, SAMPLES = 64, HUGE_PAGE = 2 << 20 };
 
 static char buffer[CHUNK];
 
-// What a child works on; touched is shared with its parent.
+// What a child works on; it shares touched with its parent.
 struct job {
 	int fd;
 	uint64_t size;
@@ -23,9 +24,9 @@ struct job {
 	volatile uint64_t *touched;
 };
 
-// As the likeliest victim, when memory runs out before the file system does. The
-// score alone does not do it: the kubelet gives a pod that asks for little 999
-// already, and what then counts is who has more memory of its own.
+// Become the likeliest victim, should memory run out before the file system is full.
+// The score is not enough: the kubelet gives a pod with small requests 999, and then
+// the process with more memory of its own is killed first.
 static void offer_to_the_oom_killer(void)
 {
 	static volatile char bulk[128 * PAGE];
@@ -36,16 +37,16 @@ static void offer_to_the_oom_killer(void)
 	close_fd(fd);
 }
 
-// The wait status of a child that works: SIGBUS or the OOM killer end only it.
-// It is killed when the step's time is over. It exits with an errno or 0.
+// Runs work() in a child, since SIGBUS or the OOM killer may end it, and kills it at
+// the step's deadline. The child exits with an errno or 0. Returns its wait status.
 static int in_child(int (*work)(const struct job *), const struct job *job)
 {
 	int status = 0, child = new_process();
 	if (!child) {
 		offer_to_the_oom_killer();
-		leave(work(job));
+		_exit(work(job));
 	}
-	if (called(child < 0 ? -1 : 0, "fork") < 0) return errno << 8;
+	if (emit_call(child < 0 ? -1 : 0, "fork") < 0) return errno << 8;
 	while (syscall(SYS_wait4, child, &status, 0l, 0l) < 0)
 		if (expired()) syscall(SYS_kill, child, SIGKILL);
 	return status;
@@ -57,13 +58,13 @@ static const char *ending(int status, const char *whole)
 	return WEXITSTATUS(status) ? errno_name(WEXITSTATUS(status)) : whole;
 }
 
-// What is free below the path; format takes size and what is available of it.
+// The free space below the path. The format takes size and available bytes.
 static bool space(const char *path, const char *format, uint64_t *available)
 {
 	struct statfs f = {0};
-	if (called(syscall(SYS_statfs, path, &f), "statfs path=%s", path)) return false;
+	if (emit_call(syscall(SYS_statfs, path, &f), "statfs path=%s", path)) return false;
 	*available = f.f_bavail * f.f_frsize;
-	facts(format, f.f_blocks * f.f_frsize, *available);
+	emit_facts(format, f.f_blocks * f.f_frsize, *available);
 	return true;
 }
 
@@ -75,31 +76,31 @@ static bool space_before(const char **path, uint64_t *available)
 static void space_after(const char *path, uint64_t before)
 {
 	uint64_t after;
-	if (space(path, "size_bytes_after=%lu available_bytes_after=%lu", &after)) facts("freed?%d", after >= before);
+	if (space(path, "size_bytes_after=%lu available_bytes_after=%lu", &after)) emit_facts("freed?%d", after >= before);
 }
 
-// A file without a name: whatever kills us, the kernel frees it.
+// A file without a name: the kernel frees it, whatever kills this process.
 static int scratch(const char *path)
 {
 	char file[PATH_CHARS];
 	join(file, sizeof file, path, "/podshm-");
 	strlcat(file, arg_nonce(), sizeof file);
 	int fd = open_at(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0600);
-	called(fd, "open path=%s flags=O_CREAT|O_EXCL|O_RDWR|0600", file);
-	if (fd >= 0) facts("removed?%d", !called(unlink_at(file), "unlink path=%s", file));
+	emit_call(fd, "open path=%s flags=O_CREAT|O_EXCL|O_RDWR|0600", file);
+	if (fd >= 0) emit_facts("removed?%d", !emit_call(unlink_at(file), "unlink path=%s", file));
 	return fd;
 }
 
 // ---- fill
 
-// Page number n of the file: its number, then a pattern. Each page differs, so
-// a page that comes back in another's place is seen.
+// Page n of the file begins with its number, so that a page read back in the place
+// of another one is detected.
 static void stamp(char *page, uint64_t n)
 {
 	memcpy(page, &n, sizeof n);
 }
 
-// The errno that ended it, or 0 when all was written.
+// Returns the errno that ended it, or 0 if everything was written.
 static int write_until_full(const struct job *job)
 {
 	size_t chunk = CHUNK;
@@ -112,7 +113,7 @@ static int write_until_full(const struct job *job)
 		ssize_t n = syscall(SYS_write, job->fd, buffer + skip, size);
 		if (n > 0) written += n;
 		if (n == (ssize_t)size || (n < 0 && errno == EINTR)) continue;
-		// Near the end: come as close as whole pages, then records of dd's size.
+		// Near the end: write single pages, then records of 512 bytes like dd's.
 		if (chunk > PAGE) chunk = PAGE;
 		else if (chunk > 512) chunk = 512;
 		else if (n <= 0) return n ? errno : EIO;
@@ -139,7 +140,7 @@ static bool verified(int fd, uint64_t written)
 	return true;
 }
 
-// The file that fill keeps open, the path it is below, and what was available before.
+// The file that fill keeps open, its directory, and the bytes available before.
 static int kept = -1;
 static char kept_path[PATH_CHARS];
 static uint64_t kept_before;
@@ -150,25 +151,25 @@ void step_fill(void)
 	uint64_t before, keep, usage, charged;
 	struct job job = {.size = 0};
 	struct statx s;
-	if (!arg_needed("max", &job.size) || !arg_flag("keep", &keep)) return;
+	if (!arg_required("max", &job.size) || !arg_flag("keep", &keep)) return;
 	if (keep && kept >= 0) {
-		error("this session keeps a file already", "keep");
+		emit_error("this session keeps a file already", "keep");
 		return;
 	}
 	bool accounted = memory_usage(&usage);
 	if (!space_before(&path, &before) || (job.fd = scratch(path)) < 0) return;
 
-	// A pattern that no empty, repeated or foreign page has.
+	// A pattern that no empty, repeated or foreign page contains.
 	const char *nonce = arg_nonce();
 	for (size_t i = 0; i < CHUNK; i++) buffer[i] = nonce[i % NONCE_CHARS] + i % PAGE / NONCE_CHARS;
-	facts("stopped_by=%s", ending(in_child(write_until_full, &job), "max"));
+	emit_facts("stopped_by=%s", ending(in_child(write_until_full, &job), "max"));
 	// The file's size survives a SIGKILL of its writer.
-	if (!called(look_at_fd(job.fd, &s), "statx")) {
-		facts("written_bytes=%lu", s.stx_size);
-		if (s.stx_size) facts("verified?%d", verified(job.fd, s.stx_size));
+	if (!emit_call(look_at_fd(job.fd, &s), "statx")) {
+		emit_facts("written_bytes=%lu", s.stx_size);
+		if (s.stx_size) emit_facts("verified?%d", verified(job.fd, s.stx_size));
 	}
 	if (accounted && memory_usage(&charged))
-		facts("memory_usage_before=%lu memory_usage_after=%lu charged_bytes=%ld", usage, charged, charged - usage);
+		emit_facts("memory_usage_before=%lu memory_usage_after=%lu charged_bytes=%ld", usage, charged, charged - usage);
 	if (keep) {
 		kept = job.fd;
 		kept_before = before;
@@ -182,7 +183,7 @@ void step_fill(void)
 void step_fill_drop(void)
 {
 	if (kept < 0) {
-		error("this session keeps no file", "");
+		emit_error("this session keeps no file", "");
 		return;
 	}
 	close_fd(kept);
@@ -190,28 +191,28 @@ void step_fill_drop(void)
 	space_after(kept_path, kept_before);
 }
 
-// ---- other ways to ask for memory
+// ---- other ways to allocate memory
 
 void step_fallocate(void)
 {
 	const char *path;
 	uint64_t size, before;
 	int fd;
-	if (!arg_needed("size", &size) || !space_before(&path, &before) || (fd = scratch(path)) < 0) return;
-	facts("allocated?%d", !called(syscall(SYS_fallocate, fd, 0, 0l, size), "fallocate size=%lu", size));
+	if (!arg_required("size", &size) || !space_before(&path, &before) || (fd = scratch(path)) < 0) return;
+	emit_facts("allocated?%d", !emit_call(syscall(SYS_fallocate, fd, 0, 0l, size), "fallocate size=%lu", size));
 	close_fd(fd);
 	space_after(path, before);
 }
 
 static int touch_pages(const struct job *job)
 {
-	for (uint64_t page = page_bytes(); *job->touched < job->size; *job->touched += page)
+	for (uint64_t page = getauxval(AT_PAGESZ); *job->touched < job->size; *job->touched += page)
 		((volatile char *)job->memory)[*job->touched] = 1;
 	*job->touched = job->size;
 	return 0;
 }
 
-// Writes to each page; how that ended.
+// Writes to each page and returns how that ended.
 static const char *touch(void *memory, uint64_t size, uint64_t *touched)
 {
 	static uint64_t *shared;
@@ -226,91 +227,97 @@ static const char *touch(void *memory, uint64_t size, uint64_t *touched)
 static void *map(int fd, uint64_t size, int flags)
 {
 	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
-	return called(p == MAP_FAILED ? -1 : 0, "mmap size=%lu flags=MAP_SHARED|0x%x", size, flags) ? 0 : p;
+	return emit_call(p == MAP_FAILED ? -1 : 0, "mmap size=%lu flags=MAP_SHARED|0x%x", size, flags) ? 0 : p;
 }
 
 static void *map_sized(int fd, uint64_t size)
 {
-	return called(syscall(SYS_ftruncate, fd, size), "ftruncate size=%lu", size) ? 0 : map(fd, size, 0);
+	return emit_call(syscall(SYS_ftruncate, fd, size), "ftruncate size=%lu", size) ? 0 : map(fd, size, 0);
 }
 
-// As programs do that map before there is memory: ftruncate always succeeds.
+// What programs do that map a file before they write it: ftruncate always succeeds.
 void step_sparse(void)
 {
 	const char *path, *end;
 	uint64_t size, before, touched;
 	int fd;
-	if (!arg_needed("size", &size) || !space_before(&path, &before) || (fd = scratch(path)) < 0) return;
+	if (!arg_required("size", &size) || !space_before(&path, &before) || (fd = scratch(path)) < 0) return;
 	void *p = map_sized(fd, size);
-	facts("truncated?%d", p != 0);
+	emit_facts("truncated?%d", p != 0);
 	if (p) {
 		end = touch(p, size, &touched);
-		facts("touched_bytes=%lu stopped_by=%s", touched, end);
+		emit_facts("touched_bytes=%lu stopped_by=%s", touched, end);
 		syscall(SYS_munmap, p, size);
 	}
 	close_fd(fd);
 	space_after(path, before);
 }
 
-// Memory that /dev/shm doesn't bound.
+// Memory that the size of /dev/shm does not limit.
 void step_beyond(void)
 {
 	const char *end;
 	uint64_t size, touched = 0;
-	if (!arg_needed("size", &size) || !made_room()) return;
-	int id = sysv_make(&shared_memory, IPC_PRIVATE, size, 0600);
+	if (!arg_required("size", &size) || !cleanup_has_room()) return;
+	int id = sysv_create(&shared_memory, IPC_PRIVATE, size, 0600);
 	void *p = id < 0 ? 0 : shm_attach(id);
 	if (p) {
 		end = touch(p, size, &touched);
-		facts("sysv_stopped_by=%s", end);
+		emit_facts("sysv_stopped_by=%s", end);
 		shm_detach(p);
 	}
-	unmake_id(SYS_shmctl, id);
-	facts("sysv_bytes=%lu", touched);
+	cleanup_remove_id(SYS_shmctl, id);
+	emit_facts("sysv_bytes=%lu", touched);
 
 	touched = 0;
-	int fd = called(syscall(SYS_memfd_create, "podshm", 0l), "memfd_create");
+	int fd = emit_call(syscall(SYS_memfd_create, "podshm", 0l), "memfd_create");
 	if (fd >= 0) {
 		p = map_sized(fd, size);
 		if (p) {
 			end = touch(p, size, &touched);
-			facts("memfd_stopped_by=%s", end);
+			emit_facts("memfd_stopped_by=%s", end);
 			syscall(SYS_munmap, p, size);
 		}
 		close_fd(fd);
 	}
-	facts("memfd_bytes=%lu", touched);
+	emit_facts("memfd_bytes=%lu", touched);
 }
 
-// Where the node has huge pages that the container may not use, mapping one
-// succeeds and touching it is SIGBUS.
+// If the node has huge pages but the container's limit is 0, mapping one succeeds and
+// touching it is SIGBUS.
 void step_hugepage(void)
 {
 	uint64_t touched;
 	void *p = map(-1, HUGE_PAGE, MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT);
-	facts("mapped?%d", p != 0);
-	if (!p) facts("stopped_by=%s", errno_name(errno));
+	emit_facts("mapped?%d", p != 0);
+	if (!p) emit_facts("stopped_by=%s", errno_name(errno));
 	else {
 		const char *end = touch(p, HUGE_PAGE, &touched);
-		facts("stopped_by=%s", touched == HUGE_PAGE ? "ok" : end);
+		emit_facts("stopped_by=%s", touched == HUGE_PAGE ? "ok" : end);
 		syscall(SYS_munmap, p, (long)HUGE_PAGE);
 	}
 }
 
-// What the directory allows, tried.
+// What a directory and its mount allow: reads the mode, and tries the rest.
 void step_flags(void)
 {
 	const char *path;
-	struct statx s;
+	struct statx directory, file;
 	if (!arg_path("path", &path)) return;
-	if (!called(look_at(path, &s), "statx path=%s", path))
-		facts("dir_mode=%04o sticky?%d", s.stx_mode & 07777, s.stx_mode & S_ISVTX ? 1 : 0);
+	bool seen = !emit_call(look_at(path, &directory), "statx path=%s", path);
+	if (seen)
+		emit_facts("dir_mode=%04o sticky?%d setgid?%d dir_uid=%u dir_gid=%u", directory.stx_mode & 07777,
+			directory.stx_mode & S_ISVTX, directory.stx_mode & S_ISGID, directory.stx_uid, directory.stx_gid);
 	int fd = scratch(path);
-	bool writable = fd >= 0 && called(syscall(SYS_write, fd, buffer, (long)PAGE), "write size=%d", PAGE) == PAGE;
-	facts("writable?%d", writable);
+	bool writable = fd >= 0 && emit_call(syscall(SYS_write, fd, buffer, (long)PAGE), "write size=%d", PAGE) == PAGE;
+	emit_facts("writable?%d", writable);
 	if (fd < 0) return;
 	void *p = mmap(0, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-	facts("exec_map?%d", !called(p == MAP_FAILED ? -1 : 0, "mmap flags=MAP_SHARED protection=PROT_READ|PROT_EXEC"));
+	emit_facts("exec_map?%d", !emit_call(p == MAP_FAILED ? -1 : 0, "mmap flags=MAP_SHARED protection=PROT_READ|PROT_EXEC"));
 	if (p != MAP_FAILED) syscall(SYS_munmap, p, (long)PAGE);
+	if (!emit_call(look_at_fd(fd, &file), "statx")) {
+		emit_facts("file_uid=%u file_gid=%u", file.stx_uid, file.stx_gid);
+		if (seen) emit_facts("inherits_group?%d", file.stx_gid == directory.stx_gid);
+	}
 	close_fd(fd);
 }

@@ -1,7 +1,7 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Broken output, for tests of whoever reads it. Never in a committed binary.
+// Broken output, for tests of the reader. Never part of a committed binary.
 #include "probe.h"
 #ifdef PODSHM_TEST
 
@@ -28,7 +28,7 @@ void step_spam(void)
 			print(arg_nonce());
 			print(!strcmp(mode, "badcrc") ? "\",\"lines\":1,\"crc32\":\"00000000\"}\n" : "\",\"lines\":1,\"cr");
 		}
-		leave(0);
+		_exit(0);
 	}
 }
 #endif

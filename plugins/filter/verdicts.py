@@ -9,8 +9,8 @@ name: verdicts
 short_description: What a play needs to assert the verdicts of checks
 version_added: 0.2.0
 description:
-  - Makes of the checks that M(abcdesktopio.podshm.shm_check) and its siblings return what an assert with a loop needs, each
-    as short as a line. The evidence, which is long, is left out.
+  - Turns the checks that M(abcdesktopio.podshm.shm_check) and its siblings return into what an assert with a loop needs, a
+    line for each. The evidence, which is long, is left out.
 author:
   - abcdesktop.io contributors (@abcdesktopio)
 positional: group
@@ -53,7 +53,7 @@ _value:
 import collections.abc
 import typing as t
 
-_HOLD: t.Final = frozenset({"PASS", "WARN", "SKIP"})
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 
 
 def verdicts(checks: t.Iterable[t.Mapping[str, t.Any]], group: str = "") -> list[dict[str, t.Any]]:
@@ -64,7 +64,7 @@ def verdicts(checks: t.Iterable[t.Mapping[str, t.Any]], group: str = "") -> list
 def _verdict(check: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     words = f"{check['verdict']} {check['reason']}".rstrip()
     return {
-        "holds": check["verdict"] in _HOLD,
+        "holds": not Verdict(check["verdict"]).is_bad,
         "line": f"{check['id']} {check['verdict']} {check['question']} {check['observed']}",
         "detail": f"{words} observed: {check['observed']}; expected: {check['expected']}; remedy: {check['remedy']}",
     }

@@ -4,108 +4,469 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""The options that all modules share, and the one way from options to a result."""
+"""Every option of a run, declared once: type, default, words, and how it becomes a setting (pure).
+
+The modules' argument specs, their documentation (the doc fragments read this file), the variables of the playbook and of the
+roles all follow from :data:`OPTIONS`. C(tests/tools/generate.py) writes what Ansible wants as a file.
+"""
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
-import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import all as checks
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, parse_bytes, parse_millis
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result, run
 
-#: Described in the doc fragment C(_run).
-RUN_SPEC: t.Final[dict[str, t.Any]] = {
-    "cluster": {"type": "str"},
-    "namespace": {"type": "str", "default": "default"},
-    "image": {"type": "str", "default": ""},
-    "node_selector": {"type": "dict", "default": {}},
-    "tolerations": {"type": "list", "elements": "dict", "default": []},
-    "runtime_class": {"type": "str", "default": ""},
-    "runtime_classes": {"type": "list", "elements": "str", "default": []},
-    "nodes": {"type": "str", "choices": ["representative", "first", "all"], "default": "representative"},
-    "accept": {"type": "dict", "default": {}},
-    "resources": {
-        "type": "dict",
-        "default": {},
-        "options": {"cpu": {"type": "str", "default": "250m"}, "memory": {"type": "str", "default": "32Mi"}},
-    },
-    "labels": {"type": "dict", "default": {}},
-    "annotations": {"type": "dict", "default": {}},
-    "timeout": {"type": "int", "default": 60},
-    "start_timeout": {"type": "int", "default": 30},
-    "cleanup_timeout": {"type": "int", "default": 30},
-    "step_timeout": {"type": "int", "default": 10},
-}
+#: Who has an option: every module that runs checks, those that measure sizes, or shm_check alone.
+RUN: t.Final = "run"
+SIZE: t.Final = "size"
+CHECK: t.Final = "check"
 
-#: Described in the doc fragment C(_size).
-SIZE_SPEC: t.Final[dict[str, t.Any]] = {
-    "size_limit": {"type": "str", "default": "512Mi"},
-    "default_size": {"type": "str", "default": "64Mi"},
-    "fill": {"type": "bool", "default": True},
-    "max_write": {"type": "str", "default": "1Gi"},
-}
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option of a run.
+
+    :param scope: :data:`RUN`, :data:`SIZE` or :data:`CHECK`.
+    :param text: its description, for C(ansible-doc): one entry a paragraph.
+    :param short: the same in a few words, for the table of variables.
+    :param role: the role that has it as a variable of its own, beside the playbook.
+    :param shown_default: the default in words, where the value itself says little.
+    """
+
+    name: str
+    type: str
+    scope: str
+    text: tuple[str, ...]
+    short: str
+    default: t.Any = None
+    elements: str = ""
+    choices: tuple[str, ...] = ()
+    suboptions: tuple[Option, ...] = ()
+    version_added: str = ""
+    role: str = ""
+    shown_default: str = ""
+
+    def spec(self) -> dict[str, t.Any]:
+        """The entry of an argument spec."""
+        entry: dict[str, t.Any] = {"type": self.type}
+        if self.default is not None:
+            entry["default"] = self.default
+        if self.elements:
+            entry["elements"] = self.elements
+        if self.choices:
+            entry["choices"] = list(self.choices)
+        if self.suboptions:
+            entry["options"] = {one.name: one.spec() for one in self.suboptions}
+        return entry
+
+    def documentation(self) -> dict[str, t.Any]:
+        """The entry of the documentation."""
+        entry: dict[str, t.Any] = {"description": list(self.text), "type": self.type}
+        for name in ("elements", "version_added"):
+            if getattr(self, name):
+                entry[name] = getattr(self, name)
+        if self.choices:
+            entry["choices"] = list(self.choices)
+        if self.default is not None:
+            entry["default"] = self.default
+        if self.suboptions:
+            entry["suboptions"] = {one.name: one.documentation() for one in self.suboptions}
+        return entry
+
+
+OPTIONS: t.Final[tuple[Option, ...]] = (
+    Option(
+        "cluster",
+        "str",
+        RUN,
+        ("The name of the cluster in results and messages.", "By default the O(context), else the O(host)."),
+        "",
+    ),
+    Option(
+        "checks",
+        "list",
+        CHECK,
+        (
+            (
+                "The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or "
+                "tags (V(basic), V(postgresql); M(abcdesktopio.podshm.shm_catalog_info) lists them). By default the whole catalog."
+            ),
+            "A word after C(!) leaves out what it names, of what the others name, or of the catalog.",
+        ),
+        'list of ids, groups and tags of the checks to run; `"!WORD"` leaves out',
+        default=[],
+        elements="str",
+        shown_default="all",
+    ),
+    Option(
+        "accept",
+        "dict",
+        RUN,
+        (
+            "Check ids whose V(FAIL) is accepted, each with a reason. The verdict is then V(WARN), with the reason.",
+            "C(ID@RUNTIMECLASS), for example C(SHM101@gvisor), accepts it under that RuntimeClass alone.",
+        ),
+        "check ids, or `ID@RUNTIMECLASS`, whose FAIL is accepted, each with a reason",
+        default={},
+        shown_default="none",
+    ),
+    Option(
+        "namespace",
+        "str",
+        RUN,
+        ("The namespace for the pods of the run. It must exist. It is not changed.",),
+        "an existing namespace for the pods",
+        default="default",
+    ),
+    Option(
+        "image",
+        "str",
+        RUN,
+        (
+            "The image for the containers of the probe. Nothing of it is executed, so any Linux image works.",
+            (
+                "By default one that the node already has, so that nothing is pulled: the sandbox image (C(pause)) if the node "
+                "lists it, else its smallest one from a public registry."
+            ),
+        ),
+        "the image for the containers of the probe; nothing of it is executed",
+        default="",
+        shown_default="one that the node already has",
+    ),
+    Option(
+        "nodes",
+        "str",
+        RUN,
+        (
+            (
+                "V(representative) uses one node of each kind, the first by name that is ready. Nodes are of one kind if pool, "
+                "architecture, kernel, kubelet and runtime version are the same. RV(run.targets) says which node represents which."
+            ),
+            "V(all) uses every node, V(first) only one.",
+        ),
+        "`representative` (one node of each kind), `all` or `first`",
+        default="representative",
+        choices=tuple(choice.value for choice in NodeChoice),
+    ),
+    Option(
+        "runtime_class",
+        "str",
+        RUN,
+        ("The RuntimeClass of the pods. By default the cluster's default runtime.",),
+        "the RuntimeClass to run the checks under",
+        default="",
+        shown_default="the default runtime",
+    ),
+    Option(
+        "runtime_classes",
+        "list",
+        RUN,
+        (
+            "Several RuntimeClasses; every check runs under each. The empty name is the cluster's default runtime.",
+            "Overrides O(runtime_class).",
+        ),
+        "several of them; the empty name is the default runtime",
+        default=[],
+        elements="str",
+        shown_default="none",
+    ),
+    Option(
+        "node_selector",
+        "dict",
+        RUN,
+        ("Only nodes with these labels are eligible.",),
+        "labels of the nodes that are eligible",
+        default={},
+        shown_default="all ready nodes without taints",
+    ),
+    Option(
+        "tolerations",
+        "list",
+        RUN,
+        ("Tolerations of the pods, as in a pod's C(spec.tolerations). Nodes with tolerated taints are eligible.",),
+        "tolerations of the pods, for nodes with taints",
+        default=[],
+        elements="dict",
+        shown_default="none",
+    ),
+    Option(
+        "size_limit",
+        "str",
+        SIZE,
+        (
+            "The C(sizeLimit) to check, a Kubernetes quantity. The pod requests this much memory on its node, and fills it.",
+        ),
+        "the sizeLimit to check (SHM303)",
+        default="512Mi",
+        role="resize",
+    ),
+    Option(
+        "default_size",
+        "str",
+        SIZE,
+        (
+            "The expected size of C(/dev/shm) when nobody sizes it, a Kubernetes quantity.",
+            "Containerd and CRI-O use V(64Mi). Set it if the cluster is configured differently on purpose.",
+        ),
+        "the expected size of `/dev/shm` without a volume (SHM301)",
+        default="64Mi",
+        role="resize",
+    ),
+    Option(
+        "fill",
+        "bool",
+        SIZE,
+        (
+            (
+                "Whether to fill C(/dev/shm) with real writes. If not, its size is only measured: a check that would pass is "
+                "V(WARN), since nothing shows that the limit is real; one that is about writing alone is V(SKIP)."
+            ),
+        ),
+        "whether to fill `/dev/shm` with real writes, or only to measure it",
+        default=True,
+        role="resize",
+    ),
+    Option(
+        "max_write",
+        "str",
+        SIZE,
+        (
+            (
+                "No check fills C(/dev/shm) with more than this, a Kubernetes quantity. A size that is not smaller is V(WARN), "
+                "since nothing shows that the limit is real."
+            ),
+            "In addition, SHM309, SHM311, SHM312 and SHM316 write up to 34 MiB each.",
+        ),
+        "no container fills `/dev/shm` with more than this",
+        default="1Gi",
+        role="resize",
+    ),
+    Option(
+        "profiles",
+        "list",
+        CHECK,
+        (
+            (
+                "The programs whose needs SHM601 compares the IPC sysctls with. V(db2) is for 8 GiB of memory, V(postgresql) for "
+                "1000 connections."
+            ),
+        ),
+        "whose needs SHM601 compares the IPC sysctls with: `postgresql`, `oracle`, `db2`",
+        default=["postgresql", "oracle"],
+        elements="str",
+        choices=tuple(sorted(_profiles.PROFILES)),
+        role="limits",
+    ),
+    Option(
+        "minimums",
+        "dict",
+        CHECK,
+        (
+            (
+                "Least values that SHM601 requires beside the O(profiles), by sysctl, for example V(kernel.shmmax) or "
+                "V(fs.mqueue.msg_max); V(kernel.sem) is four numbers."
+            ),
+        ),
+        "further least values for SHM601, by sysctl",
+        default={},
+        role="limits",
+        shown_default="none",
+    ),
+    Option(
+        "restart_kubelet",
+        "list",
+        CHECK,
+        (
+            (
+                "The command and its arguments that restart the kubelet of a node, for SHM403, for example "
+                'V([ssh, "{node}", sudo, systemctl, restart, kubelet]); C({node}) stands for the name of the node. It runs on the '
+                "host that the module runs on, once per target, when all other checks are done."
+            ),
+            "By default nothing is restarted, and SHM403 is V(SKIP).",
+        ),
+        "the command that restarts the kubelet of the node `{node}`, for SHM403",
+        default=[],
+        elements="str",
+        role="resize",
+        shown_default="none: SHM403 is SKIP",
+    ),
+    Option(
+        "resources",
+        "dict",
+        RUN,
+        (
+            (
+                "The limits of each container. Memory is requested in full (only SHM304, which is about it, sets no limit), a "
+                "fifth of the CPU, since the pods of a run use it in turns."
+            ),
+        ),
+        "CPU and memory limit of each container, if quotas or policies require other values",
+        default={},
+        suboptions=(
+            Option(
+                "cpu",
+                "str",
+                RUN,
+                ("CPU of a container that fills C(/dev/shm), a Kubernetes quantity. The others get V(100m) at most.",),
+                "",
+                default="250m",
+            ),
+            Option(
+                "memory",
+                "str",
+                RUN,
+                ("Memory of each container beside what a check writes, a Kubernetes quantity of at least V(16Mi).",),
+                "",
+                default="32Mi",
+            ),
+        ),
+        shown_default="{cpu: 250m, memory: 32Mi}",
+    ),
+    Option(
+        "labels",
+        "dict",
+        RUN,
+        ("Labels for all objects of the run. Those that the collection itself needs win.",),
+        "labels for all objects of the run, if your policies require them",
+        default={},
+        shown_default="none",
+    ),
+    Option(
+        "annotations",
+        "dict",
+        RUN,
+        ("Annotations for all objects of the run.",),
+        "annotations for all objects of the run",
+        default={},
+        shown_default="none",
+    ),
+    Option(
+        "timeout",
+        "int",
+        RUN,
+        ("How long the whole run takes at most, in seconds, without the removal of its objects.",),
+        "seconds for the whole run, without the removal of its objects",
+        default=60,
+    ),
+    Option(
+        "start_timeout",
+        "int",
+        RUN,
+        ("How long the start of a pod takes at most, in seconds.",),
+        "seconds for the start of a pod",
+        default=30,
+    ),
+    Option(
+        "cleanup_timeout",
+        "int",
+        RUN,
+        (
+            (
+                "How long the removal of the run's objects takes at most, in seconds. What is not gone by then is reported in "
+                "RV(leftovers); the cluster removes it at the anchor's deadline."
+            ),
+        ),
+        "seconds for the removal",
+        default=30,
+    ),
+    Option(
+        "step_timeout",
+        "int",
+        RUN,
+        (
+            (
+                "How long one step of a check takes at most in a container, in seconds, and how long two containers wait for "
+                "each other. Raise it on slow or emulated nodes."
+            ),
+        ),
+        "seconds for one step of a check in a container; raise it on slow or emulated nodes",
+        default=10,
+        version_added="0.2.0",
+    ),
+)
+
+BY_NAME: t.Final[dict[str, Option]] = {option.name: option for option in OPTIONS}
+
+
+def of_scope(*scopes: str) -> list[Option]:
+    """The options of some scopes, in the order of the table."""
+    return [option for option in OPTIONS if option.scope in scopes]
+
+
+def spec(*scopes: str) -> dict[str, t.Any]:
+    """The argument spec of some scopes."""
+    return {option.name: option.spec() for option in of_scope(*scopes)}
+
+
+def with_defaults(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The parameters of a module, and the defaults of the options that it does not have."""
+    return {option.name: params.get(option.name, option.default) for option in OPTIONS}
 
 
 def settings(params: t.Mapping[str, t.Any]) -> Settings:
-    """The options of a module call in base units.
+    """The options of a run in base units.
 
+    :param params: all of them, see :func:`with_defaults`.
     :raises ValueError: an option has no meaning; the message names it.
     """
-
-    def number(name: str, text: t.Any, read: t.Callable[[t.Any], int], least: int, least_text: str) -> int:
-        try:
-            found = read(text)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-        if found < least:
-            raise ValueError(f"{name}: {text} is less than {least_text}")
-        return found
-
-    def size(name: str, text: t.Any, least: int = 1) -> int:
-        return number(name, text, parse_bytes, least, f"{least} bytes")
-
     for name in ("timeout", "start_timeout", "cleanup_timeout", "step_timeout"):
         if params[name] < 1:
             raise ValueError(f"{name}: {params[name]} is less than 1 second")
     resources = params["resources"] or {}
     # an empty name is the cluster's default runtime
     runtime_classes = tuple(params["runtime_classes"] or [params["runtime_class"]])
-    chosen = Settings(
+    return Settings(
         namespace=params["namespace"],
         image=params["image"],
-        node_selector={str(key): str(value) for key, value in params["node_selector"].items()},
+        node_selector=_texts(params["node_selector"]),
         tolerations=tuple(params["tolerations"]),
         runtime_classes=runtime_classes,
         nodes=NodeChoice(params["nodes"]),
         accept=_accept(params["accept"], runtime_classes),
-        cpu_millis=number("resources.cpu", resources.get("cpu") or "250m", parse_millis, 1, "1m"),
+        cpu_millis=_number("resources.cpu", resources.get("cpu") or "250m", parse_millis, 1, "1m"),
         # below this the runtime itself does not fit into the container's cgroup
-        memory_bytes=size("resources.memory", resources.get("memory") or Settings.memory_bytes, 16 * MIB),
-        labels={str(key): str(value) for key, value in params["labels"].items()},
-        annotations={str(key): str(value) for key, value in params["annotations"].items()},
+        memory_bytes=_size("resources.memory", resources.get("memory") or "32Mi", 16 * MIB),
+        labels=_texts(params["labels"]),
+        annotations=_texts(params["annotations"]),
         timeout=params["timeout"],
         start_timeout=params["start_timeout"],
         cleanup_timeout=params["cleanup_timeout"],
         step_timeout=params["step_timeout"],
-    )
-    if "size_limit" not in params:
-        return chosen
-    return dataclasses.replace(
-        chosen,
-        size_limit_bytes=size("size_limit", params["size_limit"]),
-        default_size_bytes=size("default_size", params["default_size"]),
+        size_limit_bytes=_size("size_limit", params["size_limit"]),
+        default_size_bytes=_size("default_size", params["default_size"]),
         fill=params["fill"],
-        max_write_bytes=size("max_write", params["max_write"]),
-        profiles=tuple(params.get("profiles") or ()),
-        minimums=_minimums(params.get("minimums") or {}),
-        restart_kubelet=tuple(params.get("restart_kubelet") or ()),
+        max_write_bytes=_size("max_write", params["max_write"]),
+        profiles=tuple(params["profiles"] or ()),
+        minimums=_minimums(params["minimums"] or {}),
+        restart_kubelet=tuple(params["restart_kubelet"] or ()),
     )
+
+
+def _texts(values: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in values.items()}
+
+
+def _number(name: str, text: t.Any, parse: collections.abc.Callable[[t.Any], int], least: int, least_text: str) -> int:
+    try:
+        found = parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if found < least:
+        raise ValueError(f"{name}: {text} is less than {least_text}")
+    return found
+
+
+def _size(name: str, text: t.Any, least: int = 1) -> int:
+    # Kubernetes accepts thousandths of a byte; they are always a mistake for a size
+    word = str(text).strip()
+    if word.endswith("m"):
+        raise ValueError(f"{name}: {word} is a fraction of a byte; did you mean {word[:-1]}Mi?")
+    return _number(name, text, parse_bytes, least, f"{least} bytes")
 
 
 def _minimums(minimums: t.Mapping[str, t.Any]) -> _profiles.Minimums:
@@ -118,114 +479,11 @@ def _minimums(minimums: t.Mapping[str, t.Any]) -> _profiles.Minimums:
 def _accept(accept: t.Mapping[str, t.Any], runtime_classes: t.Collection[str]) -> dict[str, str]:
     for key, why in accept.items():
         check, at, runtime_class = str(key).partition("@")
-        if check not in checks.BY_ID:
-            raise ValueError(f"accept: there is no {check}; there are {', '.join(checks.BY_ID)}")
+        if check not in BY_ID:
+            raise ValueError(f"accept: there is no {check}; there are {', '.join(BY_ID)}")
         if at and runtime_class not in runtime_classes:
-            asked = ", ".join(name or "the default runtime" for name in runtime_classes)
-            raise ValueError(f"accept: {key} is about a RuntimeClass that is not asked for; asked is {asked}")
+            requested = ", ".join(name or "the default runtime" for name in runtime_classes)
+            raise ValueError(f"accept: {key} is about a RuntimeClass that is not requested; requested is {requested}")
         if not str(why or "").strip():
             raise ValueError(f"accept: {key} needs a reason")
     return {str(key): str(why) for key, why in accept.items()}
-
-
-#: Of a kubeconfig's user, what may be shown. What is not known is secret.
-_PUBLIC: t.Final = frozenset(
-    {"exec", "username", "client-certificate", "client-certificate-data", "client-key", "tokenFile"}
-)
-
-#: Of a credential plugin's environment, what must not be shown.
-_SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred", re.IGNORECASE)
-
-
-def kubeconfig_secrets(kubeconfig: t.Any) -> set[str]:
-    """The texts in a kubeconfig's content that must never be shown.
-
-    All of it would be too much: the name of a context or of a namespace is a word that results are full of.
-    """
-    if not isinstance(kubeconfig, dict):
-        # a path; with a line break it is content that was given as text by mistake
-        return {kubeconfig} if isinstance(kubeconfig, str) and "\n" in kubeconfig else set()
-    found: set[str] = set()
-    for entry in kubeconfig.get("users") or ():
-        user = (entry.get("user") if isinstance(entry, dict) else entry) or {}
-        if not isinstance(user, dict):
-            found |= _leaves(user)
-            continue
-        found |= _leaves([value for key, value in user.items() if key not in _PUBLIC])
-        plugin = user.get("exec")
-        for variable in (plugin.get("env") or ()) if isinstance(plugin, dict) else ():
-            if _SECRET_NAME.search(str(variable.get("name"))):
-                found |= _leaves(variable.get("value"))
-    # shorter ones are no secrets, and would be cut out of other words
-    return {text for text in found if len(text) >= 6}
-
-
-def _leaves(value: t.Any) -> set[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return {leaf for each in value for leaf in _leaves(each)}
-    return {str(value)} if value not in (None, True, False) else set()
-
-
-def _mask(module: t.Any) -> None:
-    """Hide the secrets of the kubeconfig, and no more than that, in whatever the module returns."""
-    kubeconfig = module.params.get("kubeconfig")
-    inner = module._module  # the AnsibleModule inside
-    inner.no_log_values -= _leaves(kubeconfig)
-    inner.no_log_values |= kubeconfig_secrets(kubeconfig)
-    # what other options hold as secret stays secret
-    inner.no_log_values |= _leaves([module.params.get(name) for name in ("api_key", "password", "proxy_headers")])
-
-
-def answer(spec: dict[str, t.Any], select: t.Callable[[t.Mapping[str, t.Any]], t.Sequence[str]]) -> t.NoReturn:
-    """A module's whole C(main): read options, run the selected checks, exit.
-
-    :param spec: the options of this module beside those that all share.
-    :param select: given the parameters, the ids of the checks.
-    """
-    module = client.AnsibleK8SModule(
-        argument_spec={**client.AUTH_ARG_SPEC, **RUN_SPEC, **spec}, supports_check_mode=True
-    )
-    _mask(module)
-    params = module.params
-    name = params["cluster"] or params["context"] or params["host"] or "of the current context"
-    try:
-        chosen = settings(params)
-        ids = select(params)
-        if not ids:
-            raise ValueError("no check is selected")
-    except ValueError as error:
-        _leave(module, f"cluster {name}: wrong option: {error}", Result(name, ""), failed=True)
-    result = run(module, name, [checks.BY_ID[check] for check in ids], chosen, module.check_mode)
-    if result.leftovers:
-        module.warn(f"cluster {name}: left behind: {', '.join(result.leftovers)}; the cluster removes it by itself")
-    undecided = any(check["verdict"] == Verdict.ERROR for check in result.checks)
-    _leave(module, result.line(), result, failed=bool(result.problem) or undecided)
-
-
-def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:
-    """End the module. The content of a kubeconfig is not among the arguments that are shown with -vvv."""
-    if not isinstance(module.params["kubeconfig"], str) or "\n" in module.params["kubeconfig"]:
-        module.params["kubeconfig"] = None
-    (module.fail_json if failed else module.exit_json)(msg=msg, **exit_fields(result))
-    raise AssertionError("neither returns")
-
-
-def exit_fields(result: Result) -> dict[str, t.Any]:
-    """What a module returns, the same on success and on failure."""
-    return {
-        "changed": bool(result.leftovers),
-        "checks": result.checks,
-        "controls": result.controls,
-        "status": result.status.value,
-        "run": {
-            "id": result.run,
-            "cluster": result.cluster,
-            "server": result.server,
-            "targets": result.targets,
-            "skipped_nodes": result.skipped_nodes,
-            "duration": result.duration,
-        },
-        "leftovers": result.leftovers,
-    }

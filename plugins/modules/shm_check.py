@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: shm_check
-short_description: Answer any checks of the catalog in one run
+short_description: Run any checks of the catalog in one run
 version_added: 0.1.0
 description:
-  - Answers checks by their id, with as few pods as they need together. This is what the playbook
-    C(abcdesktopio.podshm.site) calls once for all roles; M(abcdesktopio.podshm.shm_probe) and
-    M(abcdesktopio.podshm.shm_size) are the ways in by what one wants to know.
+  - Runs checks by id, group or tag, with as few pods as they need together, and returns their verdicts with the evidence.
+  - The playbook C(abcdesktopio.podshm.site) calls it once per cluster. M(abcdesktopio.podshm.shm_probe) and
+    M(abcdesktopio.podshm.shm_size) select checks by mechanism and by volume.
 author:
   - abcdesktop.io contributors (@abcdesktopio)
 extends_documentation_fragment:
@@ -20,55 +20,25 @@ extends_documentation_fragment:
   - abcdesktopio.podshm._run
   - abcdesktopio.podshm._run.attributes
   - abcdesktopio.podshm._run.size
-options:
-  checks:
-    description:
-      - The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or
-        tags (V(basic), V(postgresql); M(abcdesktopio.podshm.shm_catalog) lists them). By default all of the catalog.
-      - A word after C(!) leaves out what it names, of what the others name, or of the catalog.
-    type: list
-    elements: str
-    default: []
-  profiles:
-    description:
-      - What SHM601 asks of the IPC sysctls. V(db2) is for 8 GiB of memory, V(postgresql) for 1000 connections.
-    type: list
-    elements: str
-    choices: [db2, oracle, postgresql]
-    default: [postgresql, oracle]
-  minimums:
-    description:
-      - Least values that SHM601 asks for beside the O(profiles), by sysctl, for example V(kernel.shmmax) or
-        V(fs.mqueue.msg_max); V(kernel.sem) is four numbers.
-    type: dict
-    default: {}
-  restart_kubelet:
-    description:
-      - The command and its arguments that restart the kubelet of a node, for SHM403, for example
-        V([ssh, "{node}", sudo, systemctl, restart, kubelet]); C({node}) stands for the name of the node. It runs on the
-        host that the module runs on, once per target, when all other checks are done.
-      - By default nothing is restarted, and SHM403 is C(SKIP).
-    type: list
-    elements: str
-    default: []
+  - abcdesktopio.podshm._run.check
 seealso:
   - module: abcdesktopio.podshm.shm_probe
   - module: abcdesktopio.podshm.shm_size
 """
 
 EXAMPLES = r"""
-- name: Answer all checks
+- name: Run all checks
   abcdesktopio.podshm.shm_check:
     kubeconfig: ~/.kube/config
     context: production
   register: result
 
-- name: Answer one
+- name: Run one check
   abcdesktopio.podshm.shm_check:
     checks: [SHM303]
     size_limit: 1Gi
 
-- name: Ask whether a program's own needs are met
+- name: Check the IPC sysctls against a program's own needs
   abcdesktopio.podshm.shm_check:
     checks: [SHM601]
     profiles: [db2]
@@ -80,7 +50,7 @@ EXAMPLES = r"""
 RETURN = r"""
 checks:
   description:
-    - The checks that were asked for, in the order of their ids.
+    - The selected checks, in the order of their ids, once per target.
   returned: always
   type: list
   elements: dict
@@ -91,7 +61,7 @@ checks:
       returned: always
       sample: SHM101
     name:
-      description: What the check is called.
+      description: The name of the check.
       type: str
       returned: always
       sample: sysv_shm_shared_path
@@ -101,21 +71,21 @@ checks:
       returned: always
       sample: sysv
     node:
-      description: The node that it was asked on.
+      description: The node that it ran on.
       type: str
       returned: always
     runtime_class:
-      description: The RuntimeClass that it was asked under, empty for the default runtime.
+      description: The RuntimeClass that it ran under, empty for the default runtime.
       type: str
       returned: always
     question:
-      description: What it asks.
+      description: The question that it answers.
       type: str
       returned: always
     verdict:
       description:
         - V(PASS) decided and as expected, V(FAIL) decided and not as expected, V(WARN) holds with a finding worth reading,
-          V(SKIP) not applicable, V(ERROR) could not be decided.
+          V(SKIP) not applicable by a declared rule, V(ERROR) could not be decided.
       type: str
       returned: always
       sample: PASS
@@ -125,19 +95,21 @@ checks:
       returned: always
       sample: ''
     expected:
-      description: What a V(PASS) takes.
+      description: What a V(PASS) requires.
       type: str
       returned: always
     observed:
-      description: What was seen; for V(ERROR), why nothing could be told.
+      description: What was observed; for V(ERROR), why nothing could be decided.
       type: str
       returned: always
     remedy:
-      description: What to do about it, unless it is V(PASS).
+      description: What to do about this outcome. Empty for V(PASS).
       type: str
       returned: always
     evidence:
-      description: Per step of the probe its facts and system calls.
+      description:
+        - By step of the check. A step that was answered has C(step), its C(nonce), the C(facts) that the probe measured, and
+          its system C(calls) with their errno. A step without an answer has the reason C(undecided), and its C(detail).
       type: dict
       returned: always
     duration:
@@ -146,30 +118,34 @@ checks:
       returned: always
 controls:
   description:
-    - The checks whose answer is known, one set per target, like RV(checks). If one does not hold, what was decided on its
-      target is C(ERROR).
+    - The checks with known answers, one set per target, with the fields of RV(checks). If one does not hold, every verdict of
+      its target that depends on it is V(ERROR).
   returned: always
   type: list
   elements: dict
 status:
   description:
-    - V(UNREACHABLE) if the cluster could not be asked, else the worst verdict.
+    - V(UNREACHABLE) if the cluster is out of reach, else the worst verdict.
   returned: always
   type: str
   sample: PASS
+msg:
+  description: The result in one line; on failure cluster, object, cause and remedy.
+  returned: always
+  type: str
+  sample: 'cluster eu-1: 56 PASS, 6 SKIP'
 run:
   description:
-    - The run, with its RV(run.id), which is a label of every object that it created, the RV(run.cluster), the
-      RV(run.server), the RV(run.targets) with image and versions, and its RV(run.duration) in seconds.
+    - The run itself.
   returned: always
   type: dict
   contains:
     id:
-      description: The id of the run, ten hexadecimal digits.
+      description: The id of the run, ten hexadecimal digits. It is a label of every object that the run created.
       type: str
       returned: always
     cluster:
-      description: What the cluster is called.
+      description: The name of the cluster.
       type: str
       returned: always
     server:
@@ -177,20 +153,76 @@ run:
       type: str
       returned: always
     targets:
-      description: The nodes and RuntimeClasses that were asked, and which nodes each stands for.
+      description: The nodes and RuntimeClasses that the checks ran on.
       type: list
       elements: dict
       returned: always
-    unasked:
-      description: The nodes that were left out, and why.
+      contains:
+        name:
+          description: The name of the node.
+          type: str
+          returned: always
+        runtime_class:
+          description: The RuntimeClass, empty for the default runtime.
+          type: str
+          returned: always
+        represents:
+          description: The nodes of the same kind, itself among them.
+          type: list
+          elements: str
+          returned: always
+        architecture:
+          description: The architecture of the node.
+          type: str
+          returned: always
+        allocatable_memory_bytes:
+          description: The allocatable memory of the node, in bytes.
+          type: int
+          returned: always
+        image:
+          description: The image of the probe's containers.
+          type: str
+          returned: always
+        pull_policy:
+          description: How it is pulled.
+          type: str
+          returned: always
+        runtime:
+          description: The version of the container runtime.
+          type: str
+          returned: always
+        kernel:
+          description: The version of the kernel.
+          type: str
+          returned: always
+        kubelet:
+          description: The version of the kubelet.
+          type: str
+          returned: always
+    skipped_nodes:
+      description: Nodes on which nothing ran, by kind.
       type: list
       elements: dict
       returned: always
+      contains:
+        nodes:
+          description: The names of the nodes.
+          type: list
+          elements: str
+          returned: always
+        reason:
+          description: The code of the reason.
+          type: str
+          returned: always
+        detail:
+          description: The cause in one line.
+          type: str
+          returned: always
     duration:
       description: How long the run took, in seconds.
       type: float
       returned: always
-residue:
+leftovers:
   description:
     - What the run could not remove. Must be empty.
   returned: always
@@ -201,37 +233,25 @@ residue:
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options, _profiles
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import all as catalog
-
-_SPEC: t.Final[dict[str, t.Any]] = {
-    **_options.SIZE_SPEC,
-    "checks": {"type": "list", "elements": "str", "default": []},
-    "profiles": {
-        "type": "list",
-        "elements": "str",
-        "choices": sorted(_profiles.PROFILES),
-        "default": ["postgresql", "oracle"],
-    },
-    "minimums": {"type": "dict", "default": {}},
-    "restart_kubelet": {"type": "list", "elements": "str", "default": []},
-}
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _module, _options
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import select as select_checks
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Check
 
 
-def select(params: t.Mapping[str, t.Any]) -> list[str]:
-    """The ids of the checks that the options ask for, in the order of the catalog.
+def select(params: t.Mapping[str, t.Any]) -> list[Check]:
+    """The checks that the options name, in the order of the catalog.
 
     :raises ValueError: there is no such check.
     """
     try:
-        return [check.id for check in catalog.select(params["checks"])]
+        return select_checks(params["checks"])
     except ValueError as error:
         raise ValueError(f"checks: {error}") from None
 
 
 def main() -> None:
     """Run the module."""
-    _options.answer(_SPEC, select)
+    _module.main((_options.RUN, _options.SIZE, _options.CHECK), {}, select)
 
 
 if __name__ == "__main__":

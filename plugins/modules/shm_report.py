@@ -7,18 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: shm_report
-short_description: Write reports and print a table of what the clusters of a play answered
+short_description: Write reports and print a table of the verdicts of a play
 version_added: 0.1.0
 description:
   - Reads what M(abcdesktopio.podshm.shm_check) or another module of the collection returned for every cluster, prints a
     table with the failures last, and writes one JSON file per cluster and a summary in Markdown.
   - Runs on the controller.
+requirements:
+  - python >= 3.11
 author:
   - abcdesktop.io contributors (@abcdesktopio)
 options:
   clusters:
     description:
-      - The hosts of the inventory that the play asked.
+      - The hosts of the inventory that the play ran for.
     type: list
     elements: str
     required: true
@@ -29,7 +31,7 @@ options:
     required: true
   directory:
     description:
-      - Where the reports are written, relative to the current directory. It is made if it is missing.
+      - The folder for the reports, relative to the current directory. It is created if it is missing.
     type: str
     required: true
 attributes:

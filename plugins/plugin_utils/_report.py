@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""What modules returned -> reports for people and programs (pure)."""
+"""What modules returned -> the table on the terminal, JSON for programs, a summary in Markdown (pure)."""
 
 from __future__ import annotations
 
@@ -12,31 +12,27 @@ import json
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable
 
 #: Of the JSON report; a field may be added under the same number, none is renamed or removed.
-SCHEMA: t.Final = "podshm/1"
-
-#: Worst last: a terminal shows its end.
-_ORDER: t.Final = ("SKIP", "PASS", "WARN", "ERROR", "FAIL", "UNREACHABLE")
-
-_BAD: t.Final = frozenset({"ERROR", "FAIL", "UNREACHABLE"})
+SCHEMA: t.Final = "podshm/2"
 
 
 def report(cluster: str, answer: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     """The report on one cluster.
 
-    :param answer: what the module returned; nothing, or no checks, if it did not even start.
+    :param answer: what the module returned; nothing, or no checks, if the module did not start.
     """
     answer = answer or {}
     checks = list(answer.get("checks") or ())
     return {
         "schema": SCHEMA,
         "cluster": cluster,
-        "status": str(answer.get("status") or "ERROR"),
-        "message": str(answer.get("msg") or f"cluster {cluster}: nothing was asked"),
+        "status": str(answer.get("status") or Verdict.ERROR.value),
+        "message": str(answer.get("msg") or f"cluster {cluster}: no check ran"),
         "run": dict(answer.get("run") or {}),
-        "residue": list(answer.get("residue") or ()),
+        "leftovers": list(answer.get("leftovers") or ()),
         "checks": checks,
         "controls": list(answer.get("controls") or ()),
     }
@@ -54,7 +50,7 @@ def file_name(cluster: str) -> str:
 
 def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Clusters by name, the worst last."""
-    return sorted(reports, key=lambda one: (_ORDER.index(one["status"]), one["cluster"]))
+    return sorted(reports, key=lambda one: (-Verdict(one["status"]).severity, one["cluster"]))
 
 
 #: More columns than this do not fit a terminal.
@@ -93,61 +89,58 @@ def _rows(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[list[str]]:
 
 
 def _node(name: str, run: t.Mapping[str, t.Any]) -> str:
-    """A node, and how many of its kind it stands for, itself among them: the summary names them."""
-    alike = next((len(one["stands_for"]) for one in run.get("targets") or () if one["name"] == name), 1)
+    """A node, and how many of its kind it represents, itself among them: the summary names them."""
+    alike = next((len(one["represents"]) for one in run.get("targets") or () if one["name"] == name), 1)
     return printable(f"{name} (1 of {alike})" if alike > 1 else name or "-")
 
 
 def _column(checks: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """The verdict of one check; of several, how many have which, the worst first."""
-    counts = {verdict: sum(check["verdict"] == verdict for check in checks) for verdict in reversed(_ORDER)}
-    told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
-    return "-" if not checks else str(checks[0]["verdict"]) if len(checks) == 1 else " ".join(told)
+    counts = {verdict: sum(check["verdict"] == verdict for check in checks) for verdict in Verdict}
+    found = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+    return "-" if not checks else str(checks[0]["verdict"]) if len(checks) == 1 else " ".join(found)
 
 
 def _findings(one: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Checks worth a word, the worst last."""
-    found = [check for check in one["checks"] if check["verdict"] not in ("PASS", "SKIP")]
-    return sorted(found, key=lambda check: (_ORDER.index(check["verdict"]), check["id"]))
+    """Checks worth a word, the worst last. If all have one cause, it is one finding."""
+    found = [check for check in one["checks"] if check["verdict"] not in (Verdict.PASS, Verdict.SKIP)]
+    if len(found) > 1 and len({check["observed"] for check in found}) == 1:
+        return [{**found[0], "id": f"{found[0]['id']}..{found[-1]['id']}", "name": ""}]
+    return sorted(found, key=lambda check: (-Verdict(check["verdict"]).severity, check["id"]))
 
 
 def _headline(reports: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    counts = {status: sum(one["status"] == status for one in reports) for status in reversed(_ORDER)}
-    decided = sum(check["verdict"] in ("PASS", "WARN", "FAIL") for one in reports for check in one["checks"])
+    counts = {status: sum(one["status"] == status for one in reports) for status in Verdict}
+    decided = sum(Verdict(check["verdict"]).is_decided for one in reports for check in one["checks"])
     planned = sum(len(one["checks"]) for one in reports)
     words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"{len(reports)} cluster{'' if len(reports) == 1 else 's'}: {words or 'none'}; {decided} of {planned} checks decided"
 
 
 def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
-    """The lines for the terminal: cluster by check, then what is to be done, the worst last."""
+    """The lines for the terminal: cluster by check, then what to do, the worst last."""
     reports = order(reports)
     rows = _rows(reports)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for one in reports:
-        if one["status"] in _BAD and not one["checks"]:
+        if Verdict(one["status"]).is_bad and not one["checks"]:
             lines += ["", printable(one["message"])]
-        reasons = {check["observed"] for check in one["checks"]}
-        findings = _findings(one)
-        if len(findings) > 1 and len(reasons) == 1:
-            # one cause for all: say it once
-            findings = [{**findings[0], "id": f"{findings[0]['id']}..{findings[-1]['id']}", "name": ""}]
-        for check in findings:
+        for check in _findings(one):
             where = " ".join(printable(check.get(part, "")) for part in ("node", "runtime_class"))
             name = f"{check['verdict']} {printable(one['cluster'])} {where} {check['id']} {check['name']} {check['reason']}"
             lines += ["", " ".join(name.split())]
             if check["name"]:
                 lines.append(f"  expected  {printable(check['expected'])}")
             lines += [f"  observed  {printable(check['observed'])}", f"  remedy    {printable(check['remedy'])}"]
-        for verdict, left in _left_out(one["run"]):
+        for verdict, left in _skipped(one["run"]):
             nodes = printable(", ".join(left["nodes"]))
             lines += [
                 "",
                 f"{verdict} {printable(one['cluster'])} {nodes} {left['reason']}: {printable(left['detail'])}",
             ]
-        if one["residue"]:
-            lines += ["", f"left behind on {printable(one['cluster'])}: {printable(', '.join(one['residue']))}"]
+        if one["leftovers"]:
+            lines += ["", f"left behind on {printable(one['cluster'])}: {printable(', '.join(one['leftovers']))}"]
     return [*lines, "", _headline(reports)]
 
 
@@ -158,18 +151,18 @@ def _cell(text: object) -> str:
 def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:
     versions = f"{target['architecture']}, kernel {target['kernel']}, kubelet {target['kubelet']}, {target['runtime']}"
     runtime_class = f", RuntimeClass {_cell(target['runtime_class'])}" if target["runtime_class"] else ""
-    others = [name for name in target["stands_for"] if name != target["name"]]
-    stands_for = f", stands for {_cell(', '.join(others))}" if others else ""
+    others = [name for name in target["represents"] if name != target["name"]]
+    represents = f", represents {_cell(', '.join(others))}" if others else ""
     return (
         f"- Node {_cell(target['name'])} ({_cell(versions)}){runtime_class}, image {_cell(target['image'])}, "
-        f"run {_cell(run.get('id'))}{stands_for}"
+        f"run {_cell(run.get('id'))}{represents}"
     )
 
 
-def _left_out(run: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Mapping[str, t.Any]]]:
-    """The nodes that nothing was asked of, each kind with what that is called."""
-    for left in run.get("unasked") or ():
-        yield "SKIP" if left["reason"] == "NotLinux" else "left out", left
+def _skipped(run: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Mapping[str, t.Any]]]:
+    """The nodes on which nothing ran, each kind with SKIP or C(skipped)."""
+    for left in run.get("skipped_nodes") or ():
+        yield Verdict.SKIP.value if left["reason"] == Reason.NOT_LINUX else "skipped", left
 
 
 def _check_line(check: t.Mapping[str, t.Any]) -> str:
@@ -192,10 +185,13 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
         lines += [_target_line(target, one["run"]) for target in one["run"].get("targets") or ()]
         lines += [
             f"- {verdict} {left['reason']}: {_cell(', '.join(left['nodes']))}: {_cell(left['detail'])}"
-            for verdict, left in _left_out(one["run"])
+            for verdict, left in _skipped(one["run"])
         ]
         lines.append("")
-        lines += [_check_line(check) for check in one["checks"]]
-        if one["residue"]:
-            lines += ["", f"**Left behind:** {_cell(', '.join(one['residue']))}"]
+        findings = _findings(one)
+        # one cause for all: say it once
+        folded = [check for check in findings if not check["name"]]
+        lines += [_check_line(check) for check in (folded or one["checks"])]
+        if one["leftovers"]:
+            lines += ["", f"**Left behind:** {_cell(', '.join(one['leftovers']))}"]
     return "\n".join(lines) + "\n"

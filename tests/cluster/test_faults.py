@@ -478,9 +478,9 @@ def test_image_name_invalid(alpha: Cluster, namespace: str) -> None:
 
 def payload(code: str) -> str:
     return f"""
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _payload
-binary = _payload.binary
-_payload.binary = lambda architecture: {code}
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload
+binary = payload.binary
+payload.binary = lambda architecture: {code}
 """
 
 

@@ -73,7 +73,7 @@ def test_contents(tarball: Path) -> None:
         names = set(archive.getnames())
     assert {"COPYING", "README.md", "CHANGELOG.md", "meta/runtime.yml", "playbooks/site.yml"} <= names
     assert {name.split("/")[0] for name in names} <= {
-        "CHANGELOG.md", "CODE_OF_CONDUCT.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md",
+        "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md",
         "changelogs", "docs", "extensions", "files", "inventories", "meta", "playbooks", "plugins", "roles",
     }  # fmt: skip
     # Galaxy refuses roles without

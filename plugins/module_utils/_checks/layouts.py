@@ -72,7 +72,11 @@ _RESIZED: t.Final = Volume("resized", _MEMORY, _small)
 RESIZED: t.Final = Container("resized", _on_shm(_RESIZED), memory=lambda sizes: sizes.grown)
 # the layout that everybody should have: one volume on /dev/shm of both
 FELLOW: t.Final = Container("fellow", _on_shm(_RESIZED))
+# many charts mount a folder of one volume
+SUB_PATH: t.Final = Container("sub-path", (Mount(SHM, _RESIZED, sub_path="shm"),))
 DEBUG: t.Final = Container("debug", kind=ContainerKind.EPHEMERAL)
+# as abcdesktop.io starts its applications
+APPLICATION: t.Final = Container("application", _on_shm(_RESIZED), kind=ContainerKind.EPHEMERAL)
 # more than the pod's memory limit, which clips it
 CLIPPED: t.Final = Container("clipped", _on_shm(Volume("clipped", _MEMORY, lambda sizes: sizes.too_much)))
 ZERO: t.Final = Container("zero", _on_shm(Volume("zero", _MEMORY, lambda sizes: 0)))
@@ -82,8 +86,20 @@ VOLUMES: t.Final = Layout(
     "volumes",
     "a pod whose containers have volumes on /dev/shm: shared, restarted and resized, and frequent mistakes (too large, of "
     "size 0, on disk, read-only); ephemeral containers join them",
-    (RESIZED, FELLOW, DEBUG, CLIPPED, ZERO, DISK, READ_ONLY),
+    (RESIZED, FELLOW, SUB_PATH, DEBUG, APPLICATION, CLIPPED, ZERO, DISK, READ_ONLY),
     pods=(Pod(options=PodOptions(restarts=True)),),
+)
+
+#: A group that is no user's own.
+GROUP: t.Final = 65531
+_GROUPED: t.Final = Volume("grouped", _MEMORY, _small)
+GROUPED: t.Final = Container("grouped", _on_shm(_GROUPED))
+# of its own: platforms that choose groups themselves refuse the pod (OpenShift)
+FS_GROUP: t.Final = Layout(
+    "fs-group",
+    "a pod with fsGroup and a volume on /dev/shm",
+    (GROUPED,),
+    pods=(Pod(options=PodOptions(fs_group=GROUP)),),
 )
 
 # ------------------------------------------------------- init containers, sidecars and restarts
@@ -212,6 +228,7 @@ LAYOUTS: t.Final[tuple[Layout, ...]] = (
     SAFE_POD,
     UNSAFE_POD,
     UNDECLARED,
+    FS_GROUP,
     IPC_OWNER,
     KUBELET,
     HOST,

@@ -27,6 +27,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
     first_failed,
     in_own_user_namespace,
     last_failed,
+    namespaces,
     passed,
     premise_failed,
     require_created_here,
@@ -38,6 +39,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
     require_two_users,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
+    APPLICATION,
     COMPLETE,
     DEBUG,
     FIRST,
@@ -383,6 +385,37 @@ def ephemeral_container(seen: Seen, context: Context) -> Decision:
     )
 
 
+_ADD_APPLICATION: t.Final = Step("add", APPLICATION, Action.ADD_EPHEMERAL)
+_WITH_APPLICATION: t.Final = identities(RESIZED, APPLICATION)
+_APPLICATION_SEGMENT: t.Final = segment(RESIZED, APPLICATION)
+_APPLICATION_OBJECT: t.Final = shared_object(RESIZED, APPLICATION)
+
+
+@check(
+    "SHM216",
+    "ephemeral_container_volume",
+    group=Group.POSIX,
+    tags="sysv_shm posix_shm",
+    layout=VOLUMES,
+    steps=(_ADD_APPLICATION, *_WITH_APPLICATION, *_APPLICATION_SEGMENT.steps, *_APPLICATION_OBJECT.steps),
+    question="Does an ephemeral container that mounts the pod's volume on /dev/shm share it?",
+    expected="the segment and the POSIX object: each side reads the other's nonce, and the sentence",
+    skips=(Reason.FORBIDDEN, Reason.ADMISSION_DENIED),
+)
+def ephemeral_container_volume(seen: Seen, context: Context) -> Decision:
+    """The API forbids only subPath there; abcdesktop.io starts its applications like this."""
+    require_one_user(seen, *_WITH_APPLICATION)
+    return (
+        failed_segment(seen, _APPLICATION_SEGMENT, *_WITH_APPLICATION)
+        or failed_object(
+            seen,
+            _APPLICATION_OBJECT,
+            "use a runtime that mounts the volumes that the manifest gives ephemeral containers",
+        )
+        or passed(f"both nonces and the sentence crossed, twice ({namespaces(seen, *_WITH_APPLICATION)})")
+    )
+
+
 # ------------------------------------------------------------------------------------------ other users
 
 _TWO_USERS: t.Final = identities(FIRST, GUEST)
@@ -557,4 +590,5 @@ CHECKS: t.Final = (
     posix_user_namespace,
     semaphore_names,
     posix_mq_user_namespace,
+    ephemeral_container_volume,
 )

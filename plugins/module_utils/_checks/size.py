@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     MEMORY_FILE_SYSTEMS,
+    NO_USER_NAMESPACES,
     SECCOMP,
     SET_FILL,
     SIZED_VOLUME,
@@ -23,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
     failed_medium,
     failed_size,
     failed_writing,
+    in_own_user_namespace,
     killed,
     last_failed,
     passed,
@@ -42,13 +45,20 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     BARE,
     CLIPPED,
     DISK,
+    FELLOW,
     FIRST,
+    FS_GROUP,
+    GROUP,
+    GROUPED,
+    ONE,
     ONE_SIDED,
+    OWN_USERS,
     PAIR,
     READ_ONLY,
     SECOND,
     SHM,
     SIZED,
+    SUB_PATH,
     TIGHT,
     TIGHT_POD,
     UNDECLARED,
@@ -66,6 +76,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Action,
+    Container,
     Context,
     Decision,
     Group,
@@ -73,6 +84,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Step,
     check,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
 # ------------------------------------------------------------------------------------- the three sizes
@@ -501,7 +513,13 @@ def shm_after_kill(seen: Seen, context: Context) -> Decision:
 
 # -------------------------------------------------------------------------------------------- the mount
 
-_FLAGS: t.Final = Step("flags", FIRST, "flags", lambda i: {"path": SHM})
+
+def _flags_of(container: Container, label: str) -> Step:
+    """What the directory allows, tried."""
+    return Step(label, container, "flags", lambda i: {"path": SHM})
+
+
+_FLAGS: t.Final = _flags_of(FIRST, "flags")
 
 
 @check(
@@ -541,7 +559,7 @@ def shm_flags(seen: Seen, context: Context) -> Decision:
 
 
 _READ_ONLY: t.Final = identity(READ_ONLY)
-_WRITE_ANYWAY: t.Final = Step("flags", READ_ONLY, "flags", lambda i: {"path": SHM})
+_WRITE_ANYWAY: t.Final = _flags_of(READ_ONLY, "flags")
 
 
 @check(
@@ -602,6 +620,117 @@ def shm_beyond(seen: Seen, context: Context) -> Decision:
     return failed(f"{observed} ({last_failed(beyond)})", fix)
 
 
+_FELLOW: t.Final = identity(FELLOW)
+_FELLOW_FLAGS: t.Final = _flags_of(FELLOW, "flags")
+_SUB_PATH: t.Final = identity(SUB_PATH)
+_SUB_PATH_FLAGS: t.Final = _flags_of(SUB_PATH, "sub_path_flags")
+
+
+def _missing(flags: Observation, mode: str) -> list[str]:
+    """What /dev/shm lacks of what programs expect of it, each in words.
+
+    :param mode: in octal digits.
+    """
+    if not require_fact(flags, "writable"):
+        return [f"not writable ({last_failed(flags)})"]
+    missing = [] if require_fact(flags, "exec_map") else ["noexec: memory of it cannot be mapped executable"]
+    found = str(require_fact(flags, "dir_mode"))
+    return missing if found == mode else [*missing, f"mode {found}, not {mode}"]
+
+
+@check(
+    "SHM317",
+    "shm_volume_flags",
+    group=Group.RESIZE,
+    tags="size users",
+    layout=VOLUMES,
+    steps=(_FELLOW, _FELLOW_FLAGS, _SUB_PATH, _SUB_PATH_FLAGS),
+    question="Does a volume on /dev/shm allow what programs expect there, also when a subPath of it is mounted?",
+    expected="writable, mode 1777 with the sticky bit, and memory of it can be mapped executable, of both",
+)
+def shm_volume_flags(seen: Seen, context: Context) -> Decision:
+    """SHM313 shows what the runtime mounts; a volume is mounted by the kubelet."""
+    found = {"the volume": seen[_FELLOW_FLAGS], "a subPath of it": seen[_SUB_PATH_FLAGS]}
+    for what, who in zip(found, (_FELLOW, _SUB_PATH), strict=True):
+        wrong = failed_medium(seen[who])
+        if wrong:
+            return dataclasses.replace(wrong, observed=f"{what}: {wrong.observed}")
+    missing = [f"{what} is {text}" for what, flags in found.items() for text in _missing(flags, "1777")]
+    owners = ", ".join(f"{what} belongs to {flags.facts.get('dir_uid')}" for what, flags in found.items())
+    if missing:
+        return failed(
+            f"{'; '.join(missing)} ({owners})",
+            "mount the whole volume instead of a subPath, and find what mounts or changes it: the runtime, or a policy",
+        )
+    return passed(f"writable, executable, mode 1777 ({owners})")
+
+
+_ONE: t.Final = identity(ONE)
+_ONE_FLAGS: t.Final = _flags_of(ONE, "flags")
+
+
+@check(
+    "SHM318",
+    "shm_flags_user_namespace",
+    group=Group.RESIZE,
+    tags="size user_namespace",
+    layout=OWN_USERS,
+    steps=(_ONE, _ONE_FLAGS),
+    question="In a pod with a user namespace of its own: can a program write to /dev/shm and execute from it?",
+    expected="writable, mode 1777, and memory of it can be mapped executable",
+    skips=NO_USER_NAMESPACES,
+)
+def shm_flags_user_namespace(seen: Seen, context: Context) -> Decision:
+    """Containerd 2.4 mounts the /dev/shm of such a pod with noexec, unlike that of any other."""
+    missing = _missing(seen[_ONE_FLAGS], "1777")
+    options = require_fact(seen[_ONE], "mount_options")
+    observed = f"{'; '.join(missing) or 'writable, executable, mode 1777'} ({options})"
+    if not missing:
+        decision = passed(observed)
+    elif all(text.startswith("noexec") for text in missing):
+        decision = warned(
+            observed, "mount an emptyDir of medium Memory on /dev/shm for programs that compile at run time"
+        )
+    else:
+        decision = failed(observed, "mount an emptyDir of medium Memory on /dev/shm, which has mode 1777")
+    return in_own_user_namespace(decision, seen, _ONE)
+
+
+_GROUPED: t.Final = identity(GROUPED)
+_GROUPED_FLAGS: t.Final = _flags_of(GROUPED, "flags")
+
+
+@check(
+    "SHM319",
+    "shm_volume_group",
+    group=Group.RESIZE,
+    tags="size users",
+    layout=FS_GROUP,
+    steps=(_GROUPED, _GROUPED_FLAGS),
+    question="With fsGroup: does a volume on /dev/shm belong to the group, and does what is created there?",
+    expected="mode 3777 (setgid and the sticky bit) and the group of the pod, also of a new file; executable",
+    skips=(Reason.ADMISSION_DENIED,),
+)
+def shm_volume_group(seen: Seen, context: Context) -> Decision:
+    """The kubelet sets the group of volumes, but no permission of what programs create there (SHM209)."""
+    flags = seen[_GROUPED_FLAGS]
+    wrong = failed_medium(seen[_GROUPED])
+    if wrong:
+        return wrong
+    requested = int((context.pod_of(GROUPED).spec.get("securityContext") or {}).get("fsGroup") or 0)
+    if requested != GROUP:
+        raise premise_failed(f"the cluster changed fsGroup {GROUP} -> {requested or 'none'}")
+    missing = _missing(flags, "3777")
+    group = require_fact(flags, "dir_gid")
+    if group != GROUP:
+        missing.append(f"of group {group}, not {GROUP}")
+    if flags.facts.get("inherits_group") is False:
+        missing.append("a new file there is not of the group")
+    if missing:
+        return failed("; ".join(missing), "use a kubelet that applies fsGroup to volumes of medium Memory")
+    return passed(f"writable, executable, mode 3777, group {group}")
+
+
 CHECKS: t.Final = (
     shm_size_default,
     shm_size_memory,
@@ -618,4 +747,7 @@ CHECKS: t.Final = (
     shm_flags,
     shm_read_only,
     shm_beyond,
+    shm_volume_flags,
+    shm_flags_user_namespace,
+    shm_volume_group,
 )

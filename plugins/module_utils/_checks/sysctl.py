@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""IPC sysctls and limits of the kernel: SHM601 to SHM606 (pure)."""
+"""IPC sysctls and limits of the kernel: SHM601 to SHM606, SHM608 (pure)."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     check,
     texts,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import KIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
 _APPLY_SYSCTLS: t.Final = "use a runtime that applies the sysctls of the pod (gVisor ignores them)"
@@ -256,4 +257,47 @@ def msgqueue_budget(seen: Seen, context: Context) -> Decision:
     return failed(observed, full if stopped == "ENOSPC" else SECCOMP)
 
 
-CHECKS: t.Final = (sysctl_profile, sysctl_safe, sysctl_unsafe, limits_errno, huge_pages, msgqueue_budget)
+#: The kernel's default of RLIMIT_MEMLOCK before 5.16, and since. io_uring counts its rings against it before 5.12.
+_LEAST_MEMLOCK: t.Final = 64 * KIB
+#: The soft limit that systemd and POSIX programs start from; select(2) ends there.
+_LEAST_NOFILE: t.Final = 1024
+#: What databases and PyTorch's file_descriptor strategy ask for.
+_MANY_FILES: t.Final = 65536
+
+_RLIMITS: t.Final = Step("rlimits", FIRST, "rlimits")
+
+
+@check(
+    "SHM608",
+    "rlimits",
+    group=Group.LIMITS,
+    tags="memory nccl oracle",
+    layout=PAIR,
+    steps=(_RLIMITS,),
+    question="Are RLIMIT_MEMLOCK and RLIMIT_NOFILE of a container enough for RDMA, io_uring and shared huge pages?",
+    expected="locked memory without limit, and at least 65536 open files: a pod cannot ask for more than the runtime gives",
+)
+def rlimits(seen: Seen, context: Context) -> Decision:
+    """Containers inherit them from the runtime; CAP_IPC_LOCK lifts the first for root alone (KEP-5758)."""
+    limits = {name: require_fact(seen[_RLIMITS], f"rlimit_{name}_soft") for name in ("memlock", "nofile")}
+    hard = require_fact(seen[_RLIMITS], "rlimit_nofile_hard")
+    observed = f"RLIMIT_MEMLOCK {limits['memlock']}, RLIMIT_NOFILE {limits['nofile']} (hard limit {hard})"
+    memlock, nofile = (float("inf") if value == "unlimited" else int(value) for value in limits.values())
+    if memlock < _LEAST_MEMLOCK:
+        return failed(f"{observed}: less than {_LEAST_MEMLOCK} bytes can be locked", _RAISE_MEMLOCK)
+    if nofile < _LEAST_NOFILE:
+        return failed(f"{observed}: fewer than {_LEAST_NOFILE} files can be open", _RAISE_NOFILE)
+    if memlock != float("inf"):
+        return warned(f"{observed}: RDMA and shared huge pages lock more than that", _RAISE_MEMLOCK)
+    if nofile < _MANY_FILES:
+        return warned(f"{observed}: a program that opens many objects must raise it first", _RAISE_NOFILE)
+    return passed(observed)
+
+
+_RAISE_MEMLOCK: t.Final = "set LimitMEMLOCK=infinity in the systemd unit of the runtime, if RDMA or locked memory is needed; CAP_IPC_LOCK helps root only"
+_RAISE_NOFILE: t.Final = (
+    "raise it in the program up to the hard limit (ulimit -n), or set LimitNOFILE in the systemd unit of the runtime"
+)
+
+
+CHECKS: t.Final = (sysctl_profile, sysctl_safe, sysctl_unsafe, limits_errno, huge_pages, msgqueue_budget, rlimits)

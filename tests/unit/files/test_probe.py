@@ -28,7 +28,7 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol
 
 SOURCES = pathlib.Path(__file__).resolve().parents[3] / "files" / "probe"
-ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
+ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x"}
 PATIENCE = 30  # seconds; reached only when something hangs
 
 CLONE_NEWNS, CLONE_NEWIPC = 0x20000, 0x8000000
@@ -89,6 +89,19 @@ def enter(
                 raise OSError(ctypes.get_errno(), "mount /dev/shm")
         for sysctl, value in (sysctls or {}).items():
             pathlib.Path("/proc/sys", sysctl).write_text(value, encoding="ascii")
+
+    return before
+
+
+def as_user(number: int, first: Before | None = None) -> Before:
+    """Another user of a group of the same number, without further groups or capabilities."""
+
+    def before() -> None:
+        if first is not None:
+            first()
+        os.setgroups([])
+        os.setgid(number)
+        os.setuid(number)
 
     return before
 
@@ -175,6 +188,12 @@ class Probe:
         """Start a session."""
         return self.start("session", before=before)
 
+    def session_with(self, *command: str) -> Running:
+        """Start a session by a command that sets something up and then becomes it."""
+        running = Running(pathlib.Path(shutil.which(command[0]) or ""), [*command[1:], str(self.path), "session"], None)
+        self.running.append(running)
+        return running
+
     def begin(self, step: str, before: Before | None = None, **args: str | int) -> tuple[Running, str]:
         """Start a single step and go on; its nonce, too."""
         fresh = nonce()
@@ -206,7 +225,7 @@ def probe() -> t.Iterator[Probe]:
 
 def test_selftest_runs_here(probe: Probe) -> None:
     seen = probe.step("selftest")
-    assert seen.facts == {"version": "0.1.0", "arch": ARCHES[platform.machine()]}
+    assert seen.facts == {"version": "0.3.0", "arch": ARCHES[platform.machine()]}
 
 
 def test_identity_agrees_with_the_kernel(probe: Probe) -> None:
@@ -236,6 +255,11 @@ def test_identity_sees_its_own_namespaces_and_mount(probe: Probe) -> None:
     assert inside["path_mode"] == "1733"
     assert inside["mount_source"] == "podshm"
     assert "nodev" in str(inside["mount_options"])
+
+
+def test_identity_says_which_capabilities_are_effective(probe: Probe) -> None:
+    status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
+    assert [probe.step("identity").facts["cap_effective"]] == re.findall(r"^CapEff:\s+(\w+)$", status, re.MULTILINE)
 
 
 def test_identity_of_a_path_that_is_not_there(probe: Probe, tmp_path: pathlib.Path) -> None:
@@ -277,6 +301,7 @@ def test_runs_with_nothing_but_itself(probe: Probe, tmp_path: pathlib.Path) -> N
     )
     seen = _protocol.parse(answer.stdout, "identity", fresh)
     assert (seen.facts["uid"], seen.facts["gid"], seen.facts["exists"]) == (65532, 65532, False)
+    assert seen.facts["cap_effective"] == "0" * 16  # by system call, not from /proc
     assert [call["errno"] for call in seen.calls if call["call"] == "readlink"] == ["ENOENT"] * 5
 
 
@@ -443,8 +468,7 @@ def test_hold_as_process_1_passes_the_word_on_and_reaps(probe: Probe) -> None:
         os.close(orphan)
 
         beside = probe.start("hold")  # an outsider: it must not be told
-        inside = Running(pathlib.Path(shutil.which(join[0]) or ""), [*join[1:], str(probe.path), "session"], None)
-        probe.running.append(inside)
+        inside = probe.session_with(*join)
         inside.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
         session = children(inside.process.pid)[0]
         assert segments(session) == 1
@@ -785,9 +809,38 @@ def test_memory_beyond_shm_that_a_limit_forbids(probe: Probe) -> None:
 def test_flags_are_tried(probe: Probe, flags: int, writable: bool, exec_map: bool | None) -> None:
     seen = probe.step("flags", before=enter(shm="size=1m,mode=1770", mount_flags=flags), path="/dev/shm")
     assert (seen.facts["writable"], seen.facts.get("exec_map")) == (writable, exec_map)
-    assert (seen.facts["dir_mode"], seen.facts["sticky"]) == ("1770", True)
+    assert (seen.facts["dir_mode"], seen.facts["sticky"], seen.facts["setgid"]) == ("1770", True, False)
+    assert seen.facts.get("file_uid") == (0 if writable else None)
     failed = [call["errno"] for call in seen.calls if "errno" in call]
     assert failed == {True: [], False: ["EPERM"], None: ["EROFS"]}[exec_map]
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("mode", "sticky", "setgid", "group"),
+    [
+        ("1777", True, False, 65531),
+        ("3777", True, True, 2000),
+        ("2777", False, True, 2000),
+        ("0777", False, False, 65531),
+    ],
+)
+def test_whose_a_new_file_is(probe: Probe, mode: str, sticky: bool, setgid: bool, group: int) -> None:
+    """3777 is what the kubelet gives an emptyDir with fsGroup."""
+    before = as_user(65531, enter(shm=f"size=1m,mode={mode},uid=1000,gid=2000"))
+    facts = probe.step("flags", before=before, path="/dev/shm").facts
+    assert (facts["dir_mode"], facts["sticky"], facts["setgid"]) == (mode, sticky, setgid)
+    assert (facts["dir_uid"], facts["dir_gid"]) == (1000, 2000)
+    assert (facts["file_uid"], facts["file_gid"], facts["inherits_group"]) == (65531, group, group == 2000)
+
+
+@needs_root
+def test_flags_of_a_directory_of_somebody_else(probe: Probe) -> None:
+    before = as_user(65531, enter(shm="size=1m,mode=0755"))
+    seen = probe.step("flags", before=before, path="/dev/shm")
+    assert (seen.facts["dir_mode"], seen.facts["writable"]) == ("0755", False)
+    assert "inherits_group" not in seen.facts
+    assert [call["errno"] for call in seen.calls if "errno" in call] == ["EACCES"]
 
 
 # ---- System V semaphores and queues
@@ -922,15 +975,6 @@ def test_the_budget_of_queues_is_counted_and_given_back(probe: Probe) -> None:
 # ---- objects that one leaves and another finds
 
 
-def as_user(number: int) -> Before:
-    def before() -> None:
-        os.setgroups([])
-        os.setgid(number)
-        os.setuid(number)
-
-    return before
-
-
 def test_an_object_both_ways(probe: Probe) -> None:
     first, second, shared = probe.session(), probe.session(), name()
     put = first.ask("object_put", name=shared, text=SENTENCE, size=70000, fill=1)
@@ -1007,14 +1051,6 @@ def test_creating_does_not_count_as_finding(probe: Probe) -> None:
     assert in_shm(shared[1:]) == []
 
 
-def test_exists_only_looks(probe: Probe, tmp_path: pathlib.Path) -> None:
-    (tmp_path / "file").touch(0o640)
-    seen = probe.step("exists", path=str(tmp_path / "file"))
-    assert (seen.facts["found"], seen.facts["path_mode"]) == (True, "0640")
-    assert probe.step("exists", path=str(tmp_path / "none")).facts == {"found": False}
-    assert os.listdir(tmp_path) == ["file"]
-
-
 def test_semaphores_of_two_c_libraries_never_meet(probe: Probe) -> None:
     shared = name()[1:]
     seen = probe.step("sem_names", name=shared)
@@ -1043,6 +1079,66 @@ def test_a_segment_that_is_kept_and_dropped(probe: Probe) -> None:
     assert probe.step("sysv_shm_drop", key=where).facts == {"found": False}
 
 
+# ---- a segment of mode 0600, and whom the kernel lets in
+
+USER = ("setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups")
+CAP_IPC_OWNER, CAP_SYS_ADMIN = 15, 21
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("reader", "capable", "allowed"),
+    [
+        (("setpriv", "--reuid", "65531", "--clear-groups"), False, True),  # its owner
+        (USER, False, False),  # as `capabilities.add: [IPC_OWNER]` does for a user: not effective
+        ((*USER, "--inh-caps", "+ipc_owner", "--ambient-caps", "+ipc_owner"), True, True),
+        (("setpriv", "--inh-caps", "-ipc_owner", "--bounding-set", "-ipc_owner"), False, False),  # root in a container
+        (("setpriv", "--inh-caps", "-all"), True, True),  # root with everything
+    ],
+    ids=["owner", "other-user", "other-user-ipc-owner", "root", "root-ipc-owner"],
+)
+def test_a_private_segment_and_another_user(
+    probe: Probe, reader: tuple[str, ...], capable: bool, allowed: bool
+) -> None:
+    where = key()
+    creator, other = probe.session(as_user(65531)), probe.session_with(*reader)
+    create = creator.ask("sysv_shm_create", key=where, mode="0600", text=SENTENCE)
+    assert create.facts["attached"] is True
+    effective = int(str(other.ask("identity").facts["cap_effective"]), 16)
+    assert bool(effective >> CAP_IPC_OWNER & 1) is capable
+    read = other.ask("sysv_shm_read", key=where)
+    # shmget without mode bits asks for no access, so only shmat is refused
+    assert (read.facts["found"], read.facts.get("peer_nonce")) == (True, create.nonce if allowed else None)
+    refused = [(call["call"], call["errno"]) for call in read.calls if "errno" in call]
+    assert refused == ([] if allowed else [("shmat", "EACCES")])
+    # IPC_OWNER is for access alone: who removes a segment must own it, or have SYS_ADMIN
+    owner = other.ask("identity").facts["uid"] == 65531
+    drop = other.ask("sysv_shm_drop", key=where)
+    assert drop.facts.get("gone", False) is (allowed and (owner or bool(effective >> CAP_SYS_ADMIN & 1)))
+    finish = creator.ask("sysv_shm_finish")
+    assert finish.facts["reply_nonce"] == (read.nonce if allowed else "")
+
+
+@needs_root
+def test_a_private_segment_of_a_key_that_is_taken(probe: Probe) -> None:
+    where = key()
+    first, second = probe.session(as_user(65531)), probe.session(as_user(65532))
+    first.ask("sysv_shm_create", key=where, mode="0600")
+    create = second.ask("sysv_shm_create", key=where, mode="0600")
+    assert create.facts["attached"] is False
+    assert [(call["call"], call["errno"]) for call in create.calls] == [("shmget", "EEXIST")]
+
+
+@needs_root
+def test_a_segment_that_its_own_creator_cannot_attach(probe: Probe) -> None:
+    """Mode 0 is refused by shmat, and the step shows it and leaves nothing."""
+    session = probe.session(as_user(65531))
+    create = session.ask("sysv_shm_create", key=key(), mode="0")
+    assert create.facts["attached"] is False
+    assert [(call["call"], call.get("errno")) for call in create.calls] == [("shmget", None), ("shmat", "EACCES")]
+    assert segments(session.process.pid) == 0
+
+
 # ---- a lock that is granted twice
 
 
@@ -1053,11 +1149,7 @@ def test_a_segment_that_is_kept_and_dropped(probe: Probe) -> None:
 )
 def test_a_recursive_mutex_across_pid_namespaces(probe: Probe, kind: str, shared_pids: bool, granted: bool) -> None:
     def session() -> Running:
-        running = Running(
-            pathlib.Path("/usr/bin/unshare"), ["--pid", "--fork", "--kill-child", str(probe.path), "session"], None
-        )
-        probe.running.append(running)
-        return running
+        return probe.session_with("unshare", "--pid", "--fork", "--kill-child")
 
     holder, shared = session(), name()
     hold = holder.ask("mutex_hold", name=shared, type=kind, tid=40)
@@ -1122,6 +1214,31 @@ def test_sysctls_are_those_of_the_namespace(probe: Probe) -> None:
     assert [str(outside.facts["hugepages_total"])] == re.findall(r"HugePages_Total:\s+(\d+)", meminfo)
 
 
+@pytest.mark.parametrize(
+    ("memlock", "nofile"),
+    [((4096, 8192), (64, 128)), ((0, 0), (1024, 1024)), ((4096, resource.RLIM_INFINITY), (9, 64))],
+)
+def test_rlimits_soft_and_hard(probe: Probe, memlock: tuple[int, int], nofile: tuple[int, int]) -> None:
+    if memlock[1] == resource.RLIM_INFINITY != resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]:
+        pytest.skip("this machine limits RLIMIT_MEMLOCK")
+
+    def before() -> None:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, memlock)
+        resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
+
+    def text(limit: int) -> int | str:
+        return "unlimited" if limit == resource.RLIM_INFINITY else limit
+
+    seen = probe.step("rlimits", before=before)
+    assert seen.facts == {
+        "rlimit_memlock_soft": text(memlock[0]),
+        "rlimit_memlock_hard": text(memlock[1]),
+        "rlimit_nofile_soft": nofile[0],
+        "rlimit_nofile_hard": nofile[1],
+    }
+    assert [call["result"] for call in seen.calls] == [0, 0]
+
+
 @needs_root
 def test_limits_are_tried(probe: Probe) -> None:
     limits = {"kernel/shmmax": "65536", "kernel/sem": "7 32000 100 128", "kernel/msgmax": "99"}
@@ -1172,10 +1289,7 @@ def test_end_is_for_process_1(probe: Probe) -> None:
         first = children(outer.pid)[0]
         while pathlib.Path(f"/proc/{first}/cmdline").read_bytes().split(b"\0")[1:2] != [b"hold"]:
             assert outer.poll() is None
-        inside = Running(
-            pathlib.Path("/usr/bin/nsenter"), ["--target", str(first), "--pid", str(probe.path), "session"], None
-        )
-        probe.running.append(inside)
+        inside = probe.session_with("nsenter", "--target", str(first), "--pid")
         assert inside.ask("end").facts["asked"] is True  # and perhaps interrupted: hold told us, too
         assert outer.wait(PATIENCE) == 0
         assert inside.process.wait(PATIENCE) == 0
@@ -1187,18 +1301,36 @@ def test_end_is_for_process_1(probe: Probe) -> None:
 # ---- other architectures
 
 
-@pytest.mark.parametrize(("arch", "qemu"), [("arm64", "aarch64"), ("riscv64", "riscv64")])
+@pytest.mark.parametrize(
+    ("arch", "qemu"), [("arm64", "aarch64"), ("ppc64le", "ppc64le"), ("riscv64", "riscv64"), ("s390x", "s390x")]
+)
 def test_foreign_binaries_run(arch: str, qemu: str) -> None:
     emulator = shutil.which(f"qemu-{qemu}-static")
     if emulator is None:
         pytest.skip(f"no qemu-{qemu}-static here (Debian: qemu-user-static)")
-    fresh = nonce()
-    commands = [
+    fresh, where, shared = nonce(), key(), name()
+    commands: list[tuple[str, dict[str, str | int]]] = [
         ("selftest", {}),
         ("identity", {}),
-        ("sysv_shm_create", {"key": "0x5eed", "size": "512", "text": "a b"}),
+        ("rlimits", {}),
+        ("sysctls", {}),
+        ("sysv_shm_create", {"key": where, "size": 512, "text": "a b"}),
+        ("sysv_shm_read", {"key": where}),
+        ("sysv_shm_finish", {}),
+        ("sysv_sem_create", {"key": where}),
+        ("sysv_sem_post", {"key": where}),
+        ("sysv_sem_wait", {"key": where}),
+        ("sysv_msg_create", {"key": where}),
+        ("sysv_msg_send", {"key": where, "text": "a b"}),
+        ("sysv_msg_receive", {"key": where}),
+        ("posix_read", {"name": shared, "deadline": 20}),
+        ("object_put", {"name": shared, "text": "a b"}),
+        ("object_get", {"name": shared}),
+        ("object_drop", {"name": shared}),
+        ("control_same", {"key": hex(int(where, 16) ^ 1)}),
+        ("fill", {"path": "/dev/shm", "max": 300001}),
+        ("flags", {"path": "/dev/shm"}),
     ]
-    commands += [("sysv_shm_finish", {}), ("fill", {"path": "/dev/shm", "max": "300001"})]
     lines = "".join(_protocol.command(step, fresh, args) for step, args in commands)
     output = subprocess.run(
         [emulator, SOURCES / "bin" / arch, "session"], input=lines.encode(), stdout=subprocess.PIPE, check=True
@@ -1213,5 +1345,20 @@ def test_foreign_binaries_run(arch: str, qemu: str) -> None:
     assert seen["selftest"]["arch"] == arch
     assert seen["identity"]["path_ino"] == os.stat("/dev/shm").st_ino
     assert seen["identity"]["size_bytes"] == os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize
+    assert seen["rlimits"]["rlimit_nofile_soft"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert seen["sysctls"]["kernel_shmmni"] == int(pathlib.Path("/proc/sys/kernel/shmmni").read_text(encoding="ascii"))
     assert (seen["sysv_shm_create"]["attached"], seen["sysv_shm_finish"]["gone"]) == (True, True)
+    assert (seen["sysv_shm_read"]["peer_nonce"], seen["sysv_shm_read"]["text"]) == (fresh, "a b")
+    assert (seen["sysv_shm_read"]["nattch"], seen["sysv_shm_read"]["segment_bytes"]) == (2, 512)
+    assert (seen["sysv_sem_post"]["posted"], seen["sysv_sem_wait"]["woken"]) == (True, True)
+    assert (seen["sysv_msg_send"]["sent"], seen["sysv_msg_receive"]["text"]) == (True, "a b")
+    assert seen["posix_read"]["timed_out"] is True
+    assert (seen["object_get"]["text"], seen["object_drop"]["gone"]) == ("a b", True)
+    assert seen["control_same"] == {"positive": True, "negative": True}
     assert (seen["fill"]["written_bytes"], seen["fill"]["verified"]) == (300001, True)
+    assert (seen["flags"]["writable"], seen["flags"]["exec_map"], seen["flags"]["file_uid"]) == (
+        True,
+        True,
+        os.getuid(),
+    )
+    assert in_shm(shared[1:]) == []

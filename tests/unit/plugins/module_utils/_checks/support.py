@@ -197,7 +197,7 @@ def _spec(pod: Pod, containers: t.Sequence[Container], limits: t.Mapping[str, in
         "containers": [
             {
                 "name": one.name,
-                "securityContext": {"runAsUser": one.user or 65532},
+                "securityContext": {"runAsUser": 0 if one.root else one.user or 65532},
                 "resources": {"limits": {} if limits[one.name] is None else {"memory": str(limits[one.name])}},
                 "volumeMounts": [{"name": mount.volume.name, "mountPath": mount.path} for mount in one.mounts],
             }

@@ -125,6 +125,7 @@ GOOD: dict[str, World] = {
     "SHM211": own_users(posix_object()),
     "SHM212": steps("first", names={"glibc_made": True, "musl_found": False, "musl_made": True, "glibc_found": False}),
     "SHM215": own_users(message()),
+    "SHM216": lambda: {**who(resized={}, application={}), **segment(), **posix_object(), "add": seen("@ephemeral")},
 }
 
 
@@ -257,8 +258,30 @@ def test_the_stored_pod_names_the_users_of_containers_that_do_not() -> None:
         ("SHM204", "get", FOUND_OBJECT, "FAIL", "finds the object"),
         ("SHM204", "read", NOT_FOUND, "FAIL", "does not find the segment"),
         ("SHM205", "get", NO_OBJECT, "FAIL", "the init container is gone"),
+        (
+            "SHM205",
+            "put",
+            {"made": False, "calls": [failed("open", "ENOSPC")]},
+            "FAIL",
+            "the init container cannot create",
+        ),
+        (
+            "SHM206",
+            "put",
+            {"made": False, "calls": [failed("open", "ENOSPC")]},
+            "FAIL",
+            "the first container cannot create",
+        ),
+        ("SHM206", "get", {"peer_nonce": "x"}, "FAIL", "something else"),
         ("SHM206", "drop", {"reply_nonce": ""}, "FAIL", "reply"),
         ("SHM206", "drop", {"gone": False}, "FAIL", "stays"),
+        (
+            "SHM207",
+            "create",
+            {"attached": False, "calls": [failed("shmget", "ENOSPC")]},
+            "FAIL",
+            "cannot create a segment",
+        ),
         ("SHM207", "read", NOT_FOUND, "FAIL", "before its restart"),
         ("SHM207", "get", NO_OBJECT, "FAIL", "before its restart"),
         ("SHM208", "get", FOUND_OBJECT, "FAIL", "finds the object"),
@@ -273,6 +296,8 @@ def test_the_stored_pod_names_the_users_of_containers_that_do_not() -> None:
         ("SHM212", "names", {"musl_found": True}, "FAIL", "musl's finds glibc's"),
         ("SHM212", "names", {"glibc_found": True}, "FAIL", "glibc's finds musl's"),
         ("SHM215", "receive", {"found": False}, "FAIL", "does not find the queue"),
+        ("SHM216", "get", NO_OBJECT, "FAIL", "does not find the object"),
+        ("SHM216", "read", NOT_FOUND, "FAIL", "does not find the segment"),
         ("SHM215", "who_one", {"ns_user": FIRST_USER_NAMESPACE}, "WARN", "hostUsers false has no effect"),
     ],
 )
@@ -351,7 +376,7 @@ def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, wor
     assert caught.value.reason is Reason.PREMISE_FAILED
 
 
-@pytest.mark.parametrize("check", ["SHM203", "SHM204", "SHM206", "SHM208", "SHM211", "SHM215"])
+@pytest.mark.parametrize("check", ["SHM203", "SHM204", "SHM206", "SHM208", "SHM211", "SHM215", "SHM216"])
 def test_permissions_of_two_users_decide_nothing_where_one_was_requested(check: str) -> None:
     answers = GOOD[check]()
     one, other = [label for label in answers if label.startswith("who_")]

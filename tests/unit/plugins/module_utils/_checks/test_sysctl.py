@@ -52,6 +52,9 @@ GOOD: dict[str, World] = {
     "SHM604": steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}),
     "SHM605": steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}),
     "SHM606": steps(sysctls={"rlimit_msgqueue": 819200}, budget={"queues": 9, "stopped_by": "EMFILE"}),
+    "SHM608": steps(
+        rlimits={"rlimit_memlock_soft": "unlimited", "rlimit_nofile_soft": 65536, "rlimit_nofile_hard": 1048576}
+    ),
 }
 
 
@@ -90,6 +93,12 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM606", "budget", {"queues": 0}, "WARN", "used up"),
         ("SHM606", "budget", {"queues": 0, "stopped_by": "ENOSPC"}, "FAIL", "0 queues, then ENOSPC"),
         ("SHM606", "budget", {"queues": 1}, "PASS", "1 queues"),
+        ("SHM608", "rlimits", {"rlimit_memlock_soft": 65535}, "FAIL", "less than 65536 bytes"),
+        ("SHM608", "rlimits", {"rlimit_memlock_soft": 65536}, "WARN", "RDMA and shared huge pages lock more"),
+        ("SHM608", "rlimits", {"rlimit_nofile_soft": 1023}, "FAIL", "fewer than 1024 files"),
+        ("SHM608", "rlimits", {"rlimit_nofile_soft": 1024}, "WARN", "must raise it first"),
+        ("SHM608", "rlimits", {"rlimit_nofile_soft": 65535}, "WARN", "must raise it first"),
+        ("SHM608", "rlimits", {"rlimit_nofile_soft": "unlimited"}, "PASS", "RLIMIT_NOFILE unlimited"),
     ],
 )
 def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:

@@ -69,6 +69,20 @@ def semaphore() -> Answers:
     }
 
 
+DENIED: Facts = {"found": True, "peer_nonce": None, "text": None, "calls": [failed("shmat", "EACCES")]}
+ATTACHED: Facts = {"found": True, "peer_nonce": "c1", "text": SENTENCE}
+
+
+def private_mode() -> Answers:
+    return changed({**two_users(), **segment()}, "read", **DENIED)
+
+
+def ipc_owner() -> Answers:
+    """Root with the capability attaches the segment; root without it, and a user with it, do not."""
+    denied = changed(segment(), "read", **DENIED)
+    return {**denied, "read_user": denied["read"], "read_capability": segment()["read"]}
+
+
 GOOD: dict[str, World] = {
     "SHM101": shared_path,
     "SHM102": private_path,
@@ -79,6 +93,8 @@ GOOD: dict[str, World] = {
     "SHM107": segment,
     "SHM108": lambda: {**who(beside={}, main={}), **segment()},
     "SHM109": own_users(segment()),
+    "SHM110": private_mode,
+    "SHM111": ipc_owner,
 }
 
 
@@ -179,6 +195,10 @@ def test_private_path(label: str, change: Facts, verdict: str, words: str) -> No
         ("SHM107", "read", {"peer_nonce": "x"}, "FAIL", "something else"),
         ("SHM109", "who_one", {"ns_user": FIRST_USER_NAMESPACE}, "WARN", "hostUsers false has no effect"),
         ("SHM109", "read", NOT_FOUND, "FAIL", "user namespace 9"),
+        ("SHM110", "read", ATTACHED, "FAIL", "another user attaches"),
+        ("SHM111", "read", ATTACHED, "FAIL", "root without CAP_IPC_OWNER attaches"),
+        ("SHM111", "read_user", ATTACHED, "FAIL", "a user other than root attaches"),
+        ("SHM111", "read_capability", DENIED, "FAIL", "root with CAP_IPC_OWNER cannot attach"),
     ],
 )
 def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
@@ -201,6 +221,15 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
         ("SHM103", "wait", {"wait_ended_ns": 1}, "woken before the post"),
         # nothing was tried
         ("SHM106", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM110", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM110", "create", {"attached": False, "calls": [failed("shmget", "ENOSPC")]}, "cannot create a segment"),
+        ("SHM110", "read", NOT_FOUND, "is not refused for its mode"),
+        ("SHM110", "read", {"calls": [failed("shmat", "ENOMEM")]}, "is not refused for its mode"),
+        ("SHM111", "create", {"attached": False, "calls": [failed("shmget", "ENOSPC")]}, "cannot create a segment"),
+        ("SHM111", "create", {"attached": False, "calls": [failed("shmget", "EEXIST")]}, "foreign segment"),
+        ("SHM111", "read", NOT_FOUND, "is not refused for its mode"),
+        ("SHM111", "read_user", NOT_FOUND, "is not refused for its mode"),
+        ("SHM111", "read_capability", NOT_FOUND, "does not find the segment"),
         ("SHM101", "read", {"calls": [failed("ftok", "EPERM")], "ftok_key": None}, "stat is denied to the probe"),
         ("SHM102", "absent", {"calls": [failed("ftok", "ENOSYS")]}, "stat is denied to the probe"),
         ("SHM101", "read", {"calls": [failed("shmctl", "EPERM")]}, "its state is denied to the probe"),

@@ -15,8 +15,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import 
 
 
 def test_each_binary_is_the_one_with_its_digest() -> None:
-    assert set(payload.BINARIES) == set(payload.SHA256)
-    assert {"amd64", "arm64"} <= set(payload.BINARIES)
+    assert set(payload.BINARIES) == set(payload.SHA256) == {"amd64", "arm64", "ppc64le", "riscv64", "s390x"}
     for arch, digest in payload.SHA256.items():
         assert hashlib.sha256(payload.binary(arch)).hexdigest() == digest
 
@@ -30,10 +29,6 @@ def test_a_damaged_binary_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(payload.BINARIES, "amd64", payload.BINARIES["arm64"])
     with pytest.raises(ValueError, match="the probe for amd64 is damaged"):
         payload.binary("amd64")
-
-
-def test_all_fit_into_one_config_map() -> None:
-    assert max(len(payload.binary(arch)) for arch in payload.BINARIES) * 4 / 3 < 1024 * 1024 / 2
 
 
 def test_lines_are_as_long_as_ansible_test_allows() -> None:

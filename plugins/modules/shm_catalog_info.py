@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: shm_catalog
+module: shm_catalog_info
 short_description: Print the checks of the catalog
-version_added: 0.1.0
+version_added: 0.3.0
 description:
   - Prints a line for each check that M(abcdesktopio.podshm.shm_check) knows, and returns them.
-  - Runs on the controller and asks no cluster.
+  - Runs on the controller and needs no cluster.
+requirements:
+  - python >= 3.11
 author:
   - abcdesktop.io contributors (@abcdesktopio)
 options:
@@ -25,7 +27,7 @@ options:
     default: []
   verbose:
     description:
-      - Whether to print also tags, pods, what is expected, what to do otherwise, and the page.
+      - Whether to print also tags, pods, what is expected, and the page.
     type: bool
     default: false
 attributes:
@@ -41,10 +43,10 @@ seealso:
 
 EXAMPLES = r"""
 - name: List all checks
-  abcdesktopio.podshm.shm_catalog:
+  abcdesktopio.podshm.shm_catalog_info:
 
-- name: Tell what the System V checks and one other expect
-  abcdesktopio.podshm.shm_catalog:
+- name: Print what the System V checks and one other expect
+  abcdesktopio.podshm.shm_catalog_info:
     checks: [sysv, SHM301]
     verbose: true
 """
@@ -63,7 +65,7 @@ checks:
       returned: always
       sample: SHM101
     name:
-      description: What the check is called.
+      description: The name of the check.
       type: str
       returned: always
       sample: sysv_shm_shared_path
@@ -78,8 +80,8 @@ checks:
       elements: str
       returned: always
       sample: [basic]
-    scenario:
-      description: The pods that it is asked in. Checks of one scenario share them.
+    layout:
+      description: The pods that it runs in. Checks of one layout share them.
       type: str
       returned: always
     page:
@@ -87,19 +89,15 @@ checks:
       type: str
       returned: always
     question:
-      description: What it asks.
+      description: The question that it answers.
       type: str
       returned: always
     expected:
-      description: What a C(PASS) takes.
-      type: str
-      returned: always
-    remedy:
-      description: What to do unless it is C(PASS).
+      description: What a V(PASS) requires.
       type: str
       returned: always
     skips:
-      description: The reasons that make it C(SKIP) instead of C(ERROR).
+      description: The reasons that make it V(SKIP) instead of V(ERROR).
       type: list
       elements: str
       returned: always

@@ -1,10 +1,12 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Where a path lives: file, filesystem, mount. And in which namespaces we are.
+// Where a path lives (file, filesystem, mount), and the process's namespaces.
 #include "probe.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -57,8 +59,8 @@ bool contains(const char *text, const char *part)
 	return !n;
 }
 
-// format is "ns_ipc=%lu": the number in /proc/self/ns/ipc.
-void namespace_fact(const char *format)
+// The format "ns_ipc=%lu" gets the number in /proc/self/ns/ipc.
+void emit_namespace(const char *format)
 {
 	char path[PATH_CHARS], target[64];
 	uint64_t number;
@@ -66,12 +68,12 @@ void namespace_fact(const char *format)
 	path[strcspn(path, "=")] = 0;
 	ssize_t n = syscall(SYS_readlinkat, AT_FDCWD, path, target, sizeof target - 1);
 	if (n < 0) {
-		called(n, "readlink path=%s", path);
+		emit_call(n, "readlink path=%s", path);
 		return;
 	}
 	target[n] = 0; // ipc:[4026531839]
 	target[strcspn(target, "]")] = 0;
-	if (parse_number(target + strcspn(target, "[") + 1, 10, &number)) facts(format, number);
+	if (parse_number(target + strcspn(target, "[") + 1, 10, &number)) emit_facts(format, number);
 }
 
 struct reader {
@@ -80,7 +82,7 @@ struct reader {
 	char bytes[1024];
 };
 
-// One line without its end; what doesn't fit is cut. False at the end.
+// One line without its line feed, cut to size. False at the end of the file.
 static bool read_line(struct reader *r, char *line, size_t size)
 {
 	size_t n = 0;
@@ -110,7 +112,7 @@ static char *next_field(char **rest)
 	return field;
 }
 
-// mountinfo writes blanks and the like as \040.
+// mountinfo writes blanks and the like as \040, in octal.
 static void unescape(char *text)
 {
 	char *to = text;
@@ -130,13 +132,13 @@ static bool covers(const char *mount_point, const char *path)
 	return !strncmp(mount_point, path, n) && (!path[n] || path[n] == '/');
 }
 
-// The last mount whose mount point leads to the path hides the earlier ones.
-static void mount_facts(const char *path)
+// The last mount whose mount point contains the path hides the earlier ones.
+static void emit_mount(const char *path)
 {
 	static char line[MOUNT_LINE], last[MOUNT_LINE];
 	struct reader r = {.fd = open_at("/proc/self/mountinfo", O_RDONLY, 0)};
 	if (r.fd < 0) {
-		called(r.fd, "open path=/proc/self/mountinfo");
+		emit_call(r.fd, "open path=/proc/self/mountinfo");
 		return;
 	}
 	last[0] = 0;
@@ -145,7 +147,7 @@ static void mount_facts(const char *path)
 		char *rest = line;
 		for (int i = 0; i < 4; i++) rest += strcspn(rest, " ") + 1;
 		size_t n = strcspn(rest, " ");
-		if (n >= sizeof copy) continue; // longer than any path we are asked about
+		if (n >= sizeof copy) continue; // longer than any path in a request
 		memcpy(copy, rest, n);
 		copy[n] = 0;
 		unescape(copy);
@@ -167,30 +169,30 @@ static void mount_facts(const char *path)
 	unescape(root);
 	unescape(point);
 	unescape(source);
-	facts("mount_id=%lu mount_dev=%s mount_root=%s mount_point=%s mount_options=%s mount_fs=%s "
+	emit_facts("mount_id=%lu mount_dev=%s mount_root=%s mount_point=%s mount_options=%s mount_fs=%s "
 	      "mount_source=%s mount_super_options=%s",
 		number, device, root, point, options, kind, source, more);
 }
 
-void file_facts(const struct statx *s)
+void emit_file(const struct statx *s)
 {
-	facts("path_dev=%u:%u path_ino=%lu path_mode=%04o path_uid=%u path_gid=%u", s->stx_dev_major,
+	emit_facts("path_dev=%u:%u path_ino=%lu path_mode=%04o path_uid=%u path_gid=%u", s->stx_dev_major,
 		s->stx_dev_minor, s->stx_ino, s->stx_mode & 07777, s->stx_uid, s->stx_gid);
 }
 
-void place_facts(const char *path)
+void emit_location(const char *path)
 {
 	struct statx s;
 	struct statfs f = {0};
 	int r = look_at(path, &s);
-	if (r) called(r, "statx path=%s", path);
-	facts("exists?%d", !r);
-	if (!r) file_facts(&s);
-	if (!called(syscall(SYS_statfs, path, &f), "statfs path=%s", path))
-		facts("fs_type=0x%08x size_bytes=%lu available_bytes=%lu block_bytes=%lu inodes=%lu",
+	if (r) emit_call(r, "statx path=%s", path);
+	emit_facts("exists?%d", !r);
+	if (!r) emit_file(&s);
+	if (!emit_call(syscall(SYS_statfs, path, &f), "statfs path=%s", path))
+		emit_facts("fs_type=0x%08x size_bytes=%lu available_bytes=%lu block_bytes=%lu inodes=%lu",
 			(unsigned)f.f_type, f.f_blocks * f.f_frsize, f.f_bavail * f.f_frsize,
 			(unsigned long)f.f_frsize, f.f_files);
-	mount_facts(path);
+	emit_mount(path);
 }
 
 bool first_line(const char *path, char *line, size_t size)
@@ -211,8 +213,8 @@ void each_line(const char *path, void (*visit)(const char *line))
 	close_fd(r.fd);
 }
 
-// Of the first of the two files that is there. cgroup v1 writes nearly 2^63 for
-// "no limit", v2 writes "max": both are no number.
+// Reads whichever of the two files exists. For "no limit" cgroup v1 has nearly
+// 2^63 and v2 has "max": both give false.
 static bool cgroup_number(const char *v2, const char *v1, uint64_t *value)
 {
 	char text[32];
@@ -225,6 +227,15 @@ bool memory_usage(uint64_t *bytes)
 	return cgroup_number("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes", bytes);
 }
 
+// By system call, since /proc may be hidden.
+static void emit_capabilities(void)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	if (syscall(SYS_capget, &header, data)) emit_call(-1, "capget");
+	else emit_facts("cap_effective=%08x%08x", data[1].effective, data[0].effective);
+}
+
 void step_identity(void)
 {
 	static const char *const namespaces[] = {
@@ -234,26 +245,17 @@ void step_identity(void)
 	uint64_t bytes;
 	if (arg_given("path") && !arg_path("path", &path)) return;
 	syscall(SYS_uname, &u);
-	facts("uid=%u gid=%u page_bytes=%lu kernel=%s machine=%s now_boottime_ns=%lu", (unsigned)syscall(SYS_getuid),
-		(unsigned)syscall(SYS_getgid), page_bytes(), u.release, u.machine, now_ns(CLOCK_BOOTTIME));
-	for (int i = 0; i < 5; i++) namespace_fact(namespaces[i]);
-	place_facts(path);
+	emit_facts("uid=%u gid=%u page_bytes=%lu kernel=%s machine=%s now_boottime_ns=%lu", (unsigned)syscall(SYS_getuid),
+		(unsigned)syscall(SYS_getgid), getauxval(AT_PAGESZ), u.release, u.machine, now_ns(CLOCK_BOOTTIME));
+	emit_capabilities();
+	for (int i = 0; i < 5; i++) emit_namespace(namespaces[i]);
+	emit_location(path);
 	if (cgroup_number("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes", &bytes))
-		facts("memory_limit_bytes=%lu", bytes);
-	if (memory_usage(&bytes)) facts("memory_usage_bytes=%lu", bytes);
+		emit_facts("memory_limit_bytes=%lu", bytes);
+	if (memory_usage(&bytes)) emit_facts("memory_usage_bytes=%lu", bytes);
 }
 
-void step_exists(void)
-{
-	const char *path;
-	struct statx s;
-	if (!arg_path("path", &path)) return;
-	int r = called(look_at(path, &s), "statx path=%s", path);
-	facts("found?%d", !r);
-	if (!r) file_facts(&s);
-}
-
-// No opendir(): it would bring an allocator along.
+// No opendir(): it would add an allocator to the binary.
 void each_entry(const char *directory, void (*visit)(const char *name))
 {
 	static char bytes[4096] __attribute__((aligned(8)));
