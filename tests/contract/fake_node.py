@@ -19,6 +19,7 @@ import errno
 import json
 import os
 import pathlib
+import resource
 import select
 import shutil
 import signal
@@ -37,6 +38,9 @@ _RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _MOVE, _REC, _PRIVATE = 1, 2, 4, 32, 
 _PDEATHSIG, _DUMPABLE, _CAPBSET_DROP, _NO_NEW_PRIVS = 1, 4, 24, 38
 #: capability(7): those that a container of a check adds.
 _CAPABILITIES: t.Final = {"IPC_OWNER": 15}
+
+#: RLIMIT_MEMLOCK of containers: the kernel's default.
+_LOCKED: t.Final = 8 * 1024**2
 
 #: The node's folder from that of a pod.
 _NODE: t.Final = "../.."
@@ -217,6 +221,10 @@ class Pod:
         if "emptyDir" in volume and volume["emptyDir"].get("medium") == "Memory":
             self._sizes[volume["name"]] = self._size(volume)
             _tmpfs(target, self._sizes[volume["name"]])
+            group = (self._spec.get("securityContext") or {}).get("fsGroup")
+            if group and not self._world.one_user:
+                os.chown(target, -1, group)
+                os.chmod(target, 0o3777)
             return
         os.makedirs(target)
         if "hostPath" in volume:
@@ -365,8 +373,12 @@ class Pod:
             os.makedirs(root + path)
         for path, one in mounts.items():
             os.makedirs(root + path)
-            source = f"volumes/{one['name']}/{one.get('subPath', '')}".rstrip("/")
-            os.makedirs(source, exist_ok=True)
+            source = f"volumes/{one['name']}"
+            if "subPath" in one:
+                mode = os.stat(source).st_mode
+                source += f"/{one['subPath']}"
+                os.makedirs(source, exist_ok=True)
+                os.chmod(source, mode & 0o7777)
             _bind(source, root + path, bool(one.get("readOnly")))
         if "/dev/shm" not in mounts:
             if self._world.own_shm:
@@ -424,6 +436,9 @@ class Pod:
                 os.setgroups([group] if group else [])
                 os.setresgid(*[context["runAsGroup"]] * 3)
                 os.setresuid(*[context["runAsUser"]] * 3)
+            # as the kernel gives it, whatever this machine has
+            locked = min(_LOCKED, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] % 2**64)
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (locked, locked))
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.execv(command[0], command)
         except BaseException as error:  # noqa: BLE001

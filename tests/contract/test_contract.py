@@ -31,8 +31,8 @@ NOT_COVERED = {
     "SHM312": "the kernel kills a container for its memory: that needs a memory cgroup",
 }
 
-#: What needs a second user, whom an ordinary user cannot give to a namespace.
-TWO_USERS = ("SHM106", "SHM110", "SHM111", "SHM209", "SHM210")
+#: What needs a second user or group, whom an ordinary user cannot give to a namespace.
+TWO_USERS = ("SHM106", "SHM110", "SHM111", "SHM209", "SHM210", "SHM319")
 
 COVERED = [check for check in CHECKS if check.id not in NOT_COVERED]
 IDS = [check.id for check in (*COVERED, *CONTROLS)]
@@ -43,6 +43,8 @@ HONEST = {
     "SHM311": "SKIP NotVisible",
     # a node in a container: its IPC namespace is not the kernel's first
     "SHM503": "WARN ",
+    # containers have the kernel's RLIMIT_MEMLOCK
+    "SHM608": "WARN ",
 }
 
 #: World -> what changes in it.
@@ -50,7 +52,7 @@ FALSE_WORLDS: dict[str, dict[str, str]] = {
     # System V is keyed by the IPC namespace, and so are POSIX message queues and the sysctls
     "own_ipc": {
         **dict.fromkeys(("SHM101", "SHM102", "SHM103", "SHM104", "SHM105", "SHM106", "SHM107", "SHM108"), "FAIL "),
-        **dict.fromkeys(("SHM109", "SHM203", "SHM204", "SHM207", "SHM208", "SHM215"), "FAIL "),
+        **dict.fromkeys(("SHM109", "SHM203", "SHM204", "SHM207", "SHM208", "SHM215", "SHM216"), "FAIL "),
         **dict.fromkeys(("SHM504", "SHM602", "SHM603"), "FAIL "),
         # a segment that is not found is refused to nobody
         **dict.fromkeys(("SHM110", "SHM111"), "ERROR PremiseFailed"),
