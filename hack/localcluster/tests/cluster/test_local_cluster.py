@@ -38,7 +38,7 @@ def started(*options: str, **variables: t.Any) -> throwaway.Result:
 
 
 def kubectl(*arguments: str, root: pathlib.Path = ROOT, text: str | None = None) -> str:
-    command = [root / "bin/kubectl", "--kubeconfig", root / "kubeconfig", *arguments]
+    command = [str(root / "bin/kubectl"), "--kubeconfig", str(root / "kubeconfig"), *arguments]
     run = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == 0, f"{arguments}: {run.stderr}"
     return run.stdout.strip()
@@ -88,7 +88,8 @@ def still_works(name: str) -> bool:
 
 
 def record(component: str) -> dict[str, t.Any]:
-    return json.loads((ROOT / "run" / f"{component}.json").read_text())
+    document: dict[str, t.Any] = json.loads((ROOT / "run" / f"{component}.json").read_text())
+    return document
 
 
 def pids() -> dict[str, int]:
@@ -208,7 +209,7 @@ def test_every_door_asks_who_is_there() -> None:
 def test_tokens_of_service_accounts_work() -> None:
     started()
     token = kubectl("create", "token", "default", "--duration=10m")
-    command = [ROOT / "bin/kubectl", "--kubeconfig=/dev/null", f"--certificate-authority={ROOT}/pki/ca.crt"]
+    command = [str(ROOT / "bin/kubectl"), "--kubeconfig=/dev/null", f"--certificate-authority={ROOT}/pki/ca.crt"]
     server = yaml.safe_load((ROOT / "kubeconfig").read_text())["clusters"][0]["cluster"]["server"]
     run = subprocess.run(
         [*command, f"--server={server}", f"--token={token}", "auth", "whoami"],
@@ -319,7 +320,7 @@ def test_after_a_restart_of_the_machine() -> None:
 
 
 @pytest.mark.parametrize("content", [None, '{"slot": 0, "compl'])
-def test_a_cluster_without_its_record_is_made_anew(content: str | None) -> None:
+def test_a_cluster_without_its_record_is_created_again(content: str | None) -> None:
     started()
     old = processes_of(NAME)
     file = ROOT / "cluster.json"
@@ -351,7 +352,7 @@ def test_a_start_that_was_killed_halfway() -> None:
         assert works(name)
 
 
-def test_lost_data_is_told_and_the_cluster_rebuilt() -> None:
+def test_lost_data_is_reported_and_the_cluster_rebuilt() -> None:
     started()
     kill(processes_of(NAME))
     for file in (ROOT / "etcd/member/snap").glob("db"):
@@ -446,7 +447,7 @@ def test_images_are_imported_from_files(tmp_path: pathlib.Path) -> None:
     assert started(local_cluster_images=[str(archive)]).changed == 1
     assert started(local_cluster_images=[str(archive)]).changed == 0
     command = [
-        ROOT / "bin/ctr",
+        str(ROOT / "bin/ctr"),
         f"--address={ROOT}/run/containerd.sock",
         "--namespace=k8s.io",
         "images",

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 from ansible_collections.abcdesktopio.localcluster.plugins.module_utils import _mounts
@@ -11,5 +13,5 @@ from ansible_collections.abcdesktopio.localcluster.plugins.module_utils import _
 
 def test_mounts_are_read_with_their_odd_names(monkeypatch: pytest.MonkeyPatch) -> None:
     line = r"36 35 0:1 / /mnt/a\040b\134c rw shared:1 master:2 - tmpfs none rw"
-    monkeypatch.setattr(_mounts.pathlib.Path, "read_text", lambda self: f"{line}\n")
+    monkeypatch.setattr(pathlib.Path, "read_text", lambda self: f"{line}\n")
     assert _mounts.mounts() == [("/mnt/a b\\c", "tmpfs")]

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import socket
 
 import pytest
 
 from ansible_collections.abcdesktopio.localcluster.plugins.module_utils import _network
 from ansible_collections.abcdesktopio.localcluster.plugins.module_utils._commands import Run
+from ansible_collections.abcdesktopio.localcluster.plugins.module_utils._errors import ClusterError
 
 
 def routes(*destinations: str) -> Run:
@@ -37,10 +39,10 @@ def test_subnets_in_use() -> None:
 
 def test_a_slot_is_free_of_other_clusters_and_foreign_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_network, "port_free", lambda address, port: port not in (23460, 23466))
-    monkeypatch.setattr(_network.os.path, "exists", lambda path: path == "/sys/class/net/podshm1")
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/sys/class/net/podshm1")
     # 0 is another cluster's, 1 has an interface, 2 a route, 3 two ports in use.
     assert _network.free_slot(routes("10.183.2.128/25"), "alpha", {0}) == 4
-    with pytest.raises(_network.ClusterError, match="cluster alpha: none of the 50 sets of ports"):
+    with pytest.raises(ClusterError, match="cluster alpha: none of the 50 sets of ports"):
         _network.free_slot(routes("10.183.0.0/16"), "alpha", set())
 
 
@@ -49,5 +51,5 @@ def test_a_failed_command_is_named_with_what_it_wrote() -> None:
         return 2, "", "RTNETLINK answers: Operation not permitted\n"
 
     assert _network.ip_json(fails, "link") == []
-    with pytest.raises(_network.ClusterError, match="`ip link set x up` failed: RTNETLINK answers: Operation not"):
+    with pytest.raises(ClusterError, match="`ip link set x up` failed: RTNETLINK answers: Operation not"):
         _network.ip(fails, "link", "set", "x", "up")

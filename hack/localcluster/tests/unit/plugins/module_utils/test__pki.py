@@ -10,6 +10,7 @@ import ipaddress
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.abcdesktopio.localcluster.plugins.module_utils import _pki as pki
 
@@ -57,7 +58,7 @@ def test_clients_are_who_kubernetes_knows(name: str, subject: str) -> None:
     certificate = load(name)
     assert certificate.subject.rfc4514_string() == subject
     uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert list(uses) == [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert list(uses) == [ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
 @pytest.mark.parametrize(
