@@ -195,9 +195,9 @@ class Cluster:
         for name in unwanted:
             self._act(f"end {name}")
         if _network.bridge_missing(self._execute, self.layout):
-            self._act("make interface")
+            self._act("create interface")
         if _cgroups.missing(self.layout.cgroup):
-            self._act("make cgroups")
+            self._act("create cgroups")
         archives = self._archives_to_import()
         self._actions_for_images(archives)
         if not self.check_mode:
@@ -441,7 +441,7 @@ class Cluster:
             self._record["imported"][path] = key
 
     def _reconcile(self, api: Api) -> None:
-        """RuntimeClasses and the one binding of ours: make what is missing, delete what is no longer wanted."""
+        """RuntimeClasses and the one binding of ours: create what is missing, delete what is no longer wanted."""
         selector = f"?labelSelector=app.kubernetes.io%2Fmanaged-by%3D{_documents.MANAGED_BY}"
         bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
         classes = "/apis/node.k8s.io/v1/runtimeclasses"

@@ -116,7 +116,7 @@ def controller_manager(layout: Layout, gates: t.Mapping[str, bool]) -> Component
     argv = (
         *delegating(layout, binary, "controller_manager", gates),
         "--use-service-account-credentials",
-        # Each controller asks for its own token: at the default rate that alone takes 5 s.
+        # Each controller requests a token of its own: at the default rate that alone takes 5 s.
         "--kube-api-qps=200",
         "--kube-api-burst=400",
         f"--service-account-private-key-file={layout.pki('service-accounts.key')}",

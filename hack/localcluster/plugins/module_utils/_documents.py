@@ -177,7 +177,7 @@ def runtime_class(handler: str) -> dict[str, t.Any]:
 
 
 def text(document: t.Mapping[str, t.Any]) -> str:
-    """JSON is YAML, and needs no library that the interpreter may lack."""
+    """JSON is YAML, and needs no library."""
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 

@@ -78,7 +78,7 @@ def _lock(folder: str) -> int:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Whoever held it before may have removed the folder.
+            # Whoever held it before could have removed the folder.
             if os.path.exists(folder) and os.path.samestat(os.stat(folder), os.fstat(descriptor)):
                 return descriptor
             os.close(descriptor)

@@ -86,7 +86,7 @@ def _leaf(
     addresses: t.Sequence[str] = (),
     names: t.Sequence[str] = (),
 ) -> tuple[bytes, bytes]:
-    """A certificate and its key; with addresses or names it may serve, with client it may authenticate."""
+    """A certificate and its key; with addresses or names it can serve, with client it can authenticate."""
     ca, ca_key = issuer
     key = ec.generate_private_key(ec.SECP256R1())
     subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []
@@ -118,9 +118,9 @@ def service_account_keys() -> dict[str, bytes]:
 def certificates(
     cluster: str, node_address: str, service_address: str, second: tuple[str, str], now: datetime.datetime
 ) -> dict[str, bytes]:
-    """All certificates and keys by file name. The keys of the authorities are not kept: renewing makes new ones.
+    """All certificates and keys by file name. The keys of the authorities are not kept: renewing creates new ones.
 
-    :param second: name and address of a second node, which may be there or not.
+    :param second: name and address of a second node, whether it is there or not.
     """
     ca = _authority(f"podshm {cluster}", now)
     etcd_ca = _authority(f"podshm {cluster} etcd", now)

@@ -44,7 +44,8 @@ class Process:
         """The process that has this id now. None if there is none, or it has ended already."""
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
-            if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            # Its first thread may end before the others, which still hold its ports.
+            if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) or process.num_threads() > 1:
                 # psutil adds the time of the boot, which changes with the clock.
                 since_boot = process.create_time() - psutil.boot_time()
                 return cls(pid, round(since_boot * os.sysconf("SC_CLK_TCK")))
@@ -92,7 +93,7 @@ def end(processes: t.Collection[Process], number: signal.Signals, patience: floa
 
     for process in processes:
         process.signal(number)
-    # psutil.wait_procs also waits until parents reap them, which the first process of a container may never do.
+    # psutil.wait_procs also waits until parents reap them, which the first process of a container often does not.
     if not Deadline(patience).until(all_gone):
         for process in processes:
             process.signal(signal.SIGKILL)

@@ -92,13 +92,13 @@ options:
     default: false
   timeout:
     description:
-      - How many seconds the cluster may take to become ready.
+      - How many seconds the cluster has to become ready.
     type: int
     default: 120
 """
 
 EXAMPLES = r"""
-- name: Start a cluster whose pods may set the limits of System V shared memory
+- name: Start a cluster whose pods can set the limits of System V shared memory
   abcdesktopio.localcluster.local_cluster:
     name: alpha
     binaries: "{{ binaries }}"

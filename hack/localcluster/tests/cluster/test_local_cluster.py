@@ -200,7 +200,7 @@ def test_every_door_asks_who_is_there() -> None:
     assert get(base + 3, "/metrics") in (401, 403)
     assert get(base + 4, "/metrics") in (401, 403)
     assert get(base + 1, "/health", user="apiserver-etcd", ca="etcd-ca") == 200
-    # Neither nobody nor an administrator of the cluster may talk to its etcd.
+    # Neither somebody without a certificate nor an administrator of the cluster can talk to its etcd.
     for user in (None, "admin"):
         with pytest.raises((ssl.SSLError, ConnectionError)):
             get(base + 1, "/health", user=user, ca="etcd-ca")
@@ -575,7 +575,7 @@ def test_absent_leaves_nothing(wrapper: pathlib.Path) -> None:
     kubectl("wait", "--for=condition=Ready", "pod/running", "pod/wrapped", "--timeout=30s")
     during = snapshot()
     grown = {what: sorted(during[what] - before[what]) for what in before if during[what] - before[what]}
-    # The comparison sees what a cluster makes; or it would prove nothing.
+    # The comparison sees what a cluster creates, else it would prove nothing.
     assert grown.keys() >= {"mounts", "links", "addresses", "routes", "cgroups", "files"}
     assert not {what: grown[what] for what in ("iptables", "nftables", "named namespaces") if what in grown}
     assert processes_of(NAME)

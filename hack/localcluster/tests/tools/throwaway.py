@@ -37,7 +37,7 @@ class Result:
 
 
 def new_name() -> str:
-    """A name for a cluster, at most 15 characters long. From now on this session may create and remove it."""
+    """A name for a cluster, at most 15 characters long. From now on this session can create and remove it."""
     name = f"{PREFIX}-{next(_numbers)}"
     if (HOME / name).exists():
         raise ForeignClusterError(f"the cluster {name} is there already, and is not of this session")

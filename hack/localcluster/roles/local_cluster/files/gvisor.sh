@@ -5,7 +5,7 @@
 # gVisor's runsc as an OCI runtime of containerd's runc shim; runsc is found in PATH. gVisor's own shim lowers its
 # oom_score_adj, which needs CAP_SYS_RESOURCE. The runc shim expects three things that runsc does not do:
 # - a process per container that ends with the container, with its exit code: here one that waits for it
-# - the container's output where "create" was told to write, not where "start" is
+# - the container's output where "create" writes, not where "start" does
 # - runc's words about a container that is gone already
 set -u
 runsc=(runsc --ignore-cgroups --platform=systrap)
@@ -21,12 +21,12 @@ id=${!#}
 waiter=${root%/*}/waiter-$id
 
 wait_for_it() {
-    local state told ended=
+    local state answer ended=
     # it cannot be waited for before it is started, nor after its sandbox has ended
-    until told=$("${runsc[@]}" --root "$root" wait "$id" 2>/dev/null) && [[ $told =~ \"exitStatus\":([0-9]+) ]]; do
+    until answer=$("${runsc[@]}" --root "$root" wait "$id" 2>/dev/null) && [[ $answer =~ \"exitStatus\":([0-9]+) ]]; do
         [[ $ended ]] && exit 137
         state=$("${runsc[@]}" --root "$root" state "$id" 2>/dev/null) || exit 137
-        # it may have run in the meantime
+        # it could have run in the meantime
         if [[ $state == *'"stopped"'* ]]; then ended=true; else sleep 0.1; fi
     done
     exit "${BASH_REMATCH[1]}"
@@ -43,9 +43,9 @@ start)
     exec "${runsc[@]}" "$@" <"$own/0" >"$own/1" 2>"$own/2"
     ;;
 kill)
-    told=$("${runsc[@]}" "$@" 2>&1) && exit
-    [[ $told == *'not running'* ]] && told='container not running'
-    printf '%s\n' "$told" >&2
+    answer=$("${runsc[@]}" "$@" 2>&1) && exit
+    [[ $answer == *'not running'* ]] && answer='container not running'
+    printf '%s\n' "$answer" >&2
     exit 1
     ;;
 delete)

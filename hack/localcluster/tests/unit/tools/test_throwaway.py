@@ -18,7 +18,7 @@ FOREIGN = ("alpha", "beta", "gamma", "v2", "test-000000-1")
 
 @pytest.fixture(autouse=True)
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[t.Any]:
-    """No test of this file may start a playbook; those that would are counted."""
+    """No test of this file starts a playbook: attempts are counted."""
     called: list[t.Any] = []
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **_options: called.append(arguments))
     return called

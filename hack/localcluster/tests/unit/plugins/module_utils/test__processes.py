@@ -16,6 +16,13 @@ import pytest
 
 from ansible_collections.abcdesktopio.localcluster.plugins.module_utils import _processes
 
+#: The system call that ends one thread alone; ctypes lets the others run meanwhile.
+FIRST_THREAD_ENDS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=[1000]).start()
+print("ready", flush=True)
+ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)
+"""
 IGNORES_TERM = "import signal, sys; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
 
 
@@ -32,6 +39,22 @@ def test_a_process_is_known_by_its_start_time() -> None:
     assert child.wait(10) == -signal.SIGTERM
     assert not process.alive()
     assert _processes.Process.of(child.pid) is None
+
+
+def test_a_process_lives_as_long_as_its_last_thread() -> None:
+    child = subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    end = time.monotonic() + 10
+    while pathlib.Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end
+    process = _processes.Process.of(child.pid)
+    assert process is not None
+    assert process.alive()
+    _processes.end([process], signal.SIGKILL, 10)
+    assert not process.alive()
+    child.wait(10)
+    child.stdout.close()
 
 
 def test_end_kills_what_ignores_it() -> None:
