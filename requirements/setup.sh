@@ -2,8 +2,9 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# setup.sh run|local|test: makes .venv with what run.txt, local.txt and test.txt pin, up to the one named. Writes
-# nothing outside the checkout, but for one Debian package, and that only as root and when local clusters are wanted.
+# setup.sh run|local|quick|test|mutants: makes .venv with what run.txt pins, and what the named one and those that it builds on
+# do. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local clusters are
+# wanted.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
 
@@ -46,7 +47,9 @@ echo "setup: installing requirements/$kind.txt into .venv (half a minute, once)"
 case $kind in
 run) kinds=(run) ;;
 local) kinds=(run local) ;;
-test) kinds=(run local test) ;;
+quick) kinds=(run quick) ;;
+test) kinds=(run local quick test) ;;
+mutants) kinds=(run quick mutants) ;;
 esac
 wanted=("${kinds[@]/#/--requirement=requirements/}")
 .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
