@@ -8,10 +8,11 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 RUN_PINS := requirements/setup.sh requirements/install_collections.py requirements/collections.txt \
             requirements/constraints.txt requirements/run.txt
+LOCAL_PINS := $(RUN_PINS) requirements/local.txt
 PLAYBOOK := .venv/bin/ansible-playbook
 
 # The scripts in .venv carry its path: after a move it has to be made again.
-$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.test)
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.test)
 
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -27,6 +28,7 @@ inventory := .build/inventory.yml
 else
 inventory := inventories/local.yml
 endif
+site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
 .PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean setup need-root
 
@@ -45,7 +47,7 @@ help:
 
 # Temporary files and the client's discovery cache stay in the checkout too.
 site: export TMPDIR := $(CURDIR)/.build/tmp
-site: .venv/.run
+site: $(site_venv)
 	@mkdir -p .build/tmp
 ifdef INVENTORY
 	@echo 'site: clusters of the inventory $(INVENTORY)$(if $(LIMIT), limited to $(LIMIT))'
@@ -57,11 +59,11 @@ else
 endif
 	@$(PLAYBOOK) --inventory '$(inventory)' $(if $(LIMIT),--limit '$(LIMIT)') abcdesktopio.podshm.site
 
-clusters: .venv/.run need-root
-	@$(PLAYBOOK) playbooks/clusters.yml
+clusters: .venv/.local need-root
+	@$(PLAYBOOK) abcdesktopio.localcluster.clusters
 
-clusters-clean: .venv/.run need-root
-	@$(PLAYBOOK) playbooks/clusters_clean.yml
+clusters-clean: .venv/.local need-root
+	@$(PLAYBOOK) abcdesktopio.localcluster.clusters_clean
 
 need-root:
 	@[ "$$(id -u)" -eq 0 ] || { echo 'make: local clusters need root; run as root, or name your own clusters: make site KUBECONFIG=FILE or INVENTORY=FILE' >&2; exit 1; }
@@ -83,5 +85,8 @@ clean:
 .venv/.run: $(RUN_PINS)
 	@requirements/setup.sh run
 
-.venv/.test: $(RUN_PINS) requirements/test.txt
+.venv/.local: $(LOCAL_PINS)
+	@requirements/setup.sh local
+
+.venv/.test: $(LOCAL_PINS) requirements/test.txt
 	@requirements/setup.sh test

@@ -82,6 +82,17 @@ def test_contents(tarball: Path) -> None:
     assert tarball.stat().st_size < 2 * 1024 * 1024
 
 
+def test_local_clusters_are_no_part_of_it(tarball: Path) -> None:
+    """What the product is tried on stays in the checkout, and nothing that runs needs it."""
+    with tarfile.open(tarball) as archive:
+        names = set(archive.getnames())
+        texts = {name: read.read() for name in names if (read := archive.extractfile(name))}
+    assert not [name for name in names if "hack" in name.split("/") or "local_cluster" in name or "clusters" in name]
+    assert "inventories/local.yml" not in names
+    at_run_time = [name for name in names if name.split("/")[0] in RUN_TIME - {"FILES.json"}]
+    assert not [name for name in at_run_time if b"localcluster" in texts[name] or b"local_cluster" in texts[name]]
+
+
 def test_names_no_machine(tarball: Path) -> None:
     """No file carries the folder that it was built in."""
     with tarfile.open(tarball) as archive:

@@ -27,6 +27,9 @@ BIN = CHECKOUT / ".venv" / "bin"
 # ansible-test and the documentation tools want the collection below a folder ansible_collections.
 TREE = BUILD / "collections" / "ansible_collections"
 COPY = TREE / "abcdesktopio" / "podshm"
+# The collection of the local clusters, which is no part of the product.
+LOCAL = CHECKOUT / "hack" / "localcluster"
+LOCAL_COPY = TREE / "abcdesktopio" / "localcluster"
 # Short, because it becomes part of the first line of scripts.
 ANSIBLE_TEST_HOME = BUILD / "home"
 # The closing line once more, for who wants it after make's own last words.
@@ -81,10 +84,12 @@ def environment() -> dict[str, str]:
 
 
 def place_copy() -> None:
-    """Copy the collection to where ansible-test wants it, beside kubernetes.core."""
-    copy_collection(COPY)
-    # A repository of its own: else ansible-test asks the one around it, which ignores all of .build.
-    subprocess.run(["git", "init", "--quiet"], cwd=COPY, check=True)
+    """Copy both collections to where ansible-test wants them, beside kubernetes.core."""
+    copy_collection(COPY, without="hack")
+    copy_collection(LOCAL_COPY, LOCAL)
+    for copy in (COPY, LOCAL_COPY):
+        # A repository of its own: else ansible-test asks the one around it, which ignores all of .build.
+        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
     (site_packages,) = (CHECKOUT / ".venv" / "lib").glob("python3*/site-packages")
     core = TREE / "kubernetes" / "core"
     core.parent.mkdir(exist_ok=True)
@@ -131,28 +136,32 @@ def lint() -> list[Command]:
         Command("yamllint", ["yamllint", "--strict", "."]),
         Command("antsibull-changelog", ["antsibull-changelog", "lint"]),
         Command("antsibull-docs", docs, COPY, collections),
+        Command("antsibull-docs localcluster", docs, LOCAL_COPY, collections),
         Command("ansible-lint", ["ansible-lint", "--strict"]),
     ]
 
 
 def types() -> list[Command]:
-    """Return mypy over plugins/, in the copy, where modules have their real names."""
+    """Return mypy over plugins/ and all of hack/localcluster, in the copies, where modules have their real names."""
     place_copy()
-    plugins = str((COPY / "plugins").relative_to(TREE.parent))
+    folders = [str(folder.relative_to(TREE.parent)) for folder in (COPY / "plugins", LOCAL_COPY)]
     settings = ["--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy")]
-    return [Command("mypy", ["mypy", *settings, plugins], TREE.parent)]
+    return [Command("mypy", ["mypy", *settings, *folders], TREE.parent)]
 
 
 def units() -> list[Command]:
     """Return the tests that need no cluster."""
-    return [pytest("units", "tests/unit")]
+    return [pytest("units", "tests/unit", "hack/localcluster/tests/unit")]
 
 
 def sanity() -> list[Command]:
     """Return ansible-test sanity, for every supported Python in PATH."""
     place_copy()
-    argv = ["ansible-test", "sanity", "--color", "no", "--junit"]
-    return [Command("ansible-test sanity", argv, COPY, prepare_ansible_test(), COPY / "tests" / "output" / "junit")]
+    argv, env = ["ansible-test", "sanity", "--color", "no", "--junit"], prepare_ansible_test()
+    return [
+        Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
+        Command("ansible-test sanity localcluster", argv, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
+    ]
 
 
 def package() -> list[Command]:
@@ -162,17 +171,21 @@ def package() -> list[Command]:
 
 def molecule() -> list[Command]:
     """Return one command per scenario; `default` only creates what the others share."""
-    scenarios = sorted(path.parent.name for path in (CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml"))
-    return [
-        Command(f"molecule {name}", ["molecule", "test", "--scenario-name", name])
-        for name in scenarios
-        if name != "default"
-    ]
+
+    def scenarios(collection: Path) -> list[Command]:
+        names = sorted(path.parent.name for path in (collection / "extensions" / "molecule").glob("*/molecule.yml"))
+        return [
+            Command(f"molecule {name}", ["molecule", "test", "--scenario-name", name], collection)
+            for name in names
+            if name != "default"
+        ]
+
+    return [*scenarios(CHECKOUT), *scenarios(LOCAL)]
 
 
 def test_clusters() -> list[Command]:
     """Return the tests against the local clusters."""
-    return [pytest("test-clusters", "tests/cluster")]
+    return [pytest("test-clusters", "tests/cluster", "hack/localcluster/tests/cluster")]
 
 
 def slow(name: str) -> Command:
@@ -264,7 +277,7 @@ class Clusters:
         self._shown = 0
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                ["ansible-playbook", "playbooks/clusters.yml"],
+                ["ansible-playbook", "abcdesktopio.localcluster.clusters"],
                 cwd=CHECKOUT,
                 env=environment(),
                 stdin=subprocess.DEVNULL,

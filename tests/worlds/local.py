@@ -5,26 +5,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import typing as t
+
+import throwaway
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
 import harness  # noqa: E402
 import oci  # noqa: E402
-
-
-def _playbook(file: str, name: str, variables: dict[str, t.Any]) -> None:
-    command = [pathlib.Path(sys.executable).with_name("ansible-playbook"), file]
-    extra = json.dumps({"podshm_local_clusters": [name], **variables})
-    run = subprocess.run(
-        [*command, "--extra-vars", extra], cwd=harness.CHECKOUT, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
@@ -48,11 +39,12 @@ def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
 
 
 def start(name: str, **variables: t.Any) -> harness.Cluster:
-    """Start a cluster, or give one that runs other settings.
+    """Start a cluster of this session, or give one that runs other settings.
 
+    :param name: from throwaway.new_name().
     :param variables: of the role local_cluster.
     """
-    _playbook("playbooks/clusters.yml", name, variables)
+    throwaway.start(name, **variables)
     return harness.Cluster(name)
 
 
@@ -60,9 +52,10 @@ def start(name: str, **variables: t.Any) -> harness.Cluster:
 def cluster(name: str, **variables: t.Any) -> t.Iterator[harness.Cluster]:
     """Start it, and remove it when the block ends.
 
+    :param name: from throwaway.new_name().
     :param variables: of the role local_cluster.
     """
     try:
         yield start(name, **variables)
     finally:
-        _playbook("playbooks/clusters_clean.yml", name, {})
+        throwaway.remove(name)

@@ -15,13 +15,14 @@ import sys
 import typing as t
 
 import pytest
+import throwaway
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
 import harness  # noqa: E402
 import local  # noqa: E402
 
-NAME = "gvisor"
+NAME = throwaway.new_name()
 
 #: Verdict and, where something could not be asked, the reason. What is not named comes as under runc.
 EXPECTED = {
@@ -94,7 +95,7 @@ def sandboxes(cluster: str) -> list[int]:
 
 
 def test_a_sandbox_that_hangs_goes_with_its_cluster() -> None:
-    name = f"{NAME}-hangs"
+    name = throwaway.new_name()
     with local.cluster(name, local_cluster_gvisor=True) as cluster:
         namespace = cluster.make_namespace()
         container = {"name": "main", "image": "registry.k8s.io/pause:3.10.1"}

@@ -10,6 +10,7 @@ import sys
 import typing as t
 
 import pytest
+import throwaway
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
@@ -17,7 +18,7 @@ import harness  # noqa: E402
 import local  # noqa: E402
 from table import EVERYTHING, Expected, Table  # noqa: E402
 
-NAME = f"kubelet-{harness.SESSION}"
+NAME = throwaway.new_name()
 
 
 @dataclasses.dataclass(frozen=True)

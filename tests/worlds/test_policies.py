@@ -14,6 +14,7 @@ import threading
 import typing as t
 
 import pytest
+import throwaway
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
@@ -22,7 +23,7 @@ import local  # noqa: E402
 import policies  # noqa: E402
 from table import EVERYTHING, Expected, Table  # noqa: E402
 
-NAME = f"policies-{harness.SESSION}"
+NAME = throwaway.new_name()
 
 #: Nothing can be asked there, not even what the honest world skips.
 NOTHING = {EVERYTHING: "ERROR", **dict.fromkeys(("SHM405", "SHM406", "SHM407", "SHM603"), "ERROR")}

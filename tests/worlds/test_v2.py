@@ -13,13 +13,14 @@ import tempfile
 import typing as t
 
 import pytest
+import throwaway
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
 import harness  # noqa: E402
 import local  # noqa: E402
 
-NAME = "v2"
+NAME = throwaway.new_name()
 GATES = {"InPlacePodVerticalScalingMemoryBackedVolumes": True}
 
 #: What is otherwise on this node, and why.
@@ -44,7 +45,7 @@ def cluster() -> t.Iterator[harness.Cluster]:
     # the node sees it, unlike /tmp
     with tempfile.TemporaryDirectory(prefix="podshm-", dir="/var/tmp") as folder:
         variables = {
-            "local_cluster_v2_node": True,
+            "local_cluster_cgroup2_node": True,
             "local_cluster_feature_gates": GATES,
             "local_cluster_handlers": local.liars(pathlib.Path(folder), [LIAR]),
             "local_cluster_timeout": 300,
@@ -59,7 +60,7 @@ def asked(cluster: harness.Cluster, *checks: str, runtime_class: str = "") -> di
         cluster,
         checks=list(checks),
         runtime_class=runtime_class,
-        node_selector={"kubernetes.io/hostname": f"{NAME}-v2"},
+        node_selector={"kubernetes.io/hostname": f"{NAME}-cgroup2"},
         timeout=900,
         start_timeout=400,
         cleanup_timeout=200,
@@ -67,7 +68,7 @@ def asked(cluster: harness.Cluster, *checks: str, runtime_class: str = "") -> di
     ).answer(seconds=1500)
     assert answer.result.get("residue") == [], answer.output
     (target,) = answer.result["run"]["targets"]
-    assert target["name"] == f"{NAME}-v2"
+    assert target["name"] == f"{NAME}-cgroup2"
     print(f"\n{target['kernel']}, {', '.join(checks)}: {answer.seconds:.0f} s")
     for check in answer.checks.values():
         print(f"{check['id']} {check['verdict']} {check['reason']} {check['observed']}", flush=True)

@@ -15,6 +15,7 @@ import sys
 import typing as t
 
 import pytest
+import throwaway
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
 
@@ -23,7 +24,7 @@ import local  # noqa: E402
 import oci  # noqa: E402
 from table import EVERYTHING, Expected, Table  # noqa: E402
 
-NAME = f"worlds-{harness.SESSION}"
+NAME = throwaway.new_name()
 #: What comes there depends on the moment of the blow: only to be looked at, by name.
 UNSETTLED = frozenset({"other-peer", "killed", "late-shm"})
 #: Some of them only, to look at them: PODSHM_WORLDS=one-shm,killed
