@@ -11,7 +11,7 @@ RUN_PINS := requirements/setup.sh requirements/install_collections.py requiremen
 PLAYBOOK := .venv/bin/ansible-playbook
 
 # The scripts in .venv carry its path: after a move it has to be made again.
-$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.test)
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.test .venv/.docs)
 
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -28,7 +28,7 @@ else
 inventory := inventories/local.yml
 endif
 
-.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean setup need-root
+.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -40,6 +40,7 @@ help:
 	@echo 'make v2              ask every check on a node with another kernel and cgroup v2 alone (ten minutes)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
 	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
+	@echo 'make docs            build the site of the documentation in .build/docs/html'
 	@echo 'make setup           only make .venv, with everything for the tests'
 	@echo 'make clean           remove .venv, .build and reports'
 
@@ -75,6 +76,9 @@ lint types sanity units package molecule test-clusters worlds gvisor v2: .venv/.
 bench: .venv/.test clusters
 	@.venv/bin/python tests/bench/bench.py
 
+docs: .venv/.docs
+	@.venv/bin/python tests/tools/docs.py
+
 setup: .venv/.test
 
 clean:
@@ -85,3 +89,6 @@ clean:
 
 .venv/.test: $(RUN_PINS) requirements/test.txt
 	@requirements/setup.sh test
+
+.venv/.docs: $(RUN_PINS) requirements/test.txt requirements/docs.txt
+	@requirements/setup.sh docs

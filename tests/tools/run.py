@@ -26,8 +26,9 @@ from tree import CHECKOUT, copy_collection
 
 BUILD = CHECKOUT / ".build"
 BIN = Path(sys.executable).parent
-# ansible-test and the documentation tools want the collection below a folder ansible_collections.
-TREE = BUILD / "collections" / "ansible_collections"
+# ansible-test and the documentation tools want the collection below a folder ansible_collections. Each virtual
+# environment has its own, so that sessions of nox do not replace each other's.
+TREE = BUILD / "collections" / Path(sys.prefix).name / "ansible_collections"
 COPY = TREE / "abcdesktopio" / "podshm"
 # Short, because it becomes part of the first line of scripts.
 ANSIBLE_TEST_HOME = BUILD / "home"
