@@ -12,7 +12,7 @@ LOCAL_PINS := $(RUN_PINS) requirements/local.txt
 PLAYBOOK := .venv/bin/ansible-playbook
 
 # The scripts in .venv carry its path: after a move it has to be made again.
-$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.test)
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.test .venv/.docs)
 
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -30,7 +30,7 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean setup need-root
+.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -42,6 +42,7 @@ help:
 	@echo 'make v2              ask every check on a node with another kernel and cgroup v2 alone (ten minutes)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
 	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
+	@echo 'make docs            build the site of the documentation in .build/docs/html'
 	@echo 'make setup           only make .venv, with everything for the tests'
 	@echo 'make clean           remove .venv, .build and reports'
 
@@ -77,6 +78,9 @@ lint types sanity units package molecule test-clusters worlds gvisor v2: .venv/.
 bench: .venv/.test clusters
 	@.venv/bin/python tests/bench/bench.py
 
+docs: .venv/.docs
+	@.venv/bin/python tests/tools/docs_site.py
+
 setup: .venv/.test
 
 clean:
@@ -90,3 +94,6 @@ clean:
 
 .venv/.test: $(LOCAL_PINS) requirements/test.txt
 	@requirements/setup.sh test
+
+.venv/.docs: $(RUN_PINS) requirements/test.txt requirements/docs.txt
+	@requirements/setup.sh docs
