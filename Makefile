@@ -13,7 +13,11 @@ QUICK_PINS := $(RUN_PINS) requirements/quick.txt
 PLAYBOOK := .venv/bin/ansible-playbook
 
 # The scripts in .venv carry its path: after a move it has to be made again.
+<<<<<<< HEAD
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.quick .venv/.test .venv/.mutants)
+=======
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.test .venv/.docs)
+>>>>>>> core
 
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -31,7 +35,11 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
+<<<<<<< HEAD
 .PHONY: help site quick test lint types sanity units package molecule test-clusters worlds gvisor v2 bench mutants clusters clusters-clean clean setup need-root
+=======
+.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean docs setup need-root
+>>>>>>> core
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -45,6 +53,7 @@ help:
 	@echo 'make mutants         break the rules of the checks, one change at a time, and count what no test notices (an hour)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
 	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
+	@echo 'make docs            build the site of the documentation in .build/docs/html'
 	@echo 'make setup           only make .venv, with everything for the tests'
 	@echo 'make clean           remove .venv, .build and reports'
 
@@ -86,6 +95,9 @@ mutants: .venv/.mutants
 bench: .venv/.test clusters
 	@.venv/bin/python tests/bench/bench.py
 
+docs: .venv/.docs
+	@.venv/bin/python tests/tools/docs_site.py
+
 setup: .venv/.test
 
 clean:
@@ -105,3 +117,6 @@ clean:
 
 .venv/.test: $(LOCAL_PINS) $(QUICK_PINS) requirements/test.txt
 	@requirements/setup.sh test
+
+.venv/.docs: $(RUN_PINS) requirements/test.txt requirements/docs.txt
+	@requirements/setup.sh docs

@@ -362,7 +362,8 @@ class FakeCluster:
         key, _equals, value = selector.partition("=")
         while not self._closed and time.monotonic() < until:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or len(self._events) > seen, until - time.monotonic())
+                while not self._closed and len(self._events) == seen and time.monotonic() < until:
+                    self._changed.wait(until - time.monotonic())
                 new, seen = self._events[seen:], len(self._events)
             for _version, kind, pod in new:
                 if pod["metadata"]["labels"].get(key) == value:

@@ -59,7 +59,9 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    _call("mount", source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
+    _call(
+        "mount", source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None
+    )
 
 
 def _bind(source: str, target: str, read_only: bool = False) -> None:
@@ -331,7 +333,11 @@ class Pod:
         phase = "Pending" if self._queue else "Running"
         if all(mains):
             phase = "Failed" if any(ended["exitCode"] for ended in mains if ended) else "Succeeded"
-        kinds = {"init": "initContainerStatuses", "main": "containerStatuses", "ephemeral": "ephemeralContainerStatuses"}
+        kinds = {
+            "init": "initContainerStatuses",
+            "main": "containerStatuses",
+            "ephemeral": "ephemeralContainerStatuses",
+        }
         status: dict[str, t.Any] = {"phase": phase, "conditions": self._conditions}
         status["observedGeneration"] = self._generation
         for one in self._all:

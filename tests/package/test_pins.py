@@ -19,7 +19,11 @@ import pytest
 from tree import CHECKOUT
 
 Result = subprocess.CompletedProcess[str]
+<<<<<<< HEAD
 FILES = ("run", "local", "quick", "test", "mutants", "collections")
+=======
+FILES = ("run", "test", "docs", "collections")
+>>>>>>> core
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 

@@ -26,8 +26,9 @@ from tree import CHECKOUT, copy_collection
 
 BUILD = CHECKOUT / ".build"
 BIN = Path(sys.executable).parent
-# ansible-test and the documentation tools want the collection below a folder ansible_collections.
-TREE = BUILD / "collections" / "ansible_collections"
+# ansible-test and the documentation tools want the collection below a folder ansible_collections. Each virtual
+# environment has its own, so that sessions of nox do not replace each other's.
+TREE = BUILD / "collections" / Path(sys.prefix).name / "ansible_collections"
 COPY = TREE / "abcdesktopio" / "podshm"
 # The collection of the local clusters, which is no part of the product.
 LOCAL = CHECKOUT / "hack" / "localcluster"
@@ -137,6 +138,9 @@ def lint() -> list[Command]:
     return [
         Command("ruff check", ["ruff", "check", "."]),
         Command("ruff format", ["ruff", "format", "--check", "."]),
+        Command("import-linter", ["lint-imports", "--no-cache"]),
+        Command("generated from options", [sys.executable, "tests/tools/generate.py", "--lint"]),
+        Command("generated from checks", [sys.executable, "tests/tools/docs.py", "--lint"]),
         Command("yamllint", ["yamllint", "--strict", "."]),
         Command("reuse", ["reuse", "lint", "--quiet"]),
         Command("actionlint", [sys.executable, "tests/tools/actionlint.py"]),
@@ -170,8 +174,8 @@ def units() -> list[Command]:
 def sanity() -> list[Command]:
     """Return ansible-test sanity, for every supported Python in PATH."""
     place_copy()
-    more = os.environ.get("SANITY_ARGUMENTS", "").split()
-    argv, env = ["ansible-test", "sanity", "--color", "no", "--junit", *more], prepare_ansible_test()
+    argv = ["ansible-test", "sanity", "--color", "no", "--junit", *os.environ.get("SANITY_ARGUMENTS", "").split()]
+    env = prepare_ansible_test()
     return [
         Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
         Command("ansible-test sanity localcluster", argv, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
