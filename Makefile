@@ -95,5 +95,5 @@ clean:
 .venv/.test: $(LOCAL_PINS) requirements/test.txt
 	@requirements/setup.sh test
 
-.venv/.docs: $(RUN_PINS) requirements/test.txt requirements/docs.txt
+.venv/.docs: $(LOCAL_PINS) requirements/test.txt requirements/docs.txt
 	@requirements/setup.sh docs

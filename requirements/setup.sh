@@ -2,8 +2,9 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# setup.sh run|local|test: makes .venv with what run.txt, local.txt and test.txt pin, up to the one named. Writes
-# nothing outside the checkout, but for one Debian package, and that only as root and when local clusters are wanted.
+# setup.sh run|local|test|docs: makes .venv with what run.txt, local.txt, test.txt and docs.txt pin, up to the one
+# named. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local
+# clusters are wanted.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
 
@@ -47,6 +48,7 @@ case $kind in
 run) kinds=(run) ;;
 local) kinds=(run local) ;;
 test) kinds=(run local test) ;;
+docs) kinds=(run local test docs) ;;
 esac
 wanted=("${kinds[@]/#/--requirement=requirements/}")
 .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \

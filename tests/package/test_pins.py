@@ -19,7 +19,7 @@ import pytest
 from tree import CHECKOUT
 
 Result = subprocess.CompletedProcess[str]
-FILES = ("run", "test", "docs", "collections")
+FILES = ("run", "local", "test", "docs", "collections")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
