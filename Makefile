@@ -13,11 +13,7 @@ QUICK_PINS := $(RUN_PINS) requirements/quick.txt
 PLAYBOOK := .venv/bin/ansible-playbook
 
 # The scripts in .venv carry its path: after a move it has to be made again.
-<<<<<<< HEAD
-$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.quick .venv/.test .venv/.mutants)
-=======
-$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.test .venv/.docs)
->>>>>>> core
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.quick .venv/.test .venv/.docs .venv/.mutants)
 
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -35,11 +31,7 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-<<<<<<< HEAD
-.PHONY: help site quick test lint types sanity units package molecule test-clusters worlds gvisor v2 bench mutants clusters clusters-clean clean setup need-root
-=======
-.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean docs setup need-root
->>>>>>> core
+.PHONY: help site quick test lint types sanity units package molecule test-clusters worlds gvisor v2 bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -118,5 +110,5 @@ clean:
 .venv/.test: $(LOCAL_PINS) $(QUICK_PINS) requirements/test.txt
 	@requirements/setup.sh test
 
-.venv/.docs: $(RUN_PINS) requirements/test.txt requirements/docs.txt
+.venv/.docs: $(LOCAL_PINS) $(QUICK_PINS) requirements/test.txt requirements/docs.txt
 	@requirements/setup.sh docs

@@ -53,7 +53,7 @@ def install(session: nox.Session, core: str, *requirements: str) -> None:
     session.run("python", "requirements/install_collections.py", silent=True)
 
 
-@nox.session(default=False)
+@nox.session(default=False, tags=["sanity"])
 @nox.parametrize(["python", "core"], pairs(any_python=True))
 def sanity(session: nox.Session, core: str) -> None:
     """Run ansible-test sanity; arguments after -- go to it."""
@@ -61,7 +61,7 @@ def sanity(session: nox.Session, core: str) -> None:
     session.run("python", "tests/tools/run.py", "sanity", env={"SANITY_ARGUMENTS": " ".join(session.posargs)})
 
 
-@nox.session(default=False)
+@nox.session(default=False, tags=["units"])
 @nox.parametrize(["python", "core"], pairs())
 def units(session: nox.Session, core: str) -> None:
     """Run the unit tests, with pytest and as ansible-test runs them."""

@@ -2,9 +2,9 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# setup.sh run|local|quick|test|mutants: makes .venv with what run.txt pins, and what the named one and those that it builds on
-# do. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local clusters are
-# wanted.
+# setup.sh run|local|quick|test|docs|mutants: makes .venv with what run.txt pins, and what the named one and those that it
+# builds on do. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local
+# clusters are wanted.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
 
@@ -49,6 +49,7 @@ run) kinds=(run) ;;
 local) kinds=(run local) ;;
 quick) kinds=(run quick) ;;
 test) kinds=(run local quick test) ;;
+docs) kinds=(run local quick test docs) ;;
 mutants) kinds=(run quick mutants) ;;
 esac
 wanted=("${kinds[@]/#/--requirement=requirements/}")

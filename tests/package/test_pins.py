@@ -19,11 +19,7 @@ import pytest
 from tree import CHECKOUT
 
 Result = subprocess.CompletedProcess[str]
-<<<<<<< HEAD
-FILES = ("run", "local", "quick", "test", "mutants", "collections")
-=======
-FILES = ("run", "test", "docs", "collections")
->>>>>>> core
+FILES = ("run", "local", "quick", "test", "docs", "mutants", "collections")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 

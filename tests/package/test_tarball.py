@@ -89,7 +89,7 @@ def test_local_clusters_are_no_part_of_it(tarball: Path) -> None:
         texts = {name: read.read() for name in names if (read := archive.extractfile(name))}
     assert not [name for name in names if "hack" in name.split("/") or "local_cluster" in name or "clusters" in name]
     assert "inventories/local.yml" not in names
-    at_run_time = [name for name in names if name.split("/")[0] in RUN_TIME - {"FILES.json"}]
+    at_run_time = [name for name in texts if name.split("/")[0] in RUN_TIME - {"FILES.json"}]
     assert not [name for name in at_run_time if b"localcluster" in texts[name] or b"local_cluster" in texts[name]]
 
 
