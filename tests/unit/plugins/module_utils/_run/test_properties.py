@@ -131,7 +131,9 @@ def pods(draw: st.DrawFn) -> Object:
     mains = draw(st.lists(limits, min_size=1, max_size=3))
     return {
         "spec": {
-            "initContainers": [container(one, **({"restartPolicy": "Always"} if stays else {})) for one, stays in inits],
+            "initContainers": [
+                container(one, **({"restartPolicy": "Always"} if stays else {})) for one, stays in inits
+            ],
             "containers": [container(one) for one in mains],
             **({"resources": {"limits": {"memory": f"{own}Mi"}}} if own is not None else {}),
             **({"overhead": {"memory": f"{overhead}Mi"}} if overhead else {}),
