@@ -21,7 +21,8 @@ import test_kubelets
 import test_policies
 import test_v2
 import test_worlds
-from table import EVERYTHING, Table, expect, honest
+from oci import EVERYTHING
+from table import Table, expect, honest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason
@@ -219,7 +220,7 @@ def test_a_resize_that_does_nothing(tmp_path: pathlib.Path) -> None:
 
 def test_a_runtime_needs_nothing_but_its_file(tmp_path: pathlib.Path) -> None:
     script = shutil.copy(oci.__file__, tmp_path)
-    command = [pathlib.Path(sys.executable).resolve(), "-S", "-I", script, "own-ipc", "state"]
+    command = [str(pathlib.Path(sys.executable).resolve()), "-S", "-I", script, "own-ipc", "state"]
     done = subprocess.run(command, env={"PATH": "/nowhere"}, cwd="/", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "there is no runc in PATH\n")
 
