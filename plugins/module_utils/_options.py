@@ -19,7 +19,12 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, is_fraction, parse_bytes, parse_millis
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
+    MIB,
+    is_fraction,
+    parse_bytes,
+    parse_millis,
+)
 
 #: Who has an option: every module that runs checks, those that measure sizes, or shm_check alone.
 RUN: t.Final = "run"

@@ -83,12 +83,23 @@ def asserted(host: str, answer: t.Mapping[str, t.Any], group: str = "") -> Asser
 
 
 def message(cluster: str, answer: t.Mapping[str, t.Any]) -> str:
-    """An answer in one line; of a module that died, the last that it wrote."""
+    """An answer in one line; of a module that died, the kind of error that it wrote last."""
     text = str(answer.get("msg") or f"cluster {cluster}: no check ran")
     last_words = str(answer.get("module_stderr") or answer.get("module_stdout") or "").strip()
     if last_words and not answer.get("checks"):
-        text = f"cluster {cluster}: the module did not run: {quote(last_words.splitlines()[-1])}"
+        text = f"cluster {cluster}: the module did not run: {_harmless(last_words.splitlines()[-1])}"
     return printable(text)
+
+
+def _harmless(line: str) -> str:
+    """What an interpreter or a loader wrote; of any other exception only its type, since its message can quote anything."""
+    kind, colon, _text = line.partition(":")
+    harmless = (
+        not colon
+        or not kind.endswith(("Error", "Exception"))
+        or kind in ("ModuleNotFoundError", "ImportError", "SyntaxError")
+    )
+    return quote(line if harmless else kind)
 
 
 def _is_bad(check: Check) -> bool:

@@ -134,7 +134,10 @@ def test_without_variables_the_default_kubeconfig_is_used(play: Play) -> None:
 
 #: Host -> its variables, and the words that the message must have.
 WRONG: t.Final[dict[str, tuple[dict[str, t.Any], tuple[str, ...]]]] = {
-    "undefined": ({"podshm_kubeconfig": "{{ vault_kubeconfigs.eu }}"}, ("podshm_kubeconfig cannot be", "vault_kubeconfigs")),
+    "undefined": (
+        {"podshm_kubeconfig": "{{ vault_kubeconfigs.eu }}"},
+        ("podshm_kubeconfig cannot be", "vault_kubeconfigs"),
+    ),
     "missing-key": (
         {"podshm_kubeconfig": "{{ kubeconfigs.eu }}", "kubeconfigs": {"us": "x"}},
         ("podshm_kubeconfig cannot be resolved", "eu"),
@@ -152,7 +155,10 @@ WRONG: t.Final[dict[str, tuple[dict[str, t.Any], tuple[str, ...]]]] = {
     "choice": ({"podshm_nodes": "maybe"}, ("podshm_nodes: ", "representative, first, all", "maybe")),
     "least": ({"podshm_timeout": 0}, ("podshm_timeout: 0 is less than 1 second",)),
     "quantity": ({"podshm_size_limit": "1GB"}, ("podshm_size_limit: not a quantity: '1GB'",)),
-    "fraction": ({"podshm_size_limit": "512m"}, ("podshm_size_limit: 512m is a fraction of a byte; did you mean 512Mi?",)),
+    "fraction": (
+        {"podshm_size_limit": "512m"},
+        ("podshm_size_limit: 512m is a fraction of a byte; did you mean 512Mi?",),
+    ),
     "certs": ({"podshm_validate_certs": "maybe"}, ("podshm_validate_certs: ", "maybe")),
     "accept": ({"podshm_accept": {"SHM100": "why"}}, ("podshm_accept: there is no check SHM100;",)),
     "word": ({"podshm_checks": ["sysvv"]}, ("there is no check, group or tag sysvv; did you mean sysv?",)),

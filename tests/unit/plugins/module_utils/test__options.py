@@ -31,14 +31,16 @@ def test_settings_in_base_units() -> None:
     assert (found.cpu_millis, found.memory_bytes, found.nodes) == (1000, 16 * MIB, NodeChoice.ALL)
 
 
-@pytest.mark.parametrize("name", [option.name for option in _options.OPTIONS if option.name not in ("cluster", "checks")])
+@pytest.mark.parametrize(
+    "name", [option.name for option in _options.OPTIONS if option.name not in ("cluster", "checks")]
+)
 def test_every_option_changes_the_settings(name: str) -> None:
     """An option that is declared and not read would be ignored without a word."""
     others = {
         "accept": {"SHM101": "why"}, "fill": False, "image": "x", "minimums": {"kernel.shmmax": "1"}, "namespace": "x",
         "nodes": "all", "profiles": ["db2"], "resources": {"cpu": "1"}, "restart_kubelet": ["x"], "runtime_class": "x",
         "runtime_classes": ["x"], "tolerations": [{"key": "x"}],
-        **dict.fromkeys(("annotations", "labels", "node_selector"), {"x": "y"}),
+        **{key: {"x": "y"} for key in ("annotations", "labels", "node_selector")},
         **dict.fromkeys(("default_size", "max_write", "size_limit"), "7Mi"),
         **dict.fromkeys(("cleanup_timeout", "start_timeout", "step_timeout", "timeout"), 7),
     }  # fmt: skip
@@ -87,7 +89,10 @@ def test_memory_below_what_a_runtime_needs() -> None:
     [
         ({"SHM999": "why"}, "accept: there is no check SHM999"),
         ({"SHM101": " "}, "accept: SHM101 needs a reason"),
-        ({"SHM101@kata": "why"}, "accept: SHM101@kata is about a RuntimeClass that is not requested; requested is gvisor"),
+        (
+            {"SHM101@kata": "why"},
+            "accept: SHM101@kata is about a RuntimeClass that is not requested; requested is gvisor",
+        ),
     ],
 )
 def test_what_cannot_be_accepted(accept: dict[str, str], words: str) -> None:

@@ -40,7 +40,16 @@ def test_quantity(text: t.Any, number: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("0.5", True), ("512m", True), ("1000m", False), ("5e-1", True), ("1.5Ki", False), ("0.1Gi", False), ("7", False), ("much", False)],
+    [
+        ("0.5", True),
+        ("512m", True),
+        ("1000m", False),
+        ("5e-1", True),
+        ("1.5Ki", False),
+        ("0.1Gi", False),
+        ("7", False),
+        ("much", False),
+    ],
 )
 def test_fraction_of_a_unit(text: str, wanted: bool) -> None:
     assert is_fraction(text) is wanted

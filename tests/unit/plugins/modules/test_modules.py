@@ -9,7 +9,6 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 from ansible_collections.abcdesktopio.podshm.plugins.doc_fragments import _auth
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _module
@@ -26,13 +25,16 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result
 from ansible_collections.abcdesktopio.podshm.plugins.modules import shm_check, shm_probe, shm_size
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 SETTINGS = Settings()
 SIZES = Sizes.of(SETTINGS)
 JUDGE = Judge("c", SETTINGS, SIZES, texts(SETTINGS, SIZES), None, {}, Inconclusive(Reason.API_UNREACHABLE, "refused"))
 
 MECHANISMS = ["sysv_shm", "sysv_sem", "sysv_msg", "posix_shm", "posix_sem", "posix_mq"]
-MODULES = pytest.mark.parametrize("module", [shm_check, shm_probe, shm_size], ids=lambda module: module.__name__.split(".")[-1])
+MODULES = pytest.mark.parametrize(
+    "module", [shm_check, shm_probe, shm_size], ids=lambda module: module.__name__.split(".")[-1]
+)
 
 
 def probed(mechanisms: list[str], *ftok: str) -> list[str]:
@@ -66,7 +68,9 @@ def test_no_word_selects_the_whole_catalog() -> None:
     assert shm_check.select({"checks": None}) == list(CHECKS)
 
 
-@pytest.mark.parametrize(("words", "message"), [([], "^checks: the list is empty"), (["x"], "^checks: there is no check")])
+@pytest.mark.parametrize(
+    ("words", "message"), [([], "^checks: the list is empty"), (["x"], "^checks: there is no check")]
+)
 def test_words_that_select_nothing(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         shm_check.select({"checks": words})
