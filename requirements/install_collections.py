@@ -1,7 +1,7 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Put kubernetes.core (out of the PyPI package ansible) and this checkout where ansible-core looks.
+"""Put kubernetes.core (out of the PyPI package ansible) and the collections of this checkout where ansible-core looks.
 
 Run by the interpreter of the virtual environment that gets them. No galaxy server is needed, and no
 environment variable afterwards: ansible-core searches site-packages/ansible_collections by itself.
@@ -19,6 +19,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PREFIX = "ansible_collections/kubernetes/core/"
+#: What is linked, by the name of the collection below abcdesktopio.
+OWN = {"podshm": CHECKOUT, "localcluster": CHECKOUT / "hack" / "localcluster"}
 
 
 def download(requirements: Path, folder: Path) -> Path:
@@ -40,15 +42,17 @@ def extract(wheel: Path, site_packages: Path) -> None:
 
 
 def link_checkout(site_packages: Path) -> None:
-    """Make this checkout importable and callable as abcdesktopio.podshm."""
-    link = site_packages / "ansible_collections" / "abcdesktopio" / "podshm"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(CHECKOUT, target_is_directory=True)
+    """Make the collections of this checkout importable and callable as abcdesktopio.NAME."""
+    namespace = site_packages / "ansible_collections" / "abcdesktopio"
+    namespace.mkdir(parents=True, exist_ok=True)
+    for name, folder in OWN.items():
+        link = namespace / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder, target_is_directory=True)
 
 
 def main() -> None:
-    """Install both collections into the running interpreter's site-packages."""
+    """Install all collections into the running interpreter's site-packages."""
     site_packages = Path(sysconfig.get_path("purelib"))
     with tempfile.TemporaryDirectory() as folder:
         extract(download(CHECKOUT / "requirements" / "collections.txt", Path(folder)), site_packages)

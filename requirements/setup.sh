@@ -2,8 +2,9 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# setup.sh run|test: makes .venv with what run.txt (and test.txt) pin. Writes nothing outside the
-# checkout, but for one Debian package, and that only as root and when local clusters are wanted.
+# setup.sh run|local|quick|test|docs|mutants: makes .venv with what run.txt pins, and what the named one and those that it
+# builds on do. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local
+# clusters are wanted.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
 
@@ -43,9 +44,16 @@ if ! grep -qsF "$PWD/.venv" .venv/bin/activate || ! .venv/bin/python -m pip --ve
     "$python" -m venv --clear .venv
 fi
 echo "setup: installing requirements/$kind.txt into .venv (half a minute, once)"
-wanted=(--requirement requirements/run.txt)
-[[ $kind == run ]] || wanted+=(--requirement "requirements/$kind.txt")
+case $kind in
+run) kinds=(run) ;;
+local) kinds=(run local) ;;
+quick) kinds=(run quick) ;;
+test) kinds=(run local quick test) ;;
+docs) kinds=(run local quick test docs) ;;
+mutants) kinds=(run quick mutants) ;;
+esac
+wanted=("${kinds[@]/#/--requirement=requirements/}")
 .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
-    --constraint requirements/constraints.txt "${wanted[@]}"
+    --constraint requirements/constraints.txt "${wanted[@]/%/.txt}"
 .venv/bin/python requirements/install_collections.py
-touch .venv/.run ".venv/.$kind"
+touch "${kinds[@]/#/.venv/.}"

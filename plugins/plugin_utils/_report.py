@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable
 
-#: Of the JSON report; a field may be added under the same number, none is renamed or removed.
+#: Of the JSON report; fields can be added under the same number, none is renamed or removed.
 SCHEMA: t.Final = "podshm/2"
 
 
@@ -44,7 +44,7 @@ def to_json(one: t.Mapping[str, t.Any]) -> str:
 
 
 def file_name(cluster: str) -> str:
-    """The name of a cluster's report. A host name may hold what a file name must not."""
+    """The name of a cluster's report. A host name can contain what a file name must not."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".") + ".json"
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     playbook = pathlib.Path(sys.executable).with_name("ansible-playbook")
     extra = json.dumps({"podshm_local_clusters": [name]})
     subprocess.run(
-        [playbook, "playbooks/clusters.yml", "--extra-vars", extra],
+        [playbook, "abcdesktopio.localcluster.clusters", "--extra-vars", extra],
         cwd=pathlib.Path(__file__).parents[2],
         stdout=subprocess.DEVNULL,
         check=True,

@@ -3,9 +3,10 @@
 
 """Run the tests, stage by stage, and end with `N passed, N failed, N skipped`: run.py [STAGE ...].
 
-Called by the Makefile, which sees to .venv. pytest and ansible-test count by their own cases, every
-other tool and every molecule scenario as one. Without a stage, all of them run, the fast ones first, while the
-local clusters are built or started in the background.
+Called by the Makefile, which sees to .venv, and by noxfile.py with other versions of ansible-core: the tools are those of
+the interpreter that runs this. pytest and ansible-test count by their own cases, every other tool and every molecule
+scenario as one. Without a stage, all of them run, the fast ones first, while the local clusters are built or started in
+the background. The results are in .build/junit.xml, too, for programs that read JUnit.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import typing as t
 import xml.etree.ElementTree as ET
@@ -23,16 +25,22 @@ from pathlib import Path
 from tree import CHECKOUT, copy_collection
 
 BUILD = CHECKOUT / ".build"
-BIN = CHECKOUT / ".venv" / "bin"
-# ansible-test and the documentation tools want the collection below a folder ansible_collections.
-TREE = BUILD / "collections" / "ansible_collections"
+BIN = Path(sys.executable).parent
+# ansible-test and the documentation tools want the collection below a folder ansible_collections. Each virtual
+# environment has its own, so that sessions of nox do not replace each other's.
+TREE = BUILD / "collections" / Path(sys.prefix).name / "ansible_collections"
 COPY = TREE / "abcdesktopio" / "podshm"
+# The collection of the local clusters, which is no part of the product.
+LOCAL = CHECKOUT / "hack" / "localcluster"
+LOCAL_COPY = TREE / "abcdesktopio" / "localcluster"
 # Short, because it becomes part of the first line of scripts.
 ANSIBLE_TEST_HOME = BUILD / "home"
 # The closing line once more, for who wants it after make's own last words.
 SUMMARY = BUILD / "summary"
-# The names under which ansible-core 2.19 and 2.21 look for get-pip.
-GET_PIP = ("get_pip_24_2.py", "get_pip_25_2.py")
+# All cases of a run in one file.
+JUNIT = BUILD / "junit.xml"
+# The names under which ansible-core looks for get-pip: 2.16 and 2.17, 2.18 and 2.19, 2.20 and newer.
+GET_PIP = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
 # ansible-test's word for a test that looks at kinds of files that we do not have.
 NOTHING_TO_DO = "No tests applicable."
 COMMAND_SECONDS = 1500
@@ -81,11 +89,13 @@ def environment() -> dict[str, str]:
 
 
 def place_copy() -> None:
-    """Copy the collection to where ansible-test wants it, beside kubernetes.core."""
-    copy_collection(COPY)
-    # A repository of its own: else ansible-test asks the one around it, which ignores all of .build.
-    subprocess.run(["git", "init", "--quiet"], cwd=COPY, check=True)
-    (site_packages,) = (CHECKOUT / ".venv" / "lib").glob("python3*/site-packages")
+    """Copy both collections to where ansible-test wants them, beside kubernetes.core."""
+    copy_collection(COPY, without="hack")
+    copy_collection(LOCAL_COPY, LOCAL)
+    for copy in (COPY, LOCAL_COPY):
+        # A repository of its own: else ansible-test asks the one around it, which ignores all of .build.
+        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+    site_packages = Path(sysconfig.get_path("purelib"))
     core = TREE / "kubernetes" / "core"
     core.parent.mkdir(exist_ok=True)
     core.unlink(missing_ok=True)
@@ -128,31 +138,48 @@ def lint() -> list[Command]:
     return [
         Command("ruff check", ["ruff", "check", "."]),
         Command("ruff format", ["ruff", "format", "--check", "."]),
+        Command("import-linter", ["lint-imports", "--no-cache"]),
+        Command("generated from options", [sys.executable, "tests/tools/generate.py", "--lint"]),
+        Command("generated from checks", [sys.executable, "tests/tools/docs.py", "--lint"]),
         Command("yamllint", ["yamllint", "--strict", "."]),
+        Command("reuse", ["reuse", "lint", "--quiet"]),
+        Command("actionlint", [sys.executable, "tests/tools/actionlint.py"]),
         Command("antsibull-changelog", ["antsibull-changelog", "lint"]),
         Command("antsibull-docs", docs, COPY, collections),
+        Command("antsibull-docs localcluster", docs, LOCAL_COPY, collections),
         Command("ansible-lint", ["ansible-lint", "--strict"]),
     ]
 
 
 def types() -> list[Command]:
-    """Return mypy over plugins/, in the copy, where modules have their real names."""
+    """Return mypy over plugins/ and all of hack/localcluster, in the copies, where modules have their real names."""
     place_copy()
-    plugins = str((COPY / "plugins").relative_to(TREE.parent))
+    folders = [str(folder.relative_to(TREE.parent)) for folder in (COPY / "plugins", LOCAL_COPY)]
     settings = ["--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy")]
-    return [Command("mypy", ["mypy", *settings, plugins], TREE.parent)]
+    return [Command("mypy", ["mypy", *settings, *folders], TREE.parent)]
 
 
 def units() -> list[Command]:
-    """Return the tests that need no cluster."""
-    return [pytest("units", "tests/unit")]
+    """Return the tests that need no cluster, with pytest and as ansible-test runs them."""
+    place_copy()
+    python = ["--python", f"{sys.version_info[0]}.{sys.version_info[1]}", "--python-interpreter", sys.executable]
+    argv = ["ansible-test", "units", "--color", "no", *python]
+    junit = COPY / "tests" / "output" / "junit"
+    return [
+        pytest("units", "tests/unit", "hack/localcluster/tests/unit"),
+        Command("ansible-test units", argv, COPY, prepare_ansible_test(), junit),
+    ]
 
 
 def sanity() -> list[Command]:
     """Return ansible-test sanity, for every supported Python in PATH."""
     place_copy()
-    argv = ["ansible-test", "sanity", "--color", "no", "--junit"]
-    return [Command("ansible-test sanity", argv, COPY, prepare_ansible_test(), COPY / "tests" / "output" / "junit")]
+    argv = ["ansible-test", "sanity", "--color", "no", "--junit", *os.environ.get("SANITY_ARGUMENTS", "").split()]
+    env = prepare_ansible_test()
+    return [
+        Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
+        Command("ansible-test sanity localcluster", argv, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
+    ]
 
 
 def package() -> list[Command]:
@@ -162,17 +189,27 @@ def package() -> list[Command]:
 
 def molecule() -> list[Command]:
     """Return one command per scenario; `default` only creates what the others share."""
-    scenarios = sorted(path.parent.name for path in (CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml"))
-    return [
-        Command(f"molecule {name}", ["molecule", "test", "--scenario-name", name])
-        for name in scenarios
-        if name != "default"
-    ]
+
+    def scenarios(collection: Path) -> list[Command]:
+        names = sorted(path.parent.name for path in (collection / "extensions" / "molecule").glob("*/molecule.yml"))
+        return [
+            Command(f"molecule {name}", ["molecule", "test", "--scenario-name", name], collection)
+            for name in names
+            if name != "default"
+        ]
+
+    return [*scenarios(CHECKOUT), *scenarios(LOCAL)]
 
 
 def test_clusters() -> list[Command]:
     """Return the tests against the local clusters."""
-    return [pytest("test-clusters", "tests/cluster")]
+    return [pytest("test-clusters", "tests/cluster", "hack/localcluster/tests/cluster")]
+
+
+def slice_of_worlds() -> list[Command]:
+    """Return the confusion table of some false worlds of every kind, on a cluster of its own."""
+    command = pytest("slice", "--capture=no", "tests/worlds/test_worlds.py")
+    return [dataclasses.replace(command, env={"PODSHM_WORLDS": "slice"})]
 
 
 def slow(name: str) -> Command:
@@ -204,6 +241,7 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "package": package,
     "molecule": molecule,
     "test-clusters": test_clusters,
+    "slice": slice_of_worlds,
     "worlds": worlds,
     "gvisor": gvisor,
     "v2": v2,
@@ -213,10 +251,15 @@ SLOW = ("worlds", "gvisor", "v2")
 NEED_CLUSTERS = ("package", "molecule", "test-clusters")
 
 
-def count_junit(folder: Path, succeeded: bool) -> Count:
+def cases_of(folder: Path) -> list[ET.Element]:
+    """Return the test cases that a tool wrote."""
+    return [case for path in sorted(folder.glob("*.xml")) for case in ET.parse(path).getroot().iter("testcase")]
+
+
+def count_cases(cases: list[ET.Element], succeeded: bool) -> Count:
     """Count the cases; a run that broke, or ran nothing, is a failure too."""
     count = Count()
-    for case in (case for path in folder.glob("*.xml") for case in ET.parse(path).getroot().iter("testcase")):
+    for case in cases:
         skip = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             count += Count(failed=1)
@@ -229,8 +272,25 @@ def count_junit(folder: Path, succeeded: bool) -> Count:
     return count
 
 
+def report(name: str, cases: list[ET.Element], count: Count, seconds: float, message: str) -> None:
+    """Add a suite to JUNIT: the tool's own cases, and one for the tool where they do not tell all."""
+    root = ET.parse(JUNIT).getroot() if JUNIT.exists() else ET.Element("testsuites")
+    suite = ET.SubElement(root, "testsuite", name=name, time=f"{seconds:.1f}")
+    suite.extend(cases)
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    if not cases or count.failed > failed:
+        case = ET.SubElement(suite, "testcase", classname=name, name=name, time=f"{seconds:.1f}")
+        if count.failed:
+            ET.SubElement(case, "failure", message=message)
+    totals = {"tests": "testcase", "failures": "testcase/failure", "errors": "testcase/error"}
+    for key, path in {**totals, "skipped": "testcase/skipped"}.items():
+        suite.set(key, str(len(suite.findall(path))))
+    JUNIT.parent.mkdir(parents=True, exist_ok=True)
+    ET.ElementTree(root).write(JUNIT, encoding="utf-8", xml_declaration=True)
+
+
 def run_command(command: Command) -> Count:
-    """Run one tool in the foreground and count it."""
+    """Run one tool in the foreground, count it and report it."""
     print(f"--- {command.name}", flush=True)
     began = time.monotonic()
     if command.junit:
@@ -247,11 +307,11 @@ def run_command(command: Command) -> Count:
         outcome = f"exit code {code}"
     except subprocess.TimeoutExpired:
         code, outcome = 1, f"stopped after {command.seconds} s"
-    if command.junit:
-        count = count_junit(command.junit, code == 0)
-    else:
-        count = Count(passed=1) if code == 0 else Count(failed=1)
-    print(f"--- {command.name}: {outcome}, {count}, {time.monotonic() - began:.1f} s", flush=True)
+    cases = cases_of(command.junit) if command.junit else []
+    count = count_cases(cases, code == 0) if command.junit else Count(passed=int(code == 0), failed=int(code != 0))
+    seconds = time.monotonic() - began
+    print(f"--- {command.name}: {outcome}, {count}, {seconds:.1f} s", flush=True)
+    report(command.name, cases, count, seconds, outcome)
     return count
 
 
@@ -264,7 +324,7 @@ class Clusters:
         self._shown = 0
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                ["ansible-playbook", "playbooks/clusters.yml"],
+                ["ansible-playbook", "abcdesktopio.localcluster.clusters"],
                 cwd=CHECKOUT,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -306,17 +366,21 @@ def run_stage(name: str, clusters: Clusters | None) -> Count:
     """Run one stage, or fail it when the clusters that it needs are not there."""
     print(f"=== {name}", flush=True)
     if clusters and name in NEED_CLUSTERS and not clusters.ready():
-        print(f"{name}: not run, the local clusters could not be started; see {clusters.log}", flush=True)
+        message = f"not run, the local clusters could not be started; see {clusters.log}"
+        print(f"{name}: {message}", flush=True)
+        report(name, [], Count(failed=1), 0, message)
         return Count(failed=1)
     commands = STAGES[name]()
     if not commands:
         print(f"{name}: nothing to run", flush=True)
+        report(name, [], Count(failed=1), 0, "nothing to run")
         return Count(failed=1)
     return sum((run_command(command) for command in commands), Count())
 
 
 def main(names: list[str]) -> int:
     """Run the stages, print a table and the closing line."""
+    JUNIT.unlink(missing_ok=True)
     clusters = Clusters() if any(name in NEED_CLUSTERS for name in names) else None
     rows: list[str] = []
     total = Count()

@@ -5,26 +5,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pathlib
-import shutil
-import subprocess
+import py_compile
 import sys
 import typing as t
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "cluster")]
-
-import harness  # noqa: E402
-import oci  # noqa: E402
-
-
-def _playbook(file: str, name: str, variables: dict[str, t.Any]) -> None:
-    command = [pathlib.Path(sys.executable).with_name("ansible-playbook"), file]
-    extra = json.dumps({"podshm_local_clusters": [name], **variables})
-    run = subprocess.run(
-        [*command, "--extra-vars", extra], cwd=harness.CHECKOUT, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+import harness
+import oci
+import throwaway
 
 
 def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
@@ -32,12 +20,13 @@ def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
 
     All that they need is in the folder, but for the Python that this one was made from.
     """
-    script = shutil.copy(oci.__file__, folder)
+    # compiled once: a script is compiled at each start, and a runtime is called a dozen times per container
+    script = py_compile.compile(oci.__file__, cfile=str(folder / "oci.pyc"), doraise=True)
     python = pathlib.Path(sys.executable).resolve()
     handlers = {}
     for world in worlds:
         wrapper = folder / world
-        # Python only where something is edited: a runtime is called a dozen times per container
+        # Python only where something is edited
         wrapper.write_text(
             '#!/bin/sh\ncase " $* " in *" create "*|*" exec "*|*" update "*)'
             f' exec {python} -S {script} {world} "$@";; esac\nexec runc "$@"\n'
@@ -48,11 +37,12 @@ def liars(folder: pathlib.Path, worlds: t.Iterable[str]) -> dict[str, str]:
 
 
 def start(name: str, **variables: t.Any) -> harness.Cluster:
-    """Start a cluster, or give one that runs other settings.
+    """Start a cluster of this session, or give one that runs other settings.
 
+    :param name: from throwaway.new_name().
     :param variables: of the role local_cluster.
     """
-    _playbook("playbooks/clusters.yml", name, variables)
+    throwaway.start(name, **variables)
     return harness.Cluster(name)
 
 
@@ -60,9 +50,10 @@ def start(name: str, **variables: t.Any) -> harness.Cluster:
 def cluster(name: str, **variables: t.Any) -> t.Iterator[harness.Cluster]:
     """Start it, and remove it when the block ends.
 
+    :param name: from throwaway.new_name().
     :param variables: of the role local_cluster.
     """
     try:
         yield start(name, **variables)
     finally:
-        _playbook("playbooks/clusters_clean.yml", name, {})
+        throwaway.remove(name)

@@ -398,7 +398,7 @@ LEAVE_ROOM: t.Final = "keep the size of /dev/shm plus the program's own memory w
 
 
 def failed_writing(fill: Observation, context: Context, container: Container, size: str) -> Decision | None:
-    """The FAIL of a fill that did not begin, killed somebody or was not read back; or nothing.
+    """The FAIL of a fill that did not begin, ended in a kill or was not read back; or nothing.
 
     :param size: what the container showed of /dev/shm, in words.
     """

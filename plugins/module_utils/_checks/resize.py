@@ -297,7 +297,7 @@ def resize_volume_used(seen: Seen, context: Context) -> Decision:
     before, after = _sizes(seen, _BEFORE, _AFTER)
     observed = f"{before} bytes before, {after} after a resize to {wanted} with {used} in use"
     if after != before or require_fact(seen[_SHRINK_USED], "resized"):
-        return failed(observed, "report it to the maker of the kubelet: nothing that is in use may be cut off")
+        return failed(observed, "report it to the maker of the kubelet: what is in use must not be cut off")
     return passed(f"{observed}: {require_fact(seen[_SHRINK_USED], 'problem')}")
 
 

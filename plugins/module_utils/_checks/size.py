@@ -181,7 +181,7 @@ _FILL_SIZED: t.Final = fill(SIZED, lambda sizes: sizes.fill_limit)
     expected="{size_limit_paged} bytes, ENOSPC after exactly that many, the pod keeps running",
 )
 def shm_size_limit(seen: Seen, context: Context) -> Decision:
-    """The growth that podshmtest made with sizeLimit 512Mi."""
+    """The growth of podshmtest, with sizeLimit 512Mi."""
     who = seen[_SIZED]
     wrong = failed_medium(who) or failed_size(who, context.sizes.size_limit, "sizeLimit")
     return wrong or enforced(seen, _FILL_SIZED, context, require_size(who), shown(who))

@@ -25,7 +25,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 
 SOURCES = pathlib.Path(__file__).resolve().parents[3] / "files" / "probe"
 ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x"}
@@ -36,7 +36,7 @@ MS_RDONLY, MS_NODEV, MS_NOEXEC, MS_REC_PRIVATE = 1, 4, 8, 0x44000
 
 READY = b'{"ready":true}\n'
 
-Before = t.Callable[[], None]
+Before = t.Callable[[], object]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces and mounts")
 
@@ -136,25 +136,25 @@ class Running:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
-    def ask(self, step: str, **args: str | int) -> _protocol.Observation:
+    def ask(self, step: str, **args: str | int) -> protocol.Observation:
         """One step of a session."""
         fresh = nonce()
-        self.send(_protocol.command(step, fresh, args))
-        return _protocol.parse(self.until(lambda data: _protocol.complete(data, fresh)), step, fresh)
+        self.send(protocol.command(step, fresh, args))
+        return protocol.parse(self.until(lambda data: protocol.complete(data, fresh)), step, fresh)
 
     def begin(self, step: str, **args: str | int) -> str:
         """Let a session begin to wait; its nonce."""
         fresh = nonce()
-        self.send(_protocol.command(step, fresh, args))
+        self.send(protocol.command(step, fresh, args))
         while READY not in self.seen:
             more = os.read(self.process.stdout.fileno(), 65536) if self.process.stdout else b""
             assert more, f"the probe ended after {self.seen!r}"
             self.seen += more
         return fresh
 
-    def answer(self, step: str, fresh: str) -> _protocol.Observation:
+    def answer(self, step: str, fresh: str) -> protocol.Observation:
         """What became of it."""
-        return _protocol.parse(self.until(lambda data: _protocol.complete(data, fresh)), step, fresh)
+        return protocol.parse(self.until(lambda data: protocol.complete(data, fresh)), step, fresh)
 
     def finish(self) -> int:
         """Close its standard input; its exit status."""
@@ -197,13 +197,13 @@ class Probe:
     def begin(self, step: str, before: Before | None = None, **args: str | int) -> tuple[Running, str]:
         """Start a single step and go on; its nonce, too."""
         fresh = nonce()
-        return self.start(*_protocol.argv(step, fresh, args), before=before), fresh
+        return self.start(*protocol.argv(step, fresh, args), before=before), fresh
 
-    def step(self, step: str, before: Before | None = None, **args: str | int) -> _protocol.Observation:
+    def step(self, step: str, before: Before | None = None, **args: str | int) -> protocol.Observation:
         """Run a single step to its end."""
         running, fresh = self.begin(step, before, **args)
         output, _unused = running.process.communicate(timeout=PATIENCE)
-        observation = _protocol.parse(output, step, fresh)
+        observation = protocol.parse(output, step, fresh)
         assert running.process.returncode == (0 if observation.error is None else 2)
         return observation
 
@@ -297,9 +297,9 @@ def test_runs_with_nothing_but_itself(probe: Probe, tmp_path: pathlib.Path) -> N
 
     fresh = nonce()
     answer = subprocess.run(
-        ["/probe", *_protocol.argv("identity", fresh, {})], stdout=subprocess.PIPE, preexec_fn=alone, check=True
+        ["/probe", *protocol.argv("identity", fresh, {})], stdout=subprocess.PIPE, preexec_fn=alone, check=True
     )
-    seen = _protocol.parse(answer.stdout, "identity", fresh)
+    seen = protocol.parse(answer.stdout, "identity", fresh)
     assert (seen.facts["uid"], seen.facts["gid"], seen.facts["exists"]) == (65532, 65532, False)
     assert seen.facts["cap_effective"] == "0" * 16  # by system call, not from /proc
     assert [call["errno"] for call in seen.calls if call["call"] == "readlink"] == ["ENOENT"] * 5
@@ -312,9 +312,9 @@ def test_a_session_answers_in_order_and_ends_with_its_input(probe: Probe) -> Non
     session = probe.session()
     session.send("\n  \n")
     first, second = nonce(), nonce()
-    session.send(_protocol.command("selftest", first, {}) + _protocol.command("identity", second, {}))
+    session.send(protocol.command("selftest", first, {}) + protocol.command("identity", second, {}))
     for step, fresh in (("selftest", first), ("identity", second)):
-        _protocol.parse(session.until(lambda data, fresh=fresh: _protocol.complete(data, fresh)), step, fresh)
+        session.answer(step, fresh)
     assert session.finish() == 0
     assert session.seen == b""
 
@@ -351,8 +351,8 @@ def test_a_request_that_makes_no_sense(probe: Probe, words: str, problem: str) -
     fresh = nonce()
     session = probe.session()
     session.send(f"{step} nonce={fresh} {' '.join(rest)}\n")
-    answer = session.until(lambda data: _protocol.complete(data, fresh))
-    assert _protocol.parse(answer, step, fresh).error == problem
+    answer = session.until(lambda data: protocol.complete(data, fresh))
+    assert protocol.parse(answer, step, fresh).error == problem
     session.ask("selftest")
     alone = probe.start(step, f"nonce={fresh}", *rest)
     assert alone.process.wait(PATIENCE) == 2
@@ -439,7 +439,7 @@ def test_a_session_that_nobody_reads_ends(probe: Probe) -> None:
     session.ask("sysv_shm_create", key=hex(secrets.randbelow(2**31) + 1), size=512)
     assert session.process.stdout is not None
     session.process.stdout.close()
-    session.send(_protocol.command("selftest", nonce(), {}))
+    session.send(protocol.command("selftest", nonce(), {}))
     assert session.process.wait(PATIENCE) == 0
     assert segments(session.process.pid) == 0
 
@@ -601,13 +601,13 @@ def name() -> str:
 @pytest.mark.parametrize("first", ["posix_write", "posix_read"])
 def test_posix_both_ways_in_any_order(probe: Probe, first: str) -> None:
     shared = name()
-    args: dict[str, dict[str, str | int]] = {"posix_write": {"size": 512, "text": SENTENCE}, "posix_read": {}}
+    args: dict[str, dict[str, t.Any]] = {"posix_write": {"size": 512, "text": SENTENCE}, "posix_read": {}}
     second = "posix_read" if first == "posix_write" else "posix_write"
     waiting, first_nonce = probe.begin(first, name=shared, **args[first])
     begun = waiting.until(lambda data: data.find(b'{"ready":true}\n') + 15 if b'{"ready":true}\n' in data else None)
     other = probe.step(second, name=shared, **args[second])
-    rest = waiting.until(lambda data: _protocol.complete(data, first_nonce))
-    seen = {first: _protocol.parse(begun + rest, first, first_nonce), second: other}
+    rest = waiting.until(lambda data: protocol.complete(data, first_nonce))
+    seen = {first: protocol.parse(begun + rest, first, first_nonce), second: other}
     write, read = seen["posix_write"], seen["posix_read"]
     assert waiting.process.wait(PATIENCE) == 0
     assert (read.facts["peer_nonce"], read.facts["text"]) == (write.nonce, SENTENCE)
@@ -625,7 +625,7 @@ def test_posix_does_not_cross_mounts(probe: Probe) -> None:
     running, fresh = probe.begin("posix_read", before=enter(shm="size=1m"), name=shared, deadline=300)
     write = probe.step("posix_write", name=shared, deadline=300, text=SENTENCE)
     output, _unused = running.process.communicate(timeout=PATIENCE)
-    read = _protocol.parse(output, "posix_read", fresh)
+    read = protocol.parse(output, "posix_read", fresh)
     for seen in (write, read):
         assert (seen.facts["timed_out"], seen.facts["timeout"]) == (True, 300)
         assert next(call["errno"] for call in seen.calls if call["call"] == "sem_timedwait") in {"ETIMEDOUT", "EINTR"}
@@ -643,7 +643,7 @@ def test_posix_that_is_told_to_end_removes_what_it_made(probe: Probe, step: str)
     begun = running.until(lambda data: len(data) if b"ready" in data else None)
     assert in_shm(shared[1:]) != []
     running.process.send_signal(signal.SIGTERM)
-    seen = _protocol.parse(begun + running.until(lambda data: _protocol.complete(data, fresh)), step, fresh)
+    seen = protocol.parse(begun + running.until(lambda data: protocol.complete(data, fresh)), step, fresh)
     assert (seen.facts["interrupted"], seen.facts["timed_out"]) == (True, True)
     assert running.process.wait(PATIENCE) == 0
     assert in_shm(shared[1:]) == []
@@ -1242,7 +1242,7 @@ def test_rlimits_soft_and_hard(probe: Probe, memlock: tuple[int, int], nofile: t
 @needs_root
 def test_limits_are_tried(probe: Probe) -> None:
     limits = {"kernel/shmmax": "65536", "kernel/sem": "7 32000 100 128", "kernel/msgmax": "99"}
-    small = probe.step("limits", before=enter(CLONE_NEWIPC, sysctls=limits)).facts
+    small = dict(probe.step("limits", before=enter(CLONE_NEWIPC, sysctls=limits)).facts)
     del small["mq_open_over_msg_max"]  # depends on CAP_SYS_RESOURCE
     assert small == dict.fromkeys(
         ("shmget_zero", "shmget_over_shmmax", "semget_over_semmsl", "msgsnd_over_msgmax"), "EINVAL"
@@ -1331,15 +1331,15 @@ def test_foreign_binaries_run(arch: str, qemu: str) -> None:
         ("fill", {"path": "/dev/shm", "max": 300001}),
         ("flags", {"path": "/dev/shm"}),
     ]
-    lines = "".join(_protocol.command(step, fresh, args) for step, args in commands)
+    lines = "".join(protocol.command(step, fresh, args) for step, args in commands)
     output = subprocess.run(
         [emulator, SOURCES / "bin" / arch, "session"], input=lines.encode(), stdout=subprocess.PIPE, check=True
     ).stdout
     seen = {}
     for step, _unused in commands:
-        end = _protocol.complete(output, fresh)
+        end = protocol.complete(output, fresh)
         assert end is not None
-        seen[step] = _protocol.parse(output[:end], step, fresh).facts
+        seen[step] = protocol.parse(output[:end], step, fresh).facts
         output = output[end:]
     assert output == b""
     assert seen["selftest"]["arch"] == arch

@@ -17,8 +17,8 @@ import types
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol, _reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload, protocol
 
 SOURCES = pathlib.Path(__file__).resolve().parents[3] / "files" / "probe"
 # Kubernetes' architecture -> the byte order of its ELF, the number of its machine, and the largest page of its kernels
@@ -63,7 +63,7 @@ def test_version_and_protocol_are_the_sources() -> None:
     text = (SOURCES / "probe.h").read_text(encoding="ascii")
     assert re.findall(r'^#define PROBE_VERSION "(.*)"$', text, re.MULTILINE) == [payload.VERSION]
     assert re.findall(r"^#define PROBE_PROTOCOL (\d+)$", text, re.MULTILINE) == [str(payload.PROTOCOL)]
-    assert payload.PROTOCOL == _protocol.PROTOCOL
+    assert payload.PROTOCOL == protocol.PROTOCOL
 
 
 @pytest.mark.parametrize("arch", sorted(MACHINES))
@@ -116,13 +116,13 @@ def test_broken_output_decides_nothing(tmp_path: pathlib.Path) -> None:
     nonce = "0123456789abcdef" * 2
 
     def spam(**args: str | int) -> bytes:
-        words = _protocol.argv("spam", nonce, args)
+        words = protocol.argv("spam", nonce, args)
         return subprocess.run([probe, *words], stdout=subprocess.PIPE, check=True).stdout
 
-    assert _protocol.parse(spam(bytes=0, mode="plain"), "spam", nonce).error is None
+    assert protocol.parse(spam(bytes=0, mode="plain"), "spam", nonce).error is None
     for mode in ("wrongnonce", "badcrc", "truncated", "nosentinel"):
-        with pytest.raises(_reason.Undecided):
-            _protocol.parse(spam(mode=mode), "spam", nonce)
+        with pytest.raises(_reason.Inconclusive):
+            protocol.parse(spam(mode=mode), "spam", nonce)
     for mode, size in (("plain", 1), ("escapes", 1), ("plain", 3000000)):
-        with pytest.raises(_reason.Undecided):
-            _protocol.parse(spam(bytes=size, mode=mode), "spam", nonce)
+        with pytest.raises(_reason.Inconclusive):
+            protocol.parse(spam(bytes=size, mode=mode), "spam", nonce)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,16 @@ def write(folder: Path, *files: str) -> Path:
         ((), True, driver.Count(0, 1, 0)),
     ],
 )
-def test_count_junit(tmp_path: Path, files: tuple[str, ...], succeeded: bool, count: driver.Count) -> None:
-    assert driver.count_junit(write(tmp_path, *files), succeeded) == count
+def test_count_cases(tmp_path: Path, files: tuple[str, ...], succeeded: bool, count: driver.Count) -> None:
+    assert driver.count_cases(driver.cases_of(write(tmp_path, *files)), succeeded) == count
+
+
+@pytest.fixture(autouse=True)
+def junit(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the run's own reports from being overwritten."""
+    path = tmp_path_factory.mktemp("report") / "junit.xml"
+    monkeypatch.setattr(driver, "JUNIT", path)
+    return path
 
 
 def python(code: str, junit: Path | None = None) -> driver.Command:
@@ -74,7 +83,46 @@ def test_main_adds_up_and_ends_with_the_count(
     assert (tmp_path / "summary").read_text("utf-8") == "2 passed, 2 failed, 0 skipped\n"
 
 
-def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def suites(junit: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return each suite's counts, as names and values."""
+    keys = ("tests", "failures", "errors", "skipped")
+    return {suite.attrib["name"]: [(key, suite.attrib[key]) for key in keys] for suite in ET.parse(junit).getroot()}
+
+
+def counts(*numbers: int) -> list[tuple[str, str]]:
+    return list(zip(("tests", "failures", "errors", "skipped"), map(str, numbers), strict=True))
+
+
+def test_one_junit_file_has_every_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, junit: Path) -> None:
+    monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
+    xml = f"<testsuites><testsuite>{PASSED}{FAILED}{BROKEN}{SKIPPED}</testsuite></testsuites>"
+    cases = tmp_path / "cases"
+    code = f"import pathlib; f = pathlib.Path({str(cases)!r}); f.mkdir(); (f / 'a.xml').write_text({xml!r})"
+    broken = tmp_path / "broken"
+    stages = {
+        "pytest": lambda: [dataclasses.replace(python(code + "; raise SystemExit(1)", junit=cases), name="pytest")],
+        "linters": lambda: [
+            dataclasses.replace(python(""), name="good"),
+            dataclasses.replace(python("raise SystemExit(2)"), name="bad"),
+        ],
+        # it failed, but wrote no case that did
+        "crash": lambda: [dataclasses.replace(python("raise SystemExit(3)", junit=broken), name="crash")],
+        "empty": list,
+    }
+    monkeypatch.setattr(driver, "STAGES", stages)
+    junit.write_text("of an earlier run", "utf-8")
+    assert driver.main(list(stages)) == 1
+    assert suites(junit) == {
+        "pytest": counts(4, 1, 1, 1),
+        "good": counts(1, 0, 0, 0),
+        "bad": counts(1, 1, 0, 0),
+        "crash": counts(1, 1, 0, 0),
+        "empty": counts(1, 1, 0, 0),
+    }
+    assert "exit code 3" in junit.read_text("utf-8")
+
+
+def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, junit: Path) -> None:
     monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
 
     class Broken:
@@ -89,6 +137,7 @@ def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(driver, "Clusters", Broken)
     monkeypatch.setattr(driver, "STAGES", {"molecule": lambda: [python("")]})
     assert driver.main(["molecule"]) == 1
+    assert suites(junit) == {"molecule": counts(1, 1, 0, 0)}
 
 
 def test_no_cluster_of_the_caller_reaches_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,7 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings
 
-PARAMS: t.Final[dict[str, t.Any]] = _options.with_defaults({})
-
-
-def test_the_defaults_are_those_of_the_settings() -> None:
-    assert _options.settings(PARAMS) == Settings()
+PARAMS: t.Final = _options.with_defaults({})
 
 
 def test_settings_in_base_units() -> None:
@@ -63,3 +59,7 @@ def test_what_cannot_be_accepted(accept: dict[str, str], words: str) -> None:
 def test_what_is_accepted_under_one_runtime_class() -> None:
     accept = {"SHM101@gvisor": "devices", "SHM103": "why"}
     assert _options.settings({**PARAMS, "accept": accept, "runtime_classes": ["", "gvisor"]}).accept == accept
+
+
+def test_the_defaults_of_options_are_those_of_settings() -> None:
+    assert _options.settings(PARAMS) == Settings()
