@@ -307,6 +307,8 @@ def run_command(command: Command) -> Count:
         outcome = f"exit code {code}"
     except subprocess.TimeoutExpired:
         code, outcome = 1, f"stopped after {command.seconds} s"
+    except OSError as error:
+        code, outcome = 1, f"not started: {error}"
     cases = cases_of(command.junit) if command.junit else []
     count = count_cases(cases, code == 0) if command.junit else Count(passed=int(code == 0), failed=int(code != 0))
     seconds = time.monotonic() - began
