@@ -149,7 +149,8 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         (
             (
                 "V(representative) uses one node of each kind, the first by name that is ready. Nodes are of one kind if pool, "
-                "architecture, kernel, kubelet and runtime version are the same. RV(run.targets) says which node represents which."
+                "architecture, kernel, kubelet and runtime version are the same. "
+                "RV(abcdesktopio.podshm.shm_check#module:run.targets) says which node represents which."
             ),
             "V(all) uses every node, V(first) only one.",
         ),
