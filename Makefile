@@ -9,10 +9,11 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 RUN_PINS := requirements/setup.sh requirements/install_collections.py requirements/collections.txt \
             requirements/constraints.txt requirements/run.txt
 LOCAL_PINS := $(RUN_PINS) requirements/local.txt
+QUICK_PINS := $(RUN_PINS) requirements/quick.txt
 PLAYBOOK := .venv/bin/ansible-playbook
 
 # The scripts in .venv carry its path: after a move it has to be made again.
-$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.test .venv/.docs)
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -f .venv/.run .venv/.local .venv/.quick .venv/.test .venv/.docs .venv/.mutants)
 
 # Everything that Ansible, Python and the Kubernetes client write for themselves stays in .build.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -30,16 +31,18 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site test lint types sanity units package molecule test-clusters worlds gvisor v2 bench clusters clusters-clean clean docs setup need-root
+.PHONY: help site quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
 	@echo '                     KUBECONFIG=FILE [CONTEXT=NAME,...] or INVENTORY=FILE; LIMIT=NAME,... for some'
+	@echo 'make quick           run the unit tests of the product, and its checks on this machine without Kubernetes (seconds)'
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
-	@echo '                     lint types sanity units (no cluster), package molecule test-clusters'
+	@echo '                     lint types sanity units (no cluster), package molecule test-clusters slice'
 	@echo 'make worlds          ask every check in every false world (half an hour), print the confusion tables'
 	@echo 'make gvisor          ask every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              ask every check on a node with another kernel and cgroup v2 alone (ten minutes)'
+	@echo 'make mutants         break the rules of the checks, one change at a time, and count what no test notices (an hour)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
 	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
 	@echo 'make docs            build the site of the documentation in .build/docs/html'
@@ -72,8 +75,14 @@ need-root:
 test: .venv/.test need-root
 	@.venv/bin/python tests/tools/run.py
 
-lint types sanity units package molecule test-clusters worlds gvisor v2: .venv/.test
+lint types sanity units package molecule test-clusters slice worlds gvisor v2: .venv/.test
 	@.venv/bin/python tests/tools/run.py $@
+
+quick: .venv/.quick
+	@.venv/bin/python -m pytest --quiet tests/unit/plugins tests/contract
+
+mutants: .venv/.mutants
+	@.venv/bin/python tests/tools/mutants.py
 
 bench: .venv/.test clusters
 	@.venv/bin/python tests/bench/bench.py
@@ -92,8 +101,14 @@ clean:
 .venv/.local: $(LOCAL_PINS)
 	@requirements/setup.sh local
 
-.venv/.test: $(LOCAL_PINS) requirements/test.txt
+.venv/.quick: $(QUICK_PINS)
+	@requirements/setup.sh quick
+
+.venv/.mutants: $(QUICK_PINS) requirements/mutants.txt
+	@requirements/setup.sh mutants
+
+.venv/.test: $(LOCAL_PINS) $(QUICK_PINS) requirements/test.txt
 	@requirements/setup.sh test
 
-.venv/.docs: $(LOCAL_PINS) requirements/test.txt requirements/docs.txt
+.venv/.docs: $(LOCAL_PINS) $(QUICK_PINS) requirements/test.txt requirements/docs.txt
 	@requirements/setup.sh docs

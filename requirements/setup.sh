@@ -2,8 +2,8 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# setup.sh run|local|test|docs: makes .venv with what run.txt, local.txt, test.txt and docs.txt pin, up to the one
-# named. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local
+# setup.sh run|local|quick|test|docs|mutants: makes .venv with what run.txt pins, and what the named one and those that it
+# builds on do. Writes nothing outside the checkout, but for one Debian package, and that only as root and when local
 # clusters are wanted.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
@@ -47,8 +47,10 @@ echo "setup: installing requirements/$kind.txt into .venv (half a minute, once)"
 case $kind in
 run) kinds=(run) ;;
 local) kinds=(run local) ;;
-test) kinds=(run local test) ;;
-docs) kinds=(run local test docs) ;;
+quick) kinds=(run quick) ;;
+test) kinds=(run local quick test) ;;
+docs) kinds=(run local quick test docs) ;;
+mutants) kinds=(run quick mutants) ;;
 esac
 wanted=("${kinds[@]/#/--requirement=requirements/}")
 .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \

@@ -71,7 +71,7 @@ int new_process(void); // like fork(); the child dies with its parent
 // prints an error and returns false if the argument is invalid.
 void args_set(char **words, int count);
 bool args_well_formed(void);
-void args_reject_unknown(void); // prints an error if the step read one of them never
+void args_reject_unknown(void); // prints an error if the step has not read one of them
 bool arg_given(const char *name);
 const char *arg_text(const char *name); // "" if not given
 bool arg_number(const char *name, int base, uint64_t least, uint64_t most, uint64_t *value);

@@ -15,7 +15,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalo
 
 
 class ActionModule(ActionBase):
-    """The checks of the catalog; no cluster is asked."""
+    """The checks of the catalog; no cluster is contacted."""
 
     _requires_connection = False
 

@@ -17,7 +17,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import c
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Check, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result, run
 
-#: Of a kubeconfig's user, what may be shown. What is not known is secret.
+#: Of a kubeconfig's user, what is shown. What is not known is secret.
 _PUBLIC: t.Final = frozenset(
     {"exec", "username", "client-certificate", "client-certificate-data", "client-key", "tokenFile"}
 )

@@ -13,7 +13,7 @@ import typing as t
 #: The fields of kernel.sem, in their order.
 SEM: t.Final = ("semmsl", "semmns", "semopm", "semmni")
 
-#: The sysctls that the probe tells, each a number but for kernel.sem.
+#: The sysctls that the probe reports, each one number, kernel.sem four.
 SYSCTLS: t.Final = (
     "kernel.shmmax",
     "kernel.shmall",
@@ -67,6 +67,6 @@ def numbers(sysctl: str, text: t.Any) -> tuple[int, ...]:
 
 
 def unmet(sysctl: str, least: t.Sequence[int], found: t.Sequence[int]) -> list[str]:
-    """What of a sysctl is less than it should be, each for people: V(kernel.sem semopm 32 < 100)."""
+    """What of a sysctl is less than it should be, each in words: V(kernel.sem semopm 32 < 100)."""
     names = [f"{sysctl} {part}" for part in SEM] if sysctl == "kernel.sem" else [sysctl]
     return [f"{name} {got} < {want}" for name, want, got in zip(names, least, found, strict=True) if got < want]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""The catalog for people: its checks with their texts filled in, and as lines for the terminal (pure)."""
+"""The catalog as text: its checks with their texts filled in, and as lines for the terminal (pure)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ import pytest
 from tree import CHECKOUT
 
 Result = subprocess.CompletedProcess[str]
-FILES = ("run", "local", "test", "docs", "collections")
+FILES = ("run", "local", "quick", "test", "docs", "mutants", "collections")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -32,9 +32,9 @@ def pip_index() -> dict[str, str]:
 
 
 def resolve(python: str) -> Result:
-    """Resolve everything for a Python, from wheels; reuse is all that comes as source."""
+    """Resolve everything for a Python, from wheels; reuse and yattag are all that comes as source."""
     uv = [str(Path(sys.executable).with_name("uv")), "--no-config", "pip", "compile", "--quiet", "--no-header"]
-    how = ["--no-annotate", "--only-binary=:all:", "--no-binary=reuse", "--cache-dir=.build/uv"]
+    how = ["--no-annotate", "--only-binary=:all:", "--no-binary=reuse", "--no-binary=yattag", "--cache-dir=.build/uv"]
     files = ["--constraint=requirements/constraints.txt", *(f"requirements/{name}.txt" for name in FILES)]
     return subprocess.run(
         [*uv, *how, f"--python-version={python}", *files],

@@ -206,6 +206,12 @@ def test_clusters() -> list[Command]:
     return [pytest("test-clusters", "tests/cluster", "hack/localcluster/tests/cluster")]
 
 
+def slice_of_worlds() -> list[Command]:
+    """Return the confusion table of some false worlds of every kind, on a cluster of its own."""
+    command = pytest("slice", "--capture=no", "tests/worlds/test_worlds.py")
+    return [dataclasses.replace(command, env={"PODSHM_WORLDS": "slice"})]
+
+
 def slow(name: str) -> Command:
     """Run a file of tests/worlds, whose tables are worth reading."""
     command = pytest(name, "--capture=no", f"tests/worlds/test_{name}.py")
@@ -235,6 +241,7 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "package": package,
     "molecule": molecule,
     "test-clusters": test_clusters,
+    "slice": slice_of_worlds,
     "worlds": worlds,
     "gvisor": gvisor,
     "v2": v2,

@@ -36,6 +36,7 @@ ONE_NAMESPACE: t.Final = (
 )
 ONE_VOLUME: t.Final = "mount one emptyDir of medium Memory on /dev/shm in every container of the pod, init containers and sidecars included"
 SIZED_VOLUME: t.Final = "use a kubelet of 1.22 or newer and a runtime that honours the size of volumes of medium Memory"
+HONOURED_SIZE: t.Final = "use a runtime that honours the size that it shows of /dev/shm"
 MEDIUM_MEMORY: t.Final = (
     "set medium: Memory on the emptyDir, and find what mounts another file system there: a policy, or the runtime"
 )
@@ -351,12 +352,12 @@ def failed_absence(seen: Seen, shared: SharedObject, fix: str) -> Decision | Non
 MEMORY_FILE_SYSTEMS: t.Final = frozenset({"tmpfs", "9p"})
 
 
-def failed_medium(who: Observation) -> Decision | None:
+def failed_medium(who: Observation, fix: str = MEDIUM_MEMORY) -> Decision | None:
     """The FAIL of a /dev/shm that is no memory with a size, or nothing."""
     file_system = require_fact(who, "mount_fs")
     if file_system in MEMORY_FILE_SYSTEMS:
         return None
-    return failed(f"/dev/shm is {file_system}, not a tmpfs", MEDIUM_MEMORY)
+    return failed(f"/dev/shm is {file_system}, not a tmpfs", fix)
 
 
 def failed_size(who: Observation, wanted: int, source: str, fix: str = SIZED_VOLUME) -> Decision | None:
@@ -379,11 +380,25 @@ def killed(fill: Observation) -> str:
     return ""
 
 
+#: errno of a write that ends before the file system is full -> what to do about it.
+_OTHER_ENDS: t.Final[dict[str, str]] = {
+    "EFBIG": "raise RLIMIT_FSIZE of the container, which ends files before /dev/shm is full",
+    "EDQUOT": "raise the quota that ends writes before /dev/shm is full",
+    "EPERM": SECCOMP,
+    "ENOSYS": SECCOMP,
+}
+
+
+def fix_of_other_end(stopped: object) -> str:
+    """What to do about writes that are refused by another errno than ENOSPC."""
+    return _OTHER_ENDS.get(str(stopped), "find what refuses the writes: the file system, or a policy of the runtime")
+
+
 LEAVE_ROOM: t.Final = "keep the size of /dev/shm plus the program's own memory within the container's memory limit"
 
 
 def failed_writing(fill: Observation, context: Context, container: Container, size: str) -> Decision | None:
-    """The FAIL of a fill that did not begin, killed somebody or was not read back; or nothing.
+    """The FAIL of a fill that did not begin, ended in a kill or was not read back; or nothing.
 
     :param size: what the container showed of /dev/shm, in words.
     """
@@ -400,7 +415,7 @@ def failed_writing(fill: Observation, context: Context, container: Container, si
     return None
 
 
-def enforced(seen: Seen, step: Step, context: Context, size: int, size_text: str, fix: str = SIZED_VOLUME) -> Decision:
+def enforced(seen: Seen, step: Step, context: Context, size: int, size_text: str, fix: str = HONOURED_SIZE) -> Decision:
     """Decide on a size that statvfs shows as expected: do real writes end there?
 
     :param step: the fill.
@@ -418,7 +433,8 @@ def enforced(seen: Seen, step: Step, context: Context, size: int, size_text: str
     if stopped == "max":
         return failed(f"{size_text}, but it does not end there: all of {written} bytes could be written", fix)
     if stopped != "ENOSPC":
-        return failed(f"{size_text}, but writing stopped after {written} bytes by {stopped}, not by ENOSPC", fix)
+        observed = f"{size_text}, but writing stopped after {written} bytes by {stopped}, not by ENOSPC"
+        return failed(observed, fix_of_other_end(stopped))
     if written != free:
         return failed(f"{size_text}, {free} free, but ENOSPC after {written} bytes", fix)
     if free != size:

@@ -76,7 +76,7 @@ _SEGMENT: t.Final = segment(FIRST, SECOND)
 
 
 def _doctored() -> Seen:
-    """Two containers that met in a segment, but for the nonce that the second read."""
+    """Two containers that met in a segment, except that the second read another nonce."""
 
     def observed(step: Step, nonce: str, **facts: str | int | bool) -> tuple[str, Observation]:
         return step.label, Observation(step.name, nonce, facts, (), None)

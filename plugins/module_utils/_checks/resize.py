@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
-    SIZED_VOLUME,
     enforced,
     failed,
     failed_kept_object,
@@ -251,7 +250,7 @@ def resize_volume_grow(seen: Seen, context: Context) -> Decision:
     """KEP-6030, Kubernetes 1.37."""
     wanted = context.sizes.grown
     size = f"{require_size(seen[_BEFORE])} bytes before, {shown(seen[_AFTER])} after"
-    return _failed_resize(seen, _GROW, wanted) or enforced(seen, _FILL_GROWN, context, wanted, size, SIZED_VOLUME)
+    return _failed_resize(seen, _GROW, wanted) or enforced(seen, _FILL_GROWN, context, wanted, size)
 
 
 _SHRINK: t.Final = _resize_volume(lambda sizes: sizes.shrunk)
@@ -298,7 +297,7 @@ def resize_volume_used(seen: Seen, context: Context) -> Decision:
     before, after = _sizes(seen, _BEFORE, _AFTER)
     observed = f"{before} bytes before, {after} after a resize to {wanted} with {used} in use"
     if after != before or require_fact(seen[_SHRINK_USED], "resized"):
-        return failed(observed, "report it to the maker of the kubelet: nothing that is in use may be cut off")
+        return failed(observed, "report it to the maker of the kubelet: what is in use must not be cut off")
     return passed(f"{observed}: {require_fact(seen[_SHRINK_USED], 'problem')}")
 
 

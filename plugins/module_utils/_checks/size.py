@@ -12,9 +12,9 @@ import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
+    HONOURED_SIZE,
     MEMORY_FILE_SYSTEMS,
     NO_USER_NAMESPACES,
-    SECCOMP,
     SET_FILL,
     SIZED_VOLUME,
     ending,
@@ -25,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
     failed_medium,
     failed_size,
     failed_writing,
+    fix_of_other_end,
     in_own_user_namespace,
     killed,
     last_failed,
@@ -91,10 +92,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 
 _FIRST: t.Final = identity(FIRST)
 _FILL_DEFAULT: t.Final = fill(FIRST, lambda sizes: sizes.fill_default)
-_SIZE_IT: t.Final = (
-    "mount an emptyDir of medium Memory with a sizeLimit on /dev/shm in every container; if this default is intended, set "
-    "the option default_size to it"
-)
+_SIZE_IT: t.Final = "mount an emptyDir of medium Memory with a sizeLimit on /dev/shm in every container"
 _PROVIDE_SHM: t.Final = (
     "use a runtime that mounts /dev/shm, or mount an emptyDir of medium Memory on it in every container"
 )
@@ -117,12 +115,13 @@ def shm_size_default(seen: Seen, context: Context) -> Decision:
     if who.facts.get("exists") is False:
         return failed("there is no /dev/shm", _PROVIDE_SHM)
     size = require_size(who)
-    wrong = failed_medium(who)
+    wrong = failed_medium(who, _PROVIDE_SHM)
     if wrong:
         return wrong
     if size != context.sizes.default_size:
         runtime = f"set by {context.node.runtime} on node {context.node.name}"
-        return failed(f"{shown(who)}, {runtime}", _SIZE_IT)
+        intended = "if this default is intended, set the option default_size to it"
+        return failed(f"{shown(who)}, {runtime}", f"{_SIZE_IT}; {intended}")
     return enforced(seen, _FILL_DEFAULT, context, size, shown(who), _SIZE_IT)
 
 
@@ -163,7 +162,8 @@ def shm_size_memory(seen: Seen, context: Context) -> Decision:
         )
     if more and (stopped == "max" or (stopped == "ENOSPC" and written == require_size(who))):
         return passed(f"{size}, {written} bytes written")
-    return failed(f"{size}, but writing stopped after {written} bytes by {stopped}", SIZED_VOLUME)
+    fix = HONOURED_SIZE if stopped == "ENOSPC" else fix_of_other_end(stopped)
+    return failed(f"{size}, but writing stopped after {written} bytes by {stopped}", fix)
 
 
 _SIZED: t.Final = identity(SIZED)
@@ -181,7 +181,7 @@ _FILL_SIZED: t.Final = fill(SIZED, lambda sizes: sizes.fill_limit)
     expected="{size_limit_paged} bytes, ENOSPC after exactly that many, the pod keeps running",
 )
 def shm_size_limit(seen: Seen, context: Context) -> Decision:
-    """The growth that podshmtest made with sizeLimit 512Mi."""
+    """The growth of podshmtest, with sizeLimit 512Mi."""
     who = seen[_SIZED]
     wrong = failed_medium(who) or failed_size(who, context.sizes.size_limit, "sizeLimit")
     return wrong or enforced(seen, _FILL_SIZED, context, require_size(who), shown(who))
@@ -317,13 +317,13 @@ def shm_fallocate(seen: Seen, context: Context) -> Decision:
     allocate = seen[_ALLOCATE]
     require_writable(allocate)
     if require_fact(allocate, "allocated"):
-        return failed(f"fallocate reserves more than {shown(seen[_SIZED])}", SIZED_VOLUME)
+        return failed(f"fallocate reserves more than {shown(seen[_SIZED])}", HONOURED_SIZE)
     code = errno(allocate, "fallocate")
     if code == "ENOSPC":
         return passed(f"fallocate: {code}")
     if code == "EOPNOTSUPP":
         return failed(f"fallocate: {code}", "set medium: Memory on the emptyDir: this file system is not tmpfs")
-    return failed(f"fallocate: {code}", SECCOMP)
+    return failed(f"fallocate: {code}", fix_of_other_end(code))
 
 
 _ONE_SIDED: t.Final = identity(ONE_SIDED)
@@ -355,7 +355,7 @@ def shm_sparse(seen: Seen, context: Context) -> Decision:
     size = require_size(seen[_ONE_SIDED])
     require_within(size, context.sizes.small)
     observed = f"{ending(stopped)} after {touched} of {size} bytes"
-    return passed(observed) if stopped == "signal:7" and touched == size else failed(observed, SIZED_VOLUME)
+    return passed(observed) if stopped == "signal:7" and touched == size else failed(observed, HONOURED_SIZE)
 
 
 # ------------------------------------------------------------------------------------------ whose memory
@@ -519,6 +519,26 @@ def _flags_of(container: Container, label: str) -> Step:
     return Step(label, container, "flags", lambda i: {"path": SHM})
 
 
+_NOEXEC: t.Final = "noexec: memory of it cannot be mapped executable"
+
+
+def _missing(flags: Observation, mode: str = "1777") -> dict[str, str]:
+    """What /dev/shm lacks of what programs expect of it, each in words, and how to mount what has it.
+
+    :param mode: in octal digits.
+    """
+    missing = {}
+    if not require_fact(flags, "writable"):
+        fix = "mount an emptyDir of medium Memory on /dev/shm, without readOnly"
+        missing[f"not writable ({last_failed(flags)})"] = fix
+    elif not require_fact(flags, "exec_map"):
+        missing[_NOEXEC] = "mount an emptyDir of medium Memory on /dev/shm for programs that compile at run time"
+    found = str(require_fact(flags, "dir_mode"))
+    if found != mode:
+        missing[f"mode {found}, not {mode}"] = "mount an emptyDir of medium Memory on /dev/shm, which has mode 1777"
+    return missing
+
+
 _FLAGS: t.Final = _flags_of(FIRST, "flags")
 
 
@@ -538,24 +558,14 @@ def shm_flags(seen: Seen, context: Context) -> Decision:
     require_stat_allowed(who)
     if who.facts.get("exists") is False:
         return failed("there is no /dev/shm", _PROVIDE_SHM)
-    wrong, fix = [], ""
-    if not require_fact(flags, "writable"):
-        wrong.append(f"not writable ({last_failed(flags)})")
-        fix = "mount an emptyDir of medium Memory on /dev/shm, without readOnly"
-    elif not require_fact(flags, "exec_map"):
-        wrong.append("noexec: memory of it cannot be mapped executable")
-        fix = (
-            "mount an emptyDir of medium Memory on /dev/shm for programs that compile at run time; if the runtime hardens "
-            "/dev/shm on purpose, accept it with a reason"
-        )
-    mode = str(require_fact(flags, "dir_mode"))
-    if mode != "1777":
-        wrong.append(f"mode {mode}, not 1777")
-        fix = fix or "mount an emptyDir of medium Memory on /dev/shm, which has mode 1777"
+    missing = _missing(flags)
     options = require_fact(who, "mount_options")
-    if wrong:
-        return failed(f"{'; '.join(wrong)} ({options})", fix)
-    return passed(f"writable, executable, mode 1777 ({options})")
+    if not missing:
+        return passed(f"writable, executable, mode 1777 ({options})")
+    fix = next(iter(missing.values()))
+    if _NOEXEC in missing:
+        fix += "; if the runtime hardens /dev/shm on purpose, accept it with a reason"
+    return failed(f"{'; '.join(missing)} ({options})", fix)
 
 
 _READ_ONLY: t.Final = identity(READ_ONLY)
@@ -626,16 +636,7 @@ _SUB_PATH: t.Final = identity(SUB_PATH)
 _SUB_PATH_FLAGS: t.Final = _flags_of(SUB_PATH, "sub_path_flags")
 
 
-def _missing(flags: Observation, mode: str) -> list[str]:
-    """What /dev/shm lacks of what programs expect of it, each in words.
-
-    :param mode: in octal digits.
-    """
-    if not require_fact(flags, "writable"):
-        return [f"not writable ({last_failed(flags)})"]
-    missing = [] if require_fact(flags, "exec_map") else ["noexec: memory of it cannot be mapped executable"]
-    found = str(require_fact(flags, "dir_mode"))
-    return missing if found == mode else [*missing, f"mode {found}, not {mode}"]
+_FIND_CHANGE: t.Final = "find what mounts or changes the volume: the runtime, or a policy"
 
 
 @check(
@@ -650,18 +651,18 @@ def _missing(flags: Observation, mode: str) -> list[str]:
 )
 def shm_volume_flags(seen: Seen, context: Context) -> Decision:
     """SHM313 shows what the runtime mounts; a volume is mounted by the kubelet."""
-    found = {"the volume": seen[_FELLOW_FLAGS], "a subPath of it": seen[_SUB_PATH_FLAGS]}
-    for what, who in zip(found, (_FELLOW, _SUB_PATH), strict=True):
+    parts = (("the volume", _FELLOW, _FELLOW_FLAGS), ("a subPath of it", _SUB_PATH, _SUB_PATH_FLAGS))
+    for what, who, _flags in parts:
+        require_stat_allowed(seen[who])
         wrong = failed_medium(seen[who])
         if wrong:
             return dataclasses.replace(wrong, observed=f"{what}: {wrong.observed}")
-    missing = [f"{what} is {text}" for what, flags in found.items() for text in _missing(flags, "1777")]
-    owners = ", ".join(f"{what} belongs to {flags.facts.get('dir_uid')}" for what, flags in found.items())
-    if missing:
-        return failed(
-            f"{'; '.join(missing)} ({owners})",
-            "mount the whole volume instead of a subPath, and find what mounts or changes it: the runtime, or a policy",
-        )
+    missing = {what: _missing(seen[flags]) for what, _who, flags in parts}
+    owners = ", ".join(f"{what} belongs to user {require_fact(seen[flags], 'dir_uid')}" for what, _who, flags in parts)
+    if any(missing.values()):
+        texts = [f"{what}: {text}" for what, texts in missing.items() for text in texts]
+        fix = _FIND_CHANGE if missing["the volume"] else "mount the whole volume instead of a subPath of it"
+        return failed(f"{'; '.join(texts)} ({owners})", fix)
     return passed(f"writable, executable, mode 1777 ({owners})")
 
 
@@ -682,17 +683,17 @@ _ONE_FLAGS: t.Final = _flags_of(ONE, "flags")
 )
 def shm_flags_user_namespace(seen: Seen, context: Context) -> Decision:
     """Containerd 2.4 mounts the /dev/shm of such a pod with noexec, unlike that of any other."""
-    missing = _missing(seen[_ONE_FLAGS], "1777")
-    options = require_fact(seen[_ONE], "mount_options")
-    observed = f"{'; '.join(missing) or 'writable, executable, mode 1777'} ({options})"
-    if not missing:
-        decision = passed(observed)
-    elif all(text.startswith("noexec") for text in missing):
-        decision = warned(
-            observed, "mount an emptyDir of medium Memory on /dev/shm for programs that compile at run time"
-        )
+    who = seen[_ONE]
+    require_stat_allowed(who)
+    if who.facts.get("exists") is False:
+        return failed("there is no /dev/shm", _PROVIDE_SHM)
+    missing = _missing(seen[_ONE_FLAGS])
+    observed = f"{'; '.join(missing) or 'writable, executable, mode 1777'} ({require_fact(who, 'mount_options')})"
+    noexec = missing.pop(_NOEXEC, "")
+    if missing:
+        decision = failed(observed, next(iter(missing.values())))
     else:
-        decision = failed(observed, "mount an emptyDir of medium Memory on /dev/shm, which has mode 1777")
+        decision = warned(observed, noexec) if noexec else passed(observed)
     return in_own_user_namespace(decision, seen, _ONE)
 
 
@@ -714,20 +715,21 @@ _GROUPED_FLAGS: t.Final = _flags_of(GROUPED, "flags")
 def shm_volume_group(seen: Seen, context: Context) -> Decision:
     """The kubelet sets the group of volumes, but no permission of what programs create there (SHM209)."""
     flags = seen[_GROUPED_FLAGS]
+    require_stat_allowed(seen[_GROUPED])
     wrong = failed_medium(seen[_GROUPED])
     if wrong:
         return wrong
     requested = int((context.pod_of(GROUPED).spec.get("securityContext") or {}).get("fsGroup") or 0)
     if requested != GROUP:
         raise premise_failed(f"the cluster changed fsGroup {GROUP} -> {requested or 'none'}")
-    missing = _missing(flags, "3777")
-    group = require_fact(flags, "dir_gid")
+    fix, group = "use a kubelet that applies fsGroup to volumes of medium Memory", require_fact(flags, "dir_gid")
+    missing = {text: fix if text.startswith("mode") else _FIND_CHANGE for text in _missing(flags, "3777")}
     if group != GROUP:
-        missing.append(f"of group {group}, not {GROUP}")
-    if flags.facts.get("inherits_group") is False:
-        missing.append("a new file there is not of the group")
+        missing[f"of group {group}, not {GROUP}"] = fix
+    if flags.facts["writable"] and not require_fact(flags, "inherits_group"):
+        missing["a new file there is not of the group"] = fix
     if missing:
-        return failed("; ".join(missing), "use a kubelet that applies fsGroup to volumes of medium Memory")
+        return failed("; ".join(missing), "; ".join(dict.fromkeys(missing.values())))
     return passed(f"writable, executable, mode 3777, group {group}")
 
 

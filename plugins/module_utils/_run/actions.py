@@ -24,7 +24,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import ad
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, done
 
-#: Reasons of an API server that does not admit a pod, whoever sends it.
+#: Reasons of an API server that does not admit a pod, independent of who sends it.
 _NOT_ADMITTED: t.Final = frozenset({Reason.POD_SECURITY, Reason.ADMISSION_DENIED})
 
 

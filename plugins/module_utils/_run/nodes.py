@@ -146,7 +146,7 @@ def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Contain
     )
 
 
-#: What every pod tolerates for a while (the admission plugin DefaultTolerationSeconds): a node that is Ready again may
+#: What every pod tolerates for a while (the admission plugin DefaultTolerationSeconds): a node that is Ready again can
 #: still have it.
 _DEFAULT_TOLERATIONS: t.Final[tuple[dict[str, t.Any], ...]] = tuple(
     {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute"}

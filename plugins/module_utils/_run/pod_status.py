@@ -54,7 +54,7 @@ _START: t.Final = frozenset(
 
 
 def probe_containers(pod: dict[str, t.Any]) -> list[str]:
-    """The containers that run the probe and keep running; an admission webhook may have added others."""
+    """The containers that run the probe and keep running; an admission webhook can have added others."""
     sidecars = [c for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"]
     containers = [*sidecars, *pod["spec"]["containers"]]
     return [container["name"] for container in containers if PROBE in (container.get("command") or ())]

@@ -36,7 +36,7 @@ MS_RDONLY, MS_NODEV, MS_NOEXEC, MS_REC_PRIVATE = 1, 4, 8, 0x44000
 
 READY = b'{"ready":true}\n'
 
-Before = t.Callable[[], None]
+Before = t.Callable[[], object]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces and mounts")
 
@@ -314,7 +314,7 @@ def test_a_session_answers_in_order_and_ends_with_its_input(probe: Probe) -> Non
     first, second = nonce(), nonce()
     session.send(protocol.command("selftest", first, {}) + protocol.command("identity", second, {}))
     for step, fresh in (("selftest", first), ("identity", second)):
-        protocol.parse(session.until(lambda data, fresh=fresh: protocol.complete(data, fresh)), step, fresh)
+        session.answer(step, fresh)
     assert session.finish() == 0
     assert session.seen == b""
 
@@ -601,7 +601,7 @@ def name() -> str:
 @pytest.mark.parametrize("first", ["posix_write", "posix_read"])
 def test_posix_both_ways_in_any_order(probe: Probe, first: str) -> None:
     shared = name()
-    args: dict[str, dict[str, str | int]] = {"posix_write": {"size": 512, "text": SENTENCE}, "posix_read": {}}
+    args: dict[str, dict[str, t.Any]] = {"posix_write": {"size": 512, "text": SENTENCE}, "posix_read": {}}
     second = "posix_read" if first == "posix_write" else "posix_write"
     waiting, first_nonce = probe.begin(first, name=shared, **args[first])
     begun = waiting.until(lambda data: data.find(b'{"ready":true}\n') + 15 if b'{"ready":true}\n' in data else None)
@@ -1242,7 +1242,7 @@ def test_rlimits_soft_and_hard(probe: Probe, memlock: tuple[int, int], nofile: t
 @needs_root
 def test_limits_are_tried(probe: Probe) -> None:
     limits = {"kernel/shmmax": "65536", "kernel/sem": "7 32000 100 128", "kernel/msgmax": "99"}
-    small = probe.step("limits", before=enter(CLONE_NEWIPC, sysctls=limits)).facts
+    small = dict(probe.step("limits", before=enter(CLONE_NEWIPC, sysctls=limits)).facts)
     del small["mq_open_over_msg_max"]  # depends on CAP_SYS_RESOURCE
     assert small == dict.fromkeys(
         ("shmget_zero", "shmget_over_shmmax", "semget_over_semmsl", "msgsnd_over_msgmax"), "EINVAL"

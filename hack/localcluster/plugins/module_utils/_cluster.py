@@ -233,7 +233,7 @@ class Cluster:
         self._issue_certificates()
 
     def _expiring(self) -> bool:
-        if not os.path.exists(self.layout.pki("cgroup2-kubelet.crt")):
+        if self.settings.cgroup2_node and not os.path.exists(self.layout.pki("cgroup2-kubelet.crt")):
             # The cluster is of an older version of this collection.
             return True
         expires = datetime.datetime.fromisoformat(self._record["expires"])

@@ -94,7 +94,7 @@ def test_each_part_is_built_once(builder: Builder) -> None:
     code, output = builder.run()
     assert code == 0, output
     said = " ".join(output.split())
-    assert "11 parts, about 16 minutes" in said
+    assert "Parts: 11. Minutes on two cores: about 17." in said
     assert f"Building kube-apiserver (about 7 minutes), part 1 of 11. Log: {builder.cache}/log/kube-apiserver" in said
     assert "Building etcd (about 1 minute), part 9 of 11" in said
     assert "Building pause (seconds), part 11 of 11" in said

@@ -21,7 +21,7 @@ def check(check_id: str, verdict: str, **change: t.Any) -> dict[str, t.Any]:
         "verdict": verdict,
         "reason": "",
         "expected": "so",
-        "observed": f"otherwise {check_id}",
+        "observed": f"observed {check_id}",
         "remedy": "" if verdict == "PASS" else "do that",
         **change,
     }
@@ -47,7 +47,7 @@ GONE = report(
 def test_a_cluster_that_returned_nothing_is_an_error() -> None:
     one = _report.report("delta", None)
     assert (one["status"], one["checks"]) == ("ERROR", [])
-    assert "nothing was asked" in one["message"]
+    assert "no check ran" in one["message"]
 
 
 def test_a_module_that_failed_before_any_check_is_an_error() -> None:
@@ -61,16 +61,16 @@ def test_worst_cluster_last() -> None:
     assert [line.split()[0] for line in lines[1:4]] == ["alpha", "beta", "gamma"]
 
 
-def test_table_tells_expected_observed_and_remedy() -> None:
+def test_table_shows_expected_observed_and_remedy() -> None:
     text = "\n".join(_report.table([GOOD, BAD]))
     assert "FAIL beta n1 SHM201 name_SHM201" in text
     assert "expected  so" in text
-    assert "observed  otherwise SHM201" in text
+    assert "observed  observed SHM201" in text
     assert "remedy    do that" in text
-    assert "otherwise SHM101" not in text
+    assert "observed SHM101" not in text
 
 
-def test_one_cause_for_all_is_told_once() -> None:
+def test_one_cause_for_all_is_named_once() -> None:
     text = "\n".join(_report.table([GONE]))
     assert text.count("observed  same") == 1
     assert "SHM101..SHM201" in text
@@ -80,14 +80,14 @@ def test_headline_has_a_denominator() -> None:
     assert _report.table([GOOD, BAD, GONE])[-1] == "3 clusters: 1 UNREACHABLE, 1 FAIL, 1 PASS; 4 of 6 checks decided"
 
 
-def test_residue_is_told() -> None:
-    left = report("alpha", "PASS", check("SHM101", "PASS"), residue=["pod default/x"])
+def test_what_is_left_behind_is_named() -> None:
+    left = report("alpha", "PASS", check("SHM101", "PASS"), leftovers=["pod default/x"])
     assert "left behind on alpha: pod default/x" in _report.table([left])
 
 
 def test_json_has_what_programs_read() -> None:
     one = json.loads(_report.to_json(BAD))
-    assert one["schema"] == "podshm/1"
+    assert one["schema"] == "podshm/2"
     assert {"id", "verdict", "reason", "expected", "observed"} <= one["checks"][0].keys()
 
 
@@ -109,7 +109,7 @@ def test_file_name_stays_in_its_folder() -> None:
     assert _report.file_name("eu-1.example") == "eu-1.example.json"
 
 
-def test_many_checks_are_told_by_group() -> None:
+def test_many_checks_are_shown_by_group() -> None:
     many = report(
         "alpha", "FAIL", *(check(f"SHM{number}", "PASS") for number in range(101, 112)), check("SHM201", "FAIL")
     )
@@ -124,10 +124,10 @@ def test_every_target_has_a_row() -> None:
     assert [line.split()[4] for line in lines[1:3]] == ["-", "kata"]
 
 
-def test_table_tells_for_how_many_nodes_one_stands_and_which_were_left_out() -> None:
+def test_table_shows_how_many_nodes_one_represents_and_which_are_skipped() -> None:
     run = {
-        "targets": [{"name": "n1", "stands_for": ["n1", "n2"]}],
-        "unasked": [
+        "targets": [{"name": "n1", "represents": ["n1", "n2"]}],
+        "skipped_nodes": [
             {"nodes": ["w1"], "reason": "NotLinux", "detail": "runs windows"},
             {"nodes": ["n3", "n4"], "reason": "NoNode", "detail": "is not Ready"},
         ],
@@ -135,17 +135,17 @@ def test_table_tells_for_how_many_nodes_one_stands_and_which_were_left_out() -> 
     _head, row, *rest = _report.table([report("alpha", "PASS", check("SHM101", "PASS"), run=run)])
     assert "n1 (1 of 2)" in row
     assert "SKIP alpha w1 NotLinux: runs windows" in rest
-    assert "left out alpha n3, n4 NoNode: is not Ready" in rest
+    assert "skipped alpha n3, n4 NoNode: is not Ready" in rest
 
 
-def test_summary_tells_which_nodes_stand_for_which() -> None:
-    target = {"name": "n1", "stands_for": ["n1", "n2"], "runtime_class": "kata", "image": "pause"}
+def test_summary_shows_which_nodes_represent_which() -> None:
+    target = {"name": "n1", "represents": ["n1", "n2"], "runtime_class": "kata", "image": "pause"}
     target |= dict.fromkeys(("architecture", "kernel", "kubelet", "runtime"), "x")
     run = {
         "id": "1",
         "targets": [target],
-        "unasked": [{"nodes": ["w1"], "reason": "NotLinux", "detail": "runs windows"}],
+        "skipped_nodes": [{"nodes": ["w1"], "reason": "NotLinux", "detail": "runs windows"}],
     }
     text = _report.summary([report("alpha", "PASS", check("SHM101", "PASS"), run=run)])
-    assert "stands for n2" in text
+    assert "represents n2" in text
     assert "SKIP NotLinux: w1: runs windows" in text

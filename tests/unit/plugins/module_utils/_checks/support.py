@@ -61,6 +61,11 @@ def changed(answers: Answers, label: str, calls: t.Sequence[dict[str, t.Any]] = 
     return {**answers, label: Observation(old.step, old.nonce, merged, tuple(calls) or old.calls, None)}
 
 
+def without(answers: Answers, label: str) -> Answers:
+    """The answers without that to one step."""
+    return {name: answer for name, answer in answers.items() if name != label}
+
+
 def changed_who(answers: Answers, container: str, **facts: t.Any) -> Answers:
     """The same with the identity of a container."""
     return changed(answers, f"who_{container}", **facts)
@@ -107,6 +112,15 @@ def posix_object(found: bool = True) -> Answers:
         "put": seen("object_put", "o1", made=True),
         "get": seen("object_get", "o2", found=True, peer_nonce="o1", text=SENTENCE, writable=True) if found else absent,
         "drop": seen("object_drop", "o3", reply_nonce="o2", gone=True),
+    }
+
+
+def filled(container: str, size_bytes: int, **fill: t.Any) -> Answers:
+    """A /dev/shm of this size that a fill ended in, exactly; or other facts of the fill."""
+    facts = {"stopped_by": "ENOSPC", "written_bytes": size_bytes, "available_bytes": size_bytes, "verified": True}
+    return {
+        **who(**{container: {"size_bytes": size_bytes, "exists": True}}),
+        "fill": seen("fill", **{**facts, **fill}),
     }
 
 
@@ -194,6 +208,7 @@ def _spec(pod: Pod, containers: t.Sequence[Container], limits: t.Mapping[str, in
     volumes = {mount.volume for one in containers for mount in one.mounts}
     return {
         "hostIPC": pod.options.host_ipc,
+        "securityContext": {"fsGroup": pod.options.fs_group} if pod.options.fs_group else {},
         "containers": [
             {
                 "name": one.name,

@@ -103,7 +103,7 @@ def test_a_pod_that_failed(reason: str, wanted: str) -> None:
 def test_a_pod_that_somebody_deletes() -> None:
     deleted = pod(RUNNING, RUNNING)
     deleted["metadata"]["deletionTimestamp"] = "now"
-    with pytest.raises(Inconclusive, match="somebody deletes it"):
+    with pytest.raises(Inconclusive, match="is being deleted, and not by podshm"):
         pod_status.started(deleted)
 
 

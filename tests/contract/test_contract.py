@@ -1,0 +1,195 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the catalog to the verdict without Kubernetes: real runs, real probe, this machine's kernel.
+
+A label, a fact or the name of a step that drifts apart between catalog, plan, probe and rule turns a check red here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import typing as t
+
+import pytest
+from fake_cluster import SHM_BYTES, FakeCluster, Node, Unable
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
+
+#: Check -> why the fake cluster has no answer to it.
+NOT_COVERED = {
+    "SHM310": "the kernel kills a container for its memory: that needs a memory cgroup",
+    "SHM312": "the kernel kills a container for its memory: that needs a memory cgroup",
+}
+
+#: What needs a second user or group, whom an ordinary user cannot give to a namespace.
+TWO_USERS = ("SHM106", "SHM110", "SHM111", "SHM209", "SHM210", "SHM319")
+
+COVERED = [check for check in CHECKS if check.id not in NOT_COVERED]
+IDS = [check.id for check in (*COVERED, *CONTROLS)]
+
+#: What is not PASS on an honest node of this kind: verdict and reason.
+HONEST = {
+    # containers have no memory cgroup
+    "SHM311": "SKIP NotVisible",
+    # a node in a container: its IPC namespace is not the kernel's first
+    "SHM503": "WARN ",
+    # containers have the kernel's RLIMIT_MEMLOCK
+    "SHM608": "WARN ",
+}
+
+#: World -> what changes in it.
+FALSE_WORLDS: dict[str, dict[str, str]] = {
+    # System V is keyed by the IPC namespace, and so are POSIX message queues and the sysctls
+    "own_ipc": {
+        **dict.fromkeys(("SHM101", "SHM102", "SHM103", "SHM104", "SHM105", "SHM106", "SHM107", "SHM108"), "FAIL "),
+        **dict.fromkeys(("SHM109", "SHM203", "SHM204", "SHM207", "SHM208", "SHM215", "SHM216"), "FAIL "),
+        **dict.fromkeys(("SHM504", "SHM602", "SHM603"), "FAIL "),
+        # a segment that is not found is refused to nobody
+        **dict.fromkeys(("SHM110", "SHM111"), "ERROR PremiseFailed"),
+    },
+    "own_shm": {
+        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM211"), "FAIL "),
+        # instead of the node's, too
+        **dict.fromkeys(("SHM503", "SHM504"), "FAIL "),
+        # an object that is not shared has no reader, and a mutex in it nobody else to try it
+        **dict.fromkeys(("SHM210", "SHM213", "SHM214", "SHM311"), "ERROR PremiseFailed"),
+    },
+}
+
+WORLDS = ["", *FALSE_WORLDS]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Node]:
+    """This machine as a node. When all tests are done, no process and no mount may be left."""
+    folder = tmp_path_factory.mktemp("node")
+    try:
+        started = Node(folder)
+    except Unable as reason:
+        pytest.skip(f"this machine cannot be a node: {reason}")
+    yield started
+    started.close()
+    assert started.errors() == ""
+    assert started.process.returncode == 0
+    assert str(folder) not in pathlib.Path("/proc/self/mountinfo").read_text("utf-8")
+
+
+@contextlib.contextmanager
+def kubelet(cluster: FakeCluster, folder: pathlib.Path) -> t.Iterator[tuple[str, ...]]:
+    """The command that restarts the kubelet of the fake cluster, which is in this process."""
+    pipe = folder / f"restart-{id(cluster)}"
+    os.mkfifo(pipe)
+    # both ends: neither side waits for the other to open it
+    descriptor = os.open(pipe, os.O_RDWR)
+
+    def follow() -> None:
+        while os.read(descriptor, 1) == b"r":
+            cluster.restart_kubelet()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield ("sh", "-c", f"printf r >'{pipe}'")
+    finally:
+        os.write(descriptor, b"e")
+        thread.join()
+        os.close(descriptor)
+
+
+def ask(node: Node, world: str) -> run.Result:
+    """Run all checks in a world."""
+    cluster = FakeCluster(node, **({world: True} if world else {}))
+    with pytest.MonkeyPatch.context() as patch, kubelet(cluster, node.folder) as command:
+        patch.setattr(run, "Cluster", lambda _module, _namespace, _timeout: cluster)
+        settings = Settings(
+            namespace="n",
+            timeout=60,
+            start_timeout=20,
+            step_timeout=3,
+            size_limit_bytes=5 * MIB,
+            default_size_bytes=SHM_BYTES,
+            restart_kubelet=command,
+        )
+        try:
+            return run.run(None, "fake", COVERED, settings, check_mode=False)
+        finally:
+            cluster.close()
+
+
+@pytest.fixture(scope="module")
+def results(node: Node) -> dict[str, run.Result]:
+    """One run per world."""
+    return {world: ask(node, world) for world in WORLDS}
+
+
+def wanted(world: str, check: str, node: Node) -> str:
+    """Verdict and reason of a check."""
+    if check == "SHM307" and in_memory(node.folder):
+        return "FAIL "
+    return FALSE_WORLDS.get(world, {}).get(check) or HONEST.get(check, "PASS ")
+
+
+def in_memory(folder: pathlib.Path) -> bool:
+    """Whether the disk of the node is none."""
+    found = subprocess.run(["stat", "-f", "-c", "%T", folder], check=True, capture_output=True, text=True)
+    return found.stdout.strip() in ("tmpfs", "ramfs")
+
+
+@pytest.mark.parametrize("check", IDS)
+@pytest.mark.parametrize("world", WORLDS)
+def test_verdict(node: Node, results: dict[str, run.Result], world: str, check: str) -> None:
+    if check in TWO_USERS and node.one_user:
+        pytest.skip("an ordinary user cannot give the node a second user; run as root")
+    result = results[world]
+    (answer,) = (one for one in (*result.checks, *result.controls) if one["id"] == check)
+    assert f"{answer['verdict']} {answer['reason']}" == wanted(world, check, node), answer["observed"]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_nothing_is_left(results: dict[str, run.Result], world: str) -> None:
+    assert results[world].problem is None
+    assert results[world].leftovers == []
+
+
+def test_it_takes_seconds(results: dict[str, run.Result]) -> None:
+    assert all(result.duration < 30 for result in results.values())
+
+
+def test_what_is_not_covered_exists() -> None:
+    assert NOT_COVERED.keys() < {check.id for check in CHECKS}
+    assert {*TWO_USERS, *HONEST, *(check for changes in FALSE_WORLDS.values() for check in changes)} < set(IDS)
+
+
+def test_the_processes_of_a_pod_end_with_the_node(tmp_path: pathlib.Path) -> None:
+    """Also if nobody deletes the pod: a test that was killed leaves nothing."""
+    try:
+        node = Node(tmp_path)
+    except Unable as reason:
+        pytest.skip(f"this machine cannot be a node: {reason}")
+    children = pathlib.Path("/proc", str(node.process.pid), "task", str(node.process.pid), "children")
+    (first,) = children.read_text("ascii").split()
+    os.kill(int(first), signal.SIGKILL)
+    node.process.wait(5)
+    node.close()
+    assert not pathlib.Path("/proc", first).exists()
+
+
+@pytest.mark.parametrize(
+    "method", [name for name in vars(FakeCluster) if not name.startswith("_") and hasattr(Cluster, name)]
+)
+def test_the_fake_is_called_as_the_client_is(method: str) -> None:
+    def called(cls: type) -> list[tuple[str, t.Any, t.Any]]:
+        signature = inspect.signature(getattr(cls, method))
+        return [(one.name, one.kind, one.default) for one in signature.parameters.values()]
+
+    assert called(FakeCluster) == called(Cluster)
