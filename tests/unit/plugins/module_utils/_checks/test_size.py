@@ -523,7 +523,7 @@ def test_what_a_sandbox_hides_decides_nothing(check: str, label: str, change: Fa
 )
 def test_a_fact_that_is_not_reported_is_no_evidence(check: str, label: str, fact: str) -> None:
     with pytest.raises(Inconclusive, match=f"did not report {fact}") as caught:
-        decide(check, changed(GOOD[check](), label, **{fact: None}))
+        decide(check, changed(GOOD[check](), label, **t.cast("Facts", {fact: None})))
     assert caught.value.reason is Reason.PROBE_ERROR
 
 
