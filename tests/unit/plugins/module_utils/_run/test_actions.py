@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import copy
 import sys
+import time
+import types
 import typing as t
 
 import pytest
@@ -196,7 +198,8 @@ def kubelet(command: str, **settings: t.Any) -> Bench:
 
 def test_a_kubelet_is_back_when_a_connection_through_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
+    # of this module alone: threads of other tests sleep, too
+    monkeypatch.setattr(actions, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=slept.append))
     one = kubelet("import sys; sys.exit(sys.argv[1] != 'n')")
     one.cluster.sessions += [BROKE, BROKE, FakeSession()]
     assert acted(one, "restart") == {"restarts": 1}

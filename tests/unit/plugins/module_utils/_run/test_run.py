@@ -20,7 +20,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import ma
 SETTINGS = Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
 CHECKS = [BY_ID["SHM301"]]
 
-NODE = {
+NODE: dict[str, t.Any] = {
     "metadata": {"name": "node"},
     "status": {
         "nodeInfo": {"architecture": "amd64"},
@@ -99,7 +99,7 @@ def test_nothing_is_left_when_nothing_works(fake: FakeCluster) -> None:
 
 
 def test_on_windows_nothing_runs_and_nothing_passes(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}  # type: ignore[dict-item]
+    info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}
     monkeypatch.setattr(fake, "nodes", lambda: [{**NODE, "status": {**NODE["status"], "nodeInfo": info}}])
     result = ran()
     assert [(check["verdict"], check["reason"]) for check in result.checks] == [("SKIP", "NotLinux")]

@@ -150,7 +150,7 @@ def test_a_session_ends_by_itself() -> None:
     session = connected(one)
     assert one.cluster.commands == [(manifests.PROBE, "session", "deadline=63")]
     assert one.run.session is t.cast("t.Any", session)
-    assert one.shared.sessions == [session]
+    assert one.shared.sessions == [one.run.session]
     one.run.close()
     assert session.closed
 
