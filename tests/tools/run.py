@@ -176,9 +176,11 @@ def sanity() -> list[Command]:
     place_copy()
     argv = ["ansible-test", "sanity", "--color", "no", "--junit", *os.environ.get("SANITY_ARGUMENTS", "").split()]
     env = prepare_ansible_test()
+    # The local clusters run with the Python of .venv alone.
+    own = [*argv, "--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
     return [
         Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
-        Command("ansible-test sanity localcluster", argv, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
+        Command("ansible-test sanity localcluster", own, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
     ]
 
 
