@@ -45,7 +45,7 @@ def parse_millis(text: t.Any) -> int:
 def is_fraction(text: t.Any) -> bool:
     """Whether a quantity counts single units, but not a whole number of them (V(0.5), V(512m); not V(0.1Gi))."""
     match = re.fullmatch(_PATTERN, str(text).strip())
-    return bool(match) and match[2] in ("", "m") and _parse(text) % 1 != 0
+    return match is not None and match[2] in ("", "m") and _parse(text) % 1 != 0
 
 
 def memory_text(memory_bytes: int) -> str:
