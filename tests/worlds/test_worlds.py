@@ -82,7 +82,7 @@ def table(cluster: harness.Cluster) -> Table:
     for batch in (names[at : at + 2] for at in range(0, len(names), 2)):
         answer = harness.call(
             cluster,
-            checks=[],
+            checks=None,
             runtime_classes=batch,
             resources={"cpu": "10m"},
             size_limit="80Mi",

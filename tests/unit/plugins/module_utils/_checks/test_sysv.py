@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import pytest
 
@@ -90,7 +91,9 @@ GOOD: dict[str, World] = {
     "SHM102": private_path,
     "SHM103": semaphore,
     "SHM104": message,
-    "SHM105": lambda: who(**{name: {} for name in ("first", "second", "guest", "one-sided", "unsized", "sized")}),
+    "SHM105": functools.partial(
+        who, **{name: {} for name in ("first", "second", "guest", "one-sided", "unsized", "sized")}
+    ),
     "SHM106": lambda: {**two_users(), **segment()},
     "SHM107": segment,
     "SHM108": lambda: {**who(beside={}, main={}), **segment()},
