@@ -31,14 +31,14 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site quick test lint types sanity units package molecule test-clusters worlds gvisor v2 bench mutants clusters clusters-clean clean docs setup need-root
+.PHONY: help site quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
 	@echo '                     KUBECONFIG=FILE [CONTEXT=NAME,...] or INVENTORY=FILE; LIMIT=NAME,... for some'
 	@echo 'make quick           run the unit tests of the product, and its checks on this machine without Kubernetes (seconds)'
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
-	@echo '                     lint types sanity units (no cluster), package molecule test-clusters'
+	@echo '                     lint types sanity units (no cluster), package molecule test-clusters slice'
 	@echo 'make worlds          ask every check in every false world (half an hour), print the confusion tables'
 	@echo 'make gvisor          ask every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              ask every check on a node with another kernel and cgroup v2 alone (ten minutes)'
@@ -75,7 +75,7 @@ need-root:
 test: .venv/.test need-root
 	@.venv/bin/python tests/tools/run.py
 
-lint types sanity units package molecule test-clusters worlds gvisor v2: .venv/.test
+lint types sanity units package molecule test-clusters slice worlds gvisor v2: .venv/.test
 	@.venv/bin/python tests/tools/run.py $@
 
 quick: .venv/.quick

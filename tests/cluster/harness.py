@@ -302,7 +302,7 @@ def passes(answer: Answer) -> None:
     """Everything was decided, as expected, and nothing stays."""
     assert answer.code == 0, answer.output
     assert answer.verdicts == {"PASS"}, answer.msg
-    assert answer.result["residue"] == []
+    assert answer.result["leftovers"] == []
     assert answer.result["changed"] is False
 
 
@@ -320,4 +320,4 @@ def fails(answer: Answer, reason: str, *words: str, cluster: str = "alpha") -> N
         assert word in line, f"{word!r} is not in: {line}"
     assert remedy
     assert "Traceback" not in answer.output, answer.output
-    assert answer.result["residue"] == []
+    assert answer.result["leftovers"] == []

@@ -73,13 +73,37 @@ def test_contents(tarball: Path) -> None:
         names = set(archive.getnames())
     assert {"COPYING", "README.md", "CHANGELOG.md", "meta/runtime.yml", "playbooks/site.yml"} <= names
     assert {name.split("/")[0] for name in names} <= {
-        "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md",
-        "changelogs", "docs", "extensions", "files", "inventories", "meta", "playbooks", "plugins", "roles",
+        "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "LICENSES", "MANIFEST.json",
+        "README.md", "REUSE.toml", "SECURITY.md", "changelogs", "docs", "extensions", "files", "inventories", "meta", "playbooks", "plugins", "roles",
     }  # fmt: skip
     # Galaxy refuses roles without
     assert {f"roles/{path.name}/README.md" for path in (CHECKOUT / "roles").iterdir()} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".tar.gz"))]
     assert tarball.stat().st_size < 2 * 1024 * 1024
+
+
+def test_notices_come_with_the_binaries(tarball: Path) -> None:
+    """The MIT licence of musl and Zig demands it."""
+    with tarfile.open(tarball) as archive:
+        names = set(archive.getnames())
+        notice = archive.extractfile("files/probe/NOTICE")
+        assert notice is not None
+        text = notice.read().decode()
+    assert {"LICENSES/MIT.txt", "LICENSES/GPL-3.0-or-later.txt"} <= names
+    for owner in ("Copyright © 2005-2020 Rich Felker, et al.", "Copyright (c) Zig contributors"):
+        _, _, licence = text.partition(owner)
+        assert "permission notice shall be" in licence, owner
+
+
+def test_execution_environments_learn_what_modules_need(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        described = archive.extractfile("meta/execution-environment.yml")
+        assert described is not None
+        python = yaml.safe_load(described)["dependencies"]["python"]
+        listed = archive.extractfile(python)
+        assert listed is not None
+        needs = {line.split(">")[0] for line in listed.read().decode().split("\n") if line and line[0] != "#"}
+    assert needs == {"kubernetes", "PyYAML", "websocket-client"}
 
 
 def test_local_clusters_are_no_part_of_it(tarball: Path) -> None:

@@ -177,9 +177,11 @@ def sanity() -> list[Command]:
     place_copy()
     argv = ["ansible-test", "sanity", "--color", "no", "--junit", *os.environ.get("SANITY_ARGUMENTS", "").split()]
     env = prepare_ansible_test()
+    # The local clusters run with the Python of .venv alone.
+    own = [*argv, "--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
     return [
         Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
-        Command("ansible-test sanity localcluster", argv, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
+        Command("ansible-test sanity localcluster", own, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
     ]
 
 
@@ -205,6 +207,12 @@ def molecule() -> list[Command]:
 def test_clusters() -> list[Command]:
     """Return the tests against the local clusters."""
     return [pytest("test-clusters", "tests/cluster", "hack/localcluster/tests/cluster")]
+
+
+def slice_of_worlds() -> list[Command]:
+    """Return the confusion table of some false worlds of every kind, on a cluster of its own."""
+    command = pytest("slice", "--capture=no", "tests/worlds/test_worlds.py")
+    return [dataclasses.replace(command, env={"PODSHM_WORLDS": "slice"})]
 
 
 def slow(name: str) -> Command:
@@ -236,6 +244,7 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "package": package,
     "molecule": molecule,
     "test-clusters": test_clusters,
+    "slice": slice_of_worlds,
     "worlds": worlds,
     "gvisor": gvisor,
     "v2": v2,
@@ -301,6 +310,8 @@ def run_command(command: Command) -> Count:
         outcome = f"exit code {code}"
     except subprocess.TimeoutExpired:
         code, outcome = 1, f"stopped after {command.seconds} s"
+    except OSError as error:
+        code, outcome = 1, f"not started: {error}"
     cases = cases_of(command.junit) if command.junit else []
     count = count_cases(cases, code == 0) if command.junit else Count(passed=int(code == 0), failed=int(code != 0))
     seconds = time.monotonic() - began

@@ -1,10 +1,14 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A runtime that lies: edits a container's config.json before runc sees it, then becomes runc.
+"""Runtimes that lie: each changes what a container gets, or what it says, and then becomes runc.
 
-containerd calls a wrapper as the BinaryName of a runtime handler: C(exec PYTHON oci.py WORLD "$@"). Pods start normally
-in every world; a checker that passes there is worth nothing.
+A world stands in one place: the decorator :func:`world` above the function that does it says what it is called, which checks
+notice it, and why. A check that it does not name must come as in the honest world.
+
+containerd calls a wrapper as the BinaryName of a runtime handler: C(exec PYTHON -S oci.pyc WORLD "$@"), for each command
+of the runtime. So this file needs nothing but itself, and starts fast. Pods start normally in every world: a checker that
+passes there is worth nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +29,90 @@ import typing as t
 import zlib
 
 Config = dict[str, t.Any]
+#: Ids of checks, separated by blanks; of SKIP by the reason.
+Checks = str | dict[str, str]
+_Does = t.TypeVar("_Does", bound=t.Callable[..., object])
+
+#: What a world changes.
+CONTAINER = "container"  # config.json of a container, before it is created
+PROCESS = "process"  # the description of what is exec'd
+EXEC = "exec"  # something beside the command exec
+UPDATE = "update"  # something beside the command update, which resizes
+OUTPUT = "output"  # the output of what is exec'd
+LOG = "log"  # the output of a container's own command
+
+#: In an expectation: every check but those that are named beside it, those that are SKIP in the honest world, and those
+#: that ask the API server alone.
+EVERYTHING = "*"
+#: Really every check: also those that are SKIP in the honest world for a reason of the cluster's.
+NOTHING_LEFT = f"{EVERYTHING} SHM405 SHM406 SHM407"
+
+
+class World:
+    """One way to lie."""
+
+    def __init__(
+        self,
+        does: t.Callable[..., t.Any],
+        changes: str,
+        only: tuple[str, ...],
+        unsettled: bool,
+        why: str,
+        expected: dict[str, Checks],
+    ) -> None:
+        self.does = does
+        self.changes = changes
+        self.only = only
+        self.unsettled = unsettled
+        self.why = why
+        self.expected = expected
+
+    @property
+    def text(self) -> str:
+        """What it does, in words."""
+        where = f"In {', '.join(self.only)}: " if self.only else ""
+        return where + str(self.does.__doc__ or "").partition("\n")[0]
+
+
+WORLDS: dict[str, World] = {}
+
+
+def world(
+    name: str,
+    *,
+    changes: str = CONTAINER,
+    only: tuple[str, ...] = (),
+    unsettled: bool = False,
+    why: str = "",
+    **expected: Checks,
+) -> t.Callable[[_Does], _Does]:
+    """Declare a world: the decorator of what does it, which may do it in several worlds.
+
+    :param only: the names of the containers that it is done to; all if there is none.
+    :param unsettled: what comes depends on the moment, so a check may also come as in the honest world.
+    :param why: why these checks, where that is not plain.
+    :param expected: by verdict the checks that must come so: C(FAIL="SHM101 SHM102", SKIP={"NotVisible": "SHM601"}).
+    """
+
+    def declare(does: _Does) -> _Does:
+        if name in WORLDS:
+            raise ValueError(f"there are two worlds {name}")
+        WORLDS[name] = World(does, changes, only, unsettled, why, expected)
+        return does
+
+    return declare
+
+
+# ------------------------------------------------------------------------------------------------- config.json
 
 
 def _is_sandbox(config: Config) -> bool:
     return bool(config.get("annotations", {}).get("io.kubernetes.cri.container-type") == "sandbox")
+
+
+def _note(config: Config, name: str) -> str:
+    """What containerd notes of a container: V(sandbox-name) is that of its pod, V(container-name) its own."""
+    return str(config.get("annotations", {}).get(f"io.kubernetes.cri.{name}", ""))
 
 
 def _shm(config: Config) -> list[dict[str, t.Any]]:
@@ -36,8 +120,15 @@ def _shm(config: Config) -> list[dict[str, t.Any]]:
 
 
 def _from_kubelet(mount: dict[str, t.Any]) -> bool:
-    """Whether a mount is a volume of the pod, not the sandbox's own."""
-    return "kubernetes.io~empty-dir" in str(mount.get("source", ""))
+    """Whether a mount is a volume of the pod or a subPath of one, not the sandbox's own."""
+    source = str(mount.get("source", ""))
+    return "kubernetes.io~empty-dir" in source or "/volume-subpaths/" in source
+
+
+def _memory_volumes(config: Config) -> list[dict[str, t.Any]]:
+    """The mounts of volumes of medium Memory on /dev/shm."""
+    found = [mount for mount in _shm(config) if _from_kubelet(mount)]
+    return [mount for mount in found if pathlib.Path(mount["source"]).is_mount()]
 
 
 def _own_tmpfs(mount: dict[str, t.Any], *options: str) -> None:
@@ -60,20 +151,15 @@ def _namespace(config: Config, kind: str) -> dict[str, t.Any]:
     return next(namespace for namespace in config["linux"]["namespaces"] if namespace["type"] == kind)
 
 
-def _sandbox_sysctl(config: Config, name: str, value: str) -> None:
-    """Set an IPC sysctl of the pod, unless its IPC namespace is the node's or it asks for another value."""
-    if _is_sandbox(config) and any(namespace["type"] == "ipc" for namespace in config["linux"]["namespaces"]):
-        config["linux"].setdefault("sysctl", {}).setdefault(name, value)
-
-
-def _note(config: Config, name: str) -> str:
-    """What containerd notes of a container: V(sandbox-name) is that of its pod, V(container-name) its own."""
-    return str(config.get("annotations", {}).get(f"io.kubernetes.cri.{name}", ""))
-
-
-def _own_namespace(config: Config, kind: str) -> bool:
-    """Whether the container has such a namespace beside the node's."""
+def _has_namespace(config: Config, kind: str) -> bool:
+    """Whether the container has such a namespace that is not the node's."""
     return any(namespace["type"] == kind for namespace in config["linux"]["namespaces"])
+
+
+def _sandbox_sysctl(config: Config, name: str, value: str) -> None:
+    """Set an IPC sysctl of the pod, unless its IPC namespace is the node's or it requests another value."""
+    if _is_sandbox(config) and _has_namespace(config, "ipc"):
+        config["linux"].setdefault("sysctl", {}).setdefault(name, value)
 
 
 def _root() -> pathlib.Path:
@@ -81,21 +167,134 @@ def _root() -> pathlib.Path:
     return pathlib.Path(sys.argv[sys.argv.index("--root") + 1]).parent
 
 
-def _once(path: pathlib.Path, make: t.Callable[[], None]) -> pathlib.Path:
-    """Make what all pods of a world have in common."""
+def _once(path: pathlib.Path, create: t.Callable[[], None]) -> pathlib.Path:
+    """Create what all pods of a world have in common."""
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            make()
+            create()
     return path
 
 
+# ----------------------------------------------------------------------------------------------------- cgroups
+
+_CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+
+def memory_cgroup(path: str, root: pathlib.Path = _CGROUPS) -> pathlib.Path:
+    """The folder of a memory cgroup, on a host with cgroup v1 (also the hybrid layout) or v2."""
+    below = root if (root / "cgroup.controllers").exists() else root / "memory"
+    return below / path.lstrip("/")
+
+
+def limit_memory(group: pathlib.Path, limit: int) -> None:
+    """Lower the memory limit of a cgroup, unless it is that low."""
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        file = group / name
+        if file.exists():
+            found = file.read_text(encoding="utf-8").strip()
+            if found == "max" or int(found) > limit:
+                file.write_text(str(limit), encoding="utf-8")
+
+
+def memory_cgroup_of(lines: str) -> str:
+    """Where the memory of a process is charged, by its /proc/PID/cgroup: the line of the controller, else that of cgroup v2."""
+    found = [line.split(":", 2)[1:] for line in lines.splitlines()]
+    charged = [path for controllers, path in found if "memory" in controllers.split(",")]
+    return (charged or [path for controllers, path in found if not controllers])[0]
+
+
+# --------------------------------------------------------------------------------------- the IPC namespace
+
+_USERS_REFUSED = "a user namespace of its own is refused the IPC namespace of the node"
+
+
+@world(
+    "own-ipc",
+    FAIL="SHM101 SHM102 SHM103 SHM104 SHM105 SHM106 SHM107 SHM108 SHM109 SHM203 SHM204 SHM207 SHM208 SHM215 SHM216 "
+    "SHM504 SHM602 SHM603",
+    ERROR="SHM110 SHM111",
+    WARN="SHM503",
+    why="System V is keyed by the IPC namespace, and so are POSIX message queues and the sysctls. A segment that is not found "
+    "is refused to nobody. SHM503: it might be the namespace of a node in a container",
+)
+@world("some-own-ipc", only=("unsized", "sized"), FAIL="SHM105")
+@world("sidecar-own-ipc", only=("beside",), FAIL="SHM108")
+@world("debug-own-ipc", only=("debug",), FAIL="SHM208")
 def own_ipc(config: Config) -> None:
     """Each container gets an IPC namespace of its own."""
     if not _is_sandbox(config):
         _namespace(config, "ipc").pop("path", None)
 
 
+@world(
+    "host-ipc",
+    FAIL="SHM501 SHM504 SHM602 SHM603",
+    WARN="SHM503",
+    ERROR="SHM109 SHM211 SHM215 SHM318",
+    why=f"SHM503: an ordinary pod is where hostIPC leads to. {_USERS_REFUSED}",
+)
+def host_ipc(config: Config) -> None:
+    """The IPC namespace of the node leaks into the pod."""
+    if not _is_sandbox(config):
+        config["linux"]["namespaces"].remove(_namespace(config, "ipc"))
+        config["linux"].pop("sysctl", None)
+
+
+@world("host-ipc-ignored", WARN="SHM503")
+def host_ipc_ignored(config: Config) -> None:
+    """hostIPC gives a new IPC namespace, though the node's /dev/shm."""
+    if not _has_namespace(config, "ipc"):
+        config["linux"]["namespaces"].append({"type": "ipc"})
+
+
+@world("no-sysctls", FAIL="SHM602 SHM603")
+def no_sysctls(config: Config) -> None:
+    """The pod's sysctls are silently ignored, as gVisor does."""
+    config["linux"].pop("sysctl", None)
+
+
+@world("rmid-forced", FAIL="SHM107 SHM207")
+def rmid_forced(config: Config) -> None:
+    """Segments are removed at their last detach, though no pod requests it."""
+    _sandbox_sysctl(config, "kernel.shm_rmid_forced", "1")
+
+
+@world("small-sysctls", FAIL="SHM316 SHM601")
+def small_sysctls(config: Config) -> None:
+    """A System V segment is a mebibyte at most."""
+    _sandbox_sysctl(config, "kernel.shmmax", str(1 << 20))
+
+
+@world("no-mqueue")
+def no_mqueue(config: Config) -> None:
+    """/dev/mqueue is not mounted. Nothing needs it."""
+    config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] != "/dev/mqueue"]
+
+
+# ---------------------------------------------------------------------------- the runtime's own /dev/shm
+
+#: Of a /dev/shm that nobody can write to: sharing fails, and absence proves nothing.
+_UNUSABLE_FAIL = "SHM201 SHM205 SHM206 SHM207 SHM211 SHM301 SHM313 SHM318"
+_UNUSABLE_ERROR = "SHM204 SHM209 SHM210 SHM212 SHM213 SHM214 SHM310 SHM311 SHM312 SHM502"
+
+
+@world(
+    "own-shm",
+    FAIL="SHM201 SHM202 SHM205 SHM206 SHM207 SHM209 SHM211 SHM312 SHM503 SHM504",
+    ERROR="SHM210 SHM213 SHM214 SHM311",
+    PASS="SHM318",
+    why="a restarted container gets a new one, and hostIPC gets one instead of the node's. An object that is not shared has "
+    "no reader who could be charged, and a mutex in it no other container to try it. The mount of a tmpfs is executable",
+)
+@world("init-own-shm", only=("earlier",), FAIL="SHM205")
+@world(
+    "guest-own-shm",
+    only=("guest",),
+    FAIL="SHM202 SHM209",
+    ERROR="SHM210",
+    why="what another user does not find is refused to nobody",
+)
 def own_shm(config: Config) -> None:
     """Each container gets a /dev/shm of its own, of the usual size."""
     for mount in _shm(config):
@@ -103,34 +302,57 @@ def own_shm(config: Config) -> None:
             _own_tmpfs(mount, "size=65536k")
 
 
+@world("small-shm", FAIL="SHM301 SHM310", ERROR="SHM311 SHM312")
 def small_shm(config: Config) -> None:
     """The default is 1 MiB."""
     _remount(config, "size=1m")
 
 
+@world("large-shm", FAIL="SHM301")
+def large_shm(config: Config) -> None:
+    """The default is 128 MiB."""
+    _remount(config, "size=128m")
+
+
+@world("odd-shm", FAIL="SHM301")
 def odd_shm(config: Config) -> None:
     """The default is a page larger than it should be."""
     _remount(config, "size=65540k")
 
 
+@world("few-inodes", FAIL=_UNUSABLE_FAIL, ERROR=f"SHM202 {_UNUSABLE_ERROR}")
 def few_inodes(config: Config) -> None:
     """The default has the usual size, but no file fits into it."""
     _remount(config, "nr_inodes=1")
 
 
+@world("huge-shm")
 def huge_shm(config: Config) -> None:
-    """The default is made of huge pages. Nothing needs to know."""
+    """The default consists of huge pages. Nothing needs to know."""
     _remount(config, "huge=always")
 
 
+@world("used-shm", FAIL="SHM301 SHM310", ERROR="SHM311 SHM312")
 def used_shm(config: Config) -> None:
-    """Of the default 60 MiB are used by somebody, from the start."""
+    """60 MiB of the default are in use from the start."""
     for source in _sandbox_shm(config):
         path = pathlib.Path(source, "used")
         if not path.exists():
             path.write_bytes(bytes(60 << 20))
 
 
+@world("full-shm", FAIL=f"{_UNUSABLE_FAIL} SHM310", ERROR=f"SHM202 {_UNUSABLE_ERROR.replace(' SHM310', '')}")
+def full_shm(config: Config) -> None:
+    """Nothing of the default is left from the start."""
+    for source in _sandbox_shm(config):
+        path = pathlib.Path(source, "used")
+        if not path.exists():
+            with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while file.write(bytes(1 << 20)):
+                    pass
+
+
+@world("disk-shm", FAIL="SHM301 SHM310", ERROR="SHM312", WARN="SHM502", PASS="SHM318")
 def disk_shm(config: Config) -> None:
     """The default is a folder on the node's disk."""
     for mount in _shm(config):
@@ -141,32 +363,46 @@ def disk_shm(config: Config) -> None:
             mount["source"] = str(folder)
 
 
+@world("ramfs-shm", FAIL="SHM301")
+def ramfs_shm(config: Config) -> None:
+    """The default is memory without any size."""
+
+    def create() -> None:
+        path.mkdir()
+        subprocess.run(["mount", "-t", "ramfs", "shm", path], check=True)
+        path.chmod(0o1777)
+
+    path = _root() / f"ramfs-{_note(config, 'sandbox-id')}"
+    for mount in _shm(config):
+        if mount["source"] in _sandbox_shm(config) and not _has_namespace(config, "user"):
+            mount["source"] = str(_once(path, create))
+
+
+@world(
+    "squatted-shm",
+    ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM311 SHM312 SHM502",
+    WARN="SHM301",
+    why="what has the run's own name and is not of this run proves nothing. SHM301: a few pages are in use",
+)
 def squatted_shm(config: Config) -> None:
-    """Objects of the run's own names are there before the run makes them, as from an earlier run."""
+    """Objects with the names of this run are there before the run creates them, as from an earlier run."""
     found = re.match(r"podshm-([0-9a-f]+)-", _note(config, "sandbox-name"))
-    for source in _sandbox_shm(config) if found else ():
-        for check in (*range(201, 216), 311, 312, 502):
+    if not found:
+        return
+    for source in _sandbox_shm(config):
+        for check in (*range(201, 217), 311, 312, 502):
             for end in ("", "-m"):
-                path = pathlib.Path(source, f"podshm-{found[1]}-shm{check}{end}")  # type: ignore[index]
+                path = pathlib.Path(source, f"podshm-{found[1]}-shm{check}{end}")
                 if not path.exists():
                     path.write_bytes(bytes(512))
                     path.chmod(0o644)
 
 
-def late_shm(pid: int) -> None:
-    """A small tmpfs is mounted over /dev/shm of a container that runs."""
-    if os.fork():
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
-    failed = libc.setns(namespace, 0) or libc.mount(b"late", b"/dev/shm", b"tmpfs", 0, b"size=1m,mode=1777")
-    os._exit(bool(failed))
-
-
+@world("one-shm", FAIL="SHM502")
 def one_shm(config: Config) -> None:
-    """Both pods of the scenario V(pair) have one /dev/shm, in IPC namespaces of their own."""
+    """Both pods of the layout V(pair) have one /dev/shm, in IPC namespaces of their own."""
 
-    def make() -> None:
+    def create() -> None:
         path.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=1777", "shm", path], check=True)
 
@@ -174,130 +410,293 @@ def one_shm(config: Config) -> None:
         path = _root() / f"one-shm-{_note(config, 'sandbox-name').split('-')[1]}"
         for mount in _shm(config):
             if mount["source"] in _sandbox_shm(config):
-                mount["source"] = str(_once(path, make))
+                mount["source"] = str(_once(path, create))
 
 
-def volume_everywhere(config: Config) -> None:
-    """A volume on /dev/shm of one container is on that of the others, too."""
-    volumes = [mount["source"] for mount in config["mounts"] if "kubernetes.io~configmap" in str(mount.get("source"))]
-    for source in volumes[:1]:
-        for name in ("lonely", "kept"):
-            volume = pathlib.Path(source).parents[1] / "kubernetes.io~empty-dir" / name
-            for mount in _shm(config):
-                if not _from_kubelet(mount) and volume.exists():
-                    mount["source"] = str(volume)
-
-
-def odd_volume(config: Config) -> None:
-    """Volumes of medium Memory are a page smaller than they should be."""
-    for mount in _shm(config):
-        source = pathlib.Path(str(mount["source"]))
-        if _from_kubelet(mount) and source.is_mount():
-            told = os.statvfs(source)
-            size = told.f_blocks * told.f_frsize
-            if size % (1 << 20) == 0:
-                subprocess.run(["mount", "-o", f"remount,size={size - 4096}", source], check=True)
-
-
-def small_pod_memory(config: Config) -> None:
-    """The cgroup of the pod has less memory than its containers together."""
-    parent = pathlib.Path("/sys/fs/cgroup/memory", config["linux"]["cgroupsPath"].lstrip("/")).parent
-    limit = parent / "memory.limit_in_bytes"
-    if limit.exists() and int(limit.read_text()) > 48 << 20:
-        limit.write_text(str(48 << 20))
-
-
-def hidden_processes(config: Config) -> None:
-    """/proc shows a process only itself. Nothing needs more."""
-    for mount in config["mounts"]:
-        if mount["destination"] == "/proc":
-            mount["options"] = [*mount.get("options", ()), "hidepid=2"]
-
-
-def hidden_sysctls(config: Config) -> None:
-    """The sysctls that are looked at cannot be read."""
-    names = ("kernel/shmmax", "kernel/shm_rmid_forced", "kernel/sem", "fs/protected_regular")
-    config["linux"].setdefault("maskedPaths", []).extend(f"/proc/sys/{name}" for name in names)
-
-
-def skewed_clock(config: Config) -> None:
-    """The clock of each second container is a minute slow."""
-    if _note(config, "container-name") in ("second", "reader", "stranger", "two"):
-        config["linux"]["namespaces"].append({"type": "time"})
-        config["linux"]["timeOffsets"] = {"boottime": {"secs": -60}, "monotonic": {"secs": -60}}
-
-
-def large_shm(config: Config) -> None:
-    """The default is 128 MiB."""
-    _remount(config, "size=128m")
-
-
+@world("noexec-shm", FAIL="SHM313 SHM317 SHM319")
 def noexec_shm(config: Config) -> None:
-    """Nothing can be executed from /dev/shm."""
+    """Nothing on /dev/shm is executable, neither on the default nor on a volume."""
     for mount in _shm(config):
         mount["options"] = [*mount.get("options", ()), "noexec"]
 
 
+@world("exec-users-shm", PASS="SHM318")
+def exec_users_shm(config: Config) -> None:
+    """The default is executable, also in a user namespace, where containerd leaves it noexec."""
+    _remount(config, "bind,exec,nosuid,nodev")
+
+
+@world(
+    "readonly-shm",
+    FAIL=_UNUSABLE_FAIL,
+    ERROR=f"SHM202 {_UNUSABLE_ERROR} SHM503 SHM504",
+    why="also the node's own, where hostIPC leads to it",
+)
+@world("readonly-guest", only=("guest",), FAIL="SHM209", ERROR="SHM210")
 def readonly_shm(config: Config) -> None:
-    """The default /dev/shm cannot be written to."""
+    """The default /dev/shm is read-only."""
     for mount in _shm(config):
         if not _from_kubelet(mount):
             mount["options"] = [option for option in mount.get("options", ()) if option != "rw"] + ["ro"]
 
 
+@world("closed-shm", FAIL=_UNUSABLE_FAIL, ERROR=f"SHM202 {_UNUSABLE_ERROR}")
 def closed_shm(config: Config) -> None:
-    """Only root may write to the default /dev/shm."""
+    """Only root can write to the default /dev/shm."""
     for source in _sandbox_shm(config):
         os.chmod(source, 0o755)
 
 
-def host_ipc(config: Config) -> None:
-    """The host's IPC namespace leaks into the pod."""
-    if not _is_sandbox(config):
-        config["linux"]["namespaces"].remove(_namespace(config, "ipc"))
-        config["linux"].pop("sysctl", None)
+@world("unsticky-shm", FAIL="SHM313 SHM318")
+def unsticky_shm(config: Config) -> None:
+    """Every user can remove the objects of every other from the default /dev/shm."""
+    for source in _sandbox_shm(config):
+        os.chmod(source, 0o777)
 
 
+@world("host-shm", FAIL="SHM301 SHM502 SHM504")
 def host_shm(config: Config) -> None:
-    """The host's /dev/shm leaks into the pod."""
+    """The node's /dev/shm leaks into the pod."""
+    # whether the node's is executable is not the point
+    options = ["rbind", "rw", *(["noexec"] if _has_namespace(config, "user") else [])]
     for mount in _shm(config):
         if not _from_kubelet(mount) and not _is_sandbox(config):
-            mount.update(type="bind", source="/dev/shm", options=["rbind", "rw"])
+            mount.update(type="bind", source="/dev/shm", options=options)
 
 
+@world("no-shm", FAIL=f"{_UNUSABLE_FAIL} SHM202", ERROR=f"{_UNUSABLE_ERROR} SHM503 SHM504")
 def no_shm(config: Config) -> None:
     """There is no /dev/shm but a directory of the image, or none at all."""
     if not _is_sandbox(config):
         config["mounts"] = [mount for mount in config["mounts"] if mount not in _shm(config) or _from_kubelet(mount)]
 
 
+@world(
+    "host-path-ignored", FAIL="SHM503 SHM504", why="which of the two lies cannot be decided, but that they do not agree"
+)
 def host_path_ignored(config: Config) -> None:
-    """A hostPath volume on /dev/shm is a tmpfs of the container's own, as gVisor makes of it."""
+    """A hostPath volume on /dev/shm is a tmpfs of the container's own, as in gVisor."""
     for mount in _shm(config):
-        if mount["source"] == "/dev/shm" and any(n["type"] == "ipc" for n in config["linux"]["namespaces"]):
+        if mount["source"] == "/dev/shm" and _has_namespace(config, "ipc"):
             _own_tmpfs(mount, "size=65536k")
 
 
-def host_ipc_ignored(config: Config) -> None:
-    """hostIPC gives a new IPC namespace, though the node's /dev/shm."""
-    if not any(namespace["type"] == "ipc" for namespace in config["linux"]["namespaces"]):
-        config["linux"]["namespaces"].append({"type": "ipc"})
+# ----------------------------------------------------------------------------------------------------- volumes
 
 
+@world(
+    "volume-ignored",
+    FAIL="SHM216 SHM302 SHM303 SHM304 SHM305 SHM306 SHM307 SHM315 SHM319 SHM401 SHM402",
+    ERROR="SHM309 SHM316",
+)
+def volume_ignored(config: Config) -> None:
+    """A volume on /dev/shm is replaced by a tmpfs of the usual size."""
+    for mount in _shm(config):
+        if _from_kubelet(mount):
+            _own_tmpfs(mount, "size=65536k")
+
+
+_ENDLESS_FAIL = "SHM216 SHM302 SHM303 SHM304 SHM305 SHM306 SHM307 SHM308 SHM315 SHM319 SHM401 SHM402"
+
+
+@world("volume-unlimited", FAIL=_ENDLESS_FAIL, ERROR="SHM309 SHM316")
+def volume_unlimited(config: Config) -> None:
+    """A volume on /dev/shm is replaced by a tmpfs without a size, as Kata did (kata-containers#6417)."""
+    for mount in _shm(config):
+        if _from_kubelet(mount):
+            _own_tmpfs(mount)
+
+
+@world("endless-volume", FAIL=_ENDLESS_FAIL, ERROR="SHM309 SHM316")
+def endless_volume(config: Config) -> None:
+    """A volume on /dev/shm is replaced by a tmpfs whose size is 0, which is none."""
+    for mount in _shm(config):
+        if _from_kubelet(mount):
+            _own_tmpfs(mount, "size=0")
+
+
+@world("own-volume", FAIL="SHM216 SHM319 SHM401 SHM402", why="a new tmpfs belongs to root, whatever fsGroup is")
+@world("application-own-volume", only=("application",), FAIL="SHM216")
+def own_volume(config: Config) -> None:
+    """A volume of medium Memory on /dev/shm is another memory of the same size in each container."""
+    for mount in _memory_volumes(config):
+        shown = os.statvfs(mount["source"])
+        kept = [option for option in ("ro",) if option in mount.get("options", ())]
+        _own_tmpfs(mount, f"size={shown.f_blocks * shown.f_frsize}", *kept)
+
+
+@world("volume-everywhere", FAIL="SHM204 SHM208 SHM301")
+def volume_everywhere(config: Config) -> None:
+    """A volume on /dev/shm of one container is on that of the others, too."""
+    volumes = [mount["source"] for mount in config["mounts"] if "kubernetes.io~configmap" in str(mount.get("source"))]
+    for source in volumes[:1]:
+        for name in ("one-sided", "resized"):
+            volume = pathlib.Path(source).parents[1] / "kubernetes.io~empty-dir" / name
+            for mount in _shm(config):
+                if not _from_kubelet(mount) and volume.exists():
+                    mount["source"] = str(volume)
+
+
+@world("odd-volume", FAIL="SHM302 SHM303 SHM305 SHM306 SHM401")
+def odd_volume(config: Config) -> None:
+    """Volumes of medium Memory are a page smaller than they should be."""
+    for mount in _memory_volumes(config):
+        shown = os.statvfs(mount["source"])
+        size = shown.f_blocks * shown.f_frsize
+        if size % (1 << 20) == 0:
+            subprocess.run(["mount", "-o", f"remount,size={size - 4096}", mount["source"]], check=True)
+
+
+@world("used-volume", FAIL="SHM303 SHM309 SHM401")
+def used_volume(config: Config) -> None:
+    """4 MiB of a volume of medium Memory on /dev/shm are in use from the start."""
+    for mount in _memory_volumes(config):
+        path = pathlib.Path(mount["source"], "used")
+        if not path.exists():
+            path.write_bytes(bytes(4 << 20))
+
+
+def _chmod_volumes(config: Config, mode: int) -> None:
+    for mount in _memory_volumes(config):
+        os.chmod(mount["source"], mode)
+
+
+@world(
+    "closed-volume",
+    FAIL="SHM302 SHM303 SHM317 SHM319 SHM401",
+    ERROR="SHM204 SHM208 SHM216 SHM308 SHM309 SHM315 SHM402",
+)
+def closed_volume(config: Config) -> None:
+    """Only root can look into volumes of medium Memory."""
+    _chmod_volumes(config, 0o700)
+
+
+@world("unsticky-volume", FAIL="SHM317 SHM319")
+@world("unsticky-sub-path", only=("sub-path",), FAIL="SHM317")
+def unsticky_volume(config: Config) -> None:
+    """Every user can remove the objects of every other from a volume of medium Memory."""
+    _chmod_volumes(config, 0o777)
+
+
+@world("ungrouped-volume", FAIL="SHM319")
+def ungrouped_volume(config: Config) -> None:
+    """What is created on a volume of medium Memory does not get its group: it is not setgid."""
+    _chmod_volumes(config, 0o1777)
+
+
+@world("other-group", FAIL="SHM319")
+def other_group(config: Config) -> None:
+    """Volumes of medium Memory belong to another group than fsGroup."""
+    for mount in _memory_volumes(config):
+        mode = os.stat(mount["source"]).st_mode & 0o7777
+        os.chown(mount["source"], -1, 65530)
+        # a change of the owner takes these bits away
+        os.chmod(mount["source"], mode)
+
+
+@world("noexec-volume", FAIL="SHM317 SHM319")
+def noexec_volume(config: Config) -> None:
+    """Nothing on a volume on /dev/shm is executable."""
+    for mount in _shm(config):
+        if _from_kubelet(mount):
+            mount["options"] = [*mount.get("options", ()), "noexec"]
+
+
+@world("split-volumes", FAIL="SHM101")
+def split_volumes(config: Config) -> None:
+    """A volume on the node's disk is not shared: each container gets a tmpfs of its own."""
+    for mount in config["mounts"]:
+        if mount["destination"] == "/shared":
+            _own_tmpfs(mount, "size=1m")
+
+
+@world("ram-disk", only=("disk",), FAIL="SHM307")
+def ram_disk(config: Config) -> None:
+    """A volume on the node's disk is memory without a size."""
+    for mount in _shm(config):
+        mount.update(type="ramfs", source="disk", options=["nosuid", "nodev"])
+
+
+# ------------------------------------------------------------------------------------------ memory and cgroups
+
+
+@world("no-memory-limit", why="the pod's own cgroup still holds")
+def no_memory_limit(config: Config) -> None:
+    """The container's memory limit does not reach the cgroup."""
+    config["linux"]["resources"].pop("memory", None)
+    config["linux"]["resources"].pop("unified", None)
+
+
+@world("small-pod-memory", FAIL="SHM301 SHM302 SHM303")
+def small_pod_memory(config: Config) -> None:
+    """The cgroup of the pod has less memory than its containers together."""
+    limit_memory(memory_cgroup(config["linux"]["cgroupsPath"]).parent, 48 << 20)
+
+
+@world("node-cgroup", SKIP={"NotVisible": "SHM311"})
+def node_cgroup(config: Config) -> None:
+    """The container sees the node's cgroups."""
+    for mount in config["mounts"]:
+        if mount["destination"] == "/sys/fs/cgroup":
+            mount.update(type="bind", source="/sys/fs/cgroup", options=["rbind", "ro"])
+
+
+@world("elsewhere-charged", changes=EXEC, FAIL="SHM311")
+def elsewhere_charged(words: list[str]) -> None:
+    """What is exec'd is in a memory cgroup beside the container's, of the same pod."""
+    pid_file = pathlib.Path(words[words.index("--pid-file") + 1])
+    lines = pathlib.Path(f"/proc/{_container_pid()}/cgroup").read_text(encoding="utf-8")
+    beside = memory_cgroup(memory_cgroup_of(lines)).with_name("elsewhere")
+    beside.mkdir(exist_ok=True)
+    if os.fork():
+        return
+    until = time.monotonic() + 10
+    # no event says when runc has started it
+    while time.monotonic() < until and not (pid_file.exists() and pid_file.read_text()):
+        time.sleep(0.002)
+    (beside / "cgroup.procs").write_text(pid_file.read_text())
+    os._exit(0)
+
+
+@world("resized-along", changes=UPDATE, FAIL="SHM404")
+def resized_along(words: list[str]) -> None:
+    """With the memory of a container its volumes of medium Memory change."""
+    bundle = pathlib.Path(_state()["bundle"])
+    for mount in _memory_volumes(json.loads((bundle / "config.json").read_text(encoding="utf-8"))):
+        subprocess.run(["mount", "-o", "remount,size=32m", mount["source"]], check=True)
+
+
+@world("never-resized", changes=UPDATE, ERROR="SHM404")
+def never_resized(words: list[str]) -> None:
+    """A resize of a container's memory says that it worked, and did nothing."""
+    sys.exit(0)
+
+
+# ------------------------------------------------------------------------- other namespaces, /proc, and time
+
+
+@world(
+    "shared-pids",
+    FAIL="SHM213",
+    ERROR="SHM207 SHM312 SHM402",
+    why="process 1 is the sandbox's: nothing in a container can end it",
+)
 def shared_pids(config: Config) -> None:
-    """All containers of a pod are in the sandbox's PID namespace, though the pod does not ask for it."""
+    """All containers of a pod are in the sandbox's PID namespace, though the pod does not request it."""
     # that of the sandbox's process, which every container has, also with hostIPC
     path = str(_namespace(config, "uts").get("path", ""))
     if not _is_sandbox(config) and path:
         _namespace(config, "pid")["path"] = path.removesuffix("uts") + "pid"
 
 
+@world("apart-pids", FAIL="SHM214")
 def apart_pids(config: Config) -> None:
-    """Each container has a PID namespace of its own, whatever the pod asks for."""
+    """Each container has a PID namespace of its own, whatever the pod requests."""
     if not _is_sandbox(config):
         _namespace(config, "pid").pop("path", None)
 
 
+@world("no-users", WARN="SHM109 SHM211 SHM215")
 def no_users(config: Config) -> None:
     """hostUsers false is silently ignored."""
     linux = config["linux"]
@@ -309,90 +708,45 @@ def no_users(config: Config) -> None:
             mount.pop(part, None)
 
 
-def no_mqueue(config: Config) -> None:
-    """/dev/mqueue is not mounted. Nothing needs it."""
-    config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] != "/dev/mqueue"]
-
-
-def volume_ignored(config: Config) -> None:
-    """A volume on /dev/shm is replaced by a tmpfs of the usual size."""
-    for mount in _shm(config):
-        if _from_kubelet(mount):
-            _own_tmpfs(mount, "size=65536k")
-
-
-def volume_unlimited(config: Config) -> None:
-    """A volume on /dev/shm is replaced by a tmpfs without a size, as Kata did (kata-containers#6417)."""
-    for mount in _shm(config):
-        if _from_kubelet(mount):
-            _own_tmpfs(mount)
-
-
-def short_writes(process: Config) -> None:
-    """statvfs shows the size, but no file may grow beyond a mebibyte."""
-    process.setdefault("rlimits", []).append({"type": "RLIMIT_FSIZE", "soft": 1 << 20, "hard": 1 << 20})
-
-
-def no_memory_limit(config: Config) -> None:
-    """The container's memory limit does not reach the cgroup."""
-    config["linux"]["resources"].pop("memory", None)
-    config["linux"]["resources"].pop("unified", None)
-
-
-def no_sysctls(config: Config) -> None:
-    """The pod's sysctls are silently ignored, as gVisor does."""
-    config["linux"].pop("sysctl", None)
-
-
-def rmid_forced(config: Config) -> None:
-    """Segments are removed at their last detach, though nobody asked for it."""
-    _sandbox_sysctl(config, "kernel.shm_rmid_forced", "1")
-
-
-def small_sysctls(config: Config) -> None:
-    """A System V segment may have a mebibyte."""
-    _sandbox_sysctl(config, "kernel.shmmax", str(1 << 20))
-
-
-def split_volumes(config: Config) -> None:
-    """A volume on the node's disk is not shared: each container gets a tmpfs of its own."""
+@world("hidden-processes")
+def hidden_processes(config: Config) -> None:
+    """/proc shows a process only itself. Nothing needs more."""
     for mount in config["mounts"]:
-        if mount["destination"] == "/shared":
-            _own_tmpfs(mount, "size=1m")
+        if mount["destination"] == "/proc":
+            mount["options"] = [*mount.get("options", ()), "hidepid=2"]
 
 
-def no_writes(process: Config) -> None:
-    """No file may have a byte."""
-    process.setdefault("rlimits", []).append({"type": "RLIMIT_FSIZE", "soft": 0, "hard": 0})
+@world("hidden-sysctls", SKIP={"NotVisible": "SHM601 SHM602 SHM603 SHM604"})
+def hidden_sysctls(config: Config) -> None:
+    """The sysctls that checks look at cannot be read."""
+    names = ("kernel/shmmax", "kernel/shm_rmid_forced", "kernel/sem", "fs/protected_regular")
+    config["linux"].setdefault("maskedPaths", []).extend(f"/proc/sys/{name}" for name in names)
 
 
-def capped_writes(process: Config) -> None:
-    """No file may grow beyond a bit more than the default of /dev/shm."""
-    process.setdefault("rlimits", []).append({"type": "RLIMIT_FSIZE", "soft": 70 << 20, "hard": 70 << 20})
+@world(
+    "skewed-clock", only=("second", "reader", "stranger", "two"), ERROR="SHM103", why="its times compare with nothing"
+)
+def skewed_clock(config: Config) -> None:
+    """The clock is a minute slow."""
+    config["linux"]["namespaces"].append({"type": "time"})
+    config["linux"]["timeOffsets"] = {"boottime": {"secs": -60}, "monotonic": {"secs": -60}}
 
 
-def other_user(process: Config) -> None:
-    """The second container has another user than the first."""
-    if _state().get("annotations", {}).get("io.kubernetes.cri.container-name") == "second":
-        process["user"].update(uid=1000, gid=1000)
+@world(
+    "slow-reader",
+    only=("reader",),
+    ERROR="SHM201",
+    why="two that never waited for each other show nothing of what they share",
+)
+def slow_reader(config: Config) -> None:
+    """The second of two containers that need each other starts when the first has given up."""
+    time.sleep(12)
 
 
-def one_user(process: Config) -> None:
-    """Whatever user is asked for, it is the same."""
-    process["user"].update(uid=65532, gid=65532)
+# ------------------------------------------------------------------------------ system calls, by seccomp
 
 
-def no_queue_budget(process: Config) -> None:
-    """The user may not have any POSIX message queue."""
-    process.setdefault("rlimits", []).append({"type": "RLIMIT_MSGQUEUE", "soft": 0, "hard": 0})
-
-
-def _in(names: t.Container[str], edit: t.Callable[[Config], None]) -> t.Callable[[Config], None]:
-    """Only some containers, by name."""
-    return lambda config: edit(config) if _note(config, "container-name") in names else None
-
-
-def _deny(*calls: str, errno: int = 1, action: str = "SCMP_ACT_ERRNO") -> t.Callable[[Config], None]:
+def deny(*calls: str, errno: int = errnos.EPERM, action: str = "SCMP_ACT_ERRNO") -> t.Callable[[Config], None]:
     """System calls that fail, or with errno 0 only say that they worked."""
 
     def edit(config: Config) -> None:
@@ -402,9 +756,11 @@ def _deny(*calls: str, errno: int = 1, action: str = "SCMP_ACT_ERRNO") -> t.Call
         for rule in seccomp["syscalls"]:
             rule["names"] = [name for name in rule["names"] if name not in calls]
         seccomp["syscalls"] = [rule for rule in seccomp["syscalls"] if rule["names"]]
-        told = {"errnoRet": errno} if action == "SCMP_ACT_ERRNO" else {}
-        seccomp["syscalls"].append({"names": list(calls), "action": action, **told})
+        given = {"errnoRet": errno} if action == "SCMP_ACT_ERRNO" else {}
+        seccomp["syscalls"].append({"names": list(calls), "action": action, **given})
 
+    how = f"fails with {errnos.errorcode[errno]}" if errno else "does nothing, and says that it worked"
+    edit.__doc__ = f"{', '.join(calls)} {how if action == 'SCMP_ACT_ERRNO' else 'kills the process'}."
     return edit
 
 
@@ -433,262 +789,267 @@ def _deny_if(call: str, index: int, bits: int, errno: int) -> t.Callable[[Config
     return edit
 
 
+#: Of a segment whose state nobody can see.
+_LOOKLESS = "SHM101 SHM102 SHM106 SHM107 SHM108 SHM109 SHM110 SHM111 SHM204 SHM207 SHM208 SHM216"
+_NO_CONTROL = "a control does not hold: nothing is decided"
+
+world("no-shmget", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("shmget"))
+world("blind-stranger", only=("stranger",), ERROR="SHM501")(deny("shmget"))
+world("no-shmat", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("shmat"))
+world("no-shmctl", ERROR=_LOOKLESS)(deny("shmctl"))
+world("lying-shmctl", ERROR=_LOOKLESS)(deny("shmctl", errno=0))
+world("no-semget", FAIL="SHM103")(deny("semget"))
+world("lying-semtimedop", ERROR="SHM103")(deny("semtimedop", errno=0))
+world("no-msgget", FAIL="SHM104")(deny("msgget"))
+world("killing-msgget", ERROR="SHM104 SHM604")(deny("msgget", action="SCMP_ACT_KILL_PROCESS"))
+world("no-mq-open", FAIL="SHM203 SHM215 SHM606")(deny("mq_open"))
+world("lying-mq-unlink", FAIL="SHM203 SHM215")(deny("mq_unlink", errno=0))
+world("no-memfd", FAIL="SHM316")(deny("memfd_create"))
+world("no-fork", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("clone", "clone3", "fork", "vfork"))
+world("no-readlink", ERROR="SHM105 SHM109 SHM211 SHM213 SHM214 SHM215 SHM318 SHM501 SHM503 SHM504")(
+    deny("readlinkat", "readlink")
+)
+world(
+    "no-fallocate",
+    FAIL="SHM308",
+    ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM216 SHM311 SHM312 SHM401 SHM402 SHM502 "
+    "SHM503 SHM504",
+    why="the probe reserves its objects: without that nothing is known of sharing",
+)(deny("fallocate"))
+world("unsupported-fallocate", FAIL="SHM308")(deny("fallocate", errno=errnos.EOPNOTSUPP))
+world("lying-fallocate", FAIL="SHM308")(deny("fallocate", errno=0))
+
+
+@world("odd-errno", FAIL="SHM604")
 def odd_errno(config: Config) -> None:
-    """A segment of 0 bytes is refused otherwise than programs expect."""
+    """A segment of 0 bytes is refused with another errno than programs expect."""
     # looking for a segment is a shmget of size 0 with a key
     _allow_only("shmget", *({"index": index, "value": 0, "op": "SCMP_CMP_NE"} for index in (0, 1)))(config)
 
 
+@world("no-creat", only=("guest",), FAIL="SHM210")
 def no_creat(config: Config) -> None:
-    """The container with another user may not open with O_CREAT, whatever fs.protected_regular says."""
+    """Opening with O_CREAT is refused, whatever fs.protected_regular says."""
     for call, index in (("open", 1), ("openat", 2)):
-        _in(("guest",), _deny_if(call, index, os.O_CREAT, errnos.EACCES))(config)
+        _deny_if(call, index, os.O_CREAT, errnos.EACCES)(config)
 
 
-def unsticky_shm(config: Config) -> None:
-    """Everybody may remove anybody's objects from the default /dev/shm."""
-    for source in _sandbox_shm(config):
-        os.chmod(source, 0o777)
+# ------------------------------------------------------------------------- users, capabilities, and rlimits
+
+_USERS_NO_EXEC = "the runtime itself cannot exec in a user namespace then"
 
 
-def own_volume(config: Config) -> None:
-    """A volume of medium Memory on /dev/shm is another memory of the same size in each container."""
-    for mount in _shm(config):
-        source = pathlib.Path(str(mount["source"]))
-        if _from_kubelet(mount) and source.is_mount():
-            told = os.statvfs(source)
-            kept = [option for option in ("ro",) if option in mount.get("options", ())]
-            _own_tmpfs(mount, f"size={told.f_blocks * told.f_frsize}", *kept)
+@world(
+    "one-user",
+    changes=PROCESS,
+    ERROR="SHM106 SHM110 SHM111 SHM209 SHM210",
+    why="where two users are requested and one comes, nothing was tried",
+)
+def one_user(process: Config) -> None:
+    """Every process has one user, whatever the manifest says."""
+    process["user"].update(uid=65532, gid=65532)
 
 
-def used_volume(config: Config) -> None:
-    """Of a volume of medium Memory on /dev/shm 4 MiB are used by somebody, from the start."""
-    for mount in _shm(config):
-        path = pathlib.Path(str(mount["source"]), "used")
-        if _from_kubelet(mount) and path.parent.is_mount() and not path.exists():
-            path.write_bytes(bytes(4 << 20))
+@world(
+    "other-user",
+    changes=PROCESS,
+    only=("second",),
+    ERROR="SHM101 SHM102 SHM103 SHM104 SHM203 SHM213 SHM311",
+    why="where one user is requested and two come, permissions decide",
+)
+def other_user(process: Config) -> None:
+    """The container has another user than the manifest says."""
+    process["user"].update(uid=1000, gid=1000)
 
 
-def slow_reader(config: Config) -> None:
-    """The second of two containers that need each other starts when the first has given up."""
-    time.sleep(12)
+def _capability(process: Config, name: str, has_it: bool) -> None:
+    """Give a process a capability in every set, so that it is effective for every user, or take it away."""
+    for names in (process.setdefault("capabilities", {}).setdefault(part, []) for part in _CAPABILITY_SETS):
+        names[:] = [one for one in names if one != name] + [name] * has_it
 
 
-def full_shm(config: Config) -> None:
-    """Of the default nothing is left, from the start."""
-    for source in _sandbox_shm(config):
-        path = pathlib.Path(source, "used")
-        if not path.exists():
-            with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-                while file.write(bytes(1 << 20)):
-                    pass
+_CAPABILITY_SETS = ("bounding", "permitted", "inheritable", "effective", "ambient")
 
 
-def ramfs_shm(config: Config) -> None:
-    """The default is memory without any size."""
-
-    def make() -> None:
-        path.mkdir()
-        subprocess.run(["mount", "-t", "ramfs", "shm", path], check=True)
-        path.chmod(0o1777)
-
-    path = _root() / f"ramfs-{_note(config, 'sandbox-id')}"
-    for mount in _shm(config):
-        if mount["source"] in _sandbox_shm(config) and not _own_namespace(config, "user"):
-            mount["source"] = str(_once(path, make))
+@world("guest-ipc-owner", changes=PROCESS, only=("guest",), FAIL="SHM110")
+@world("root-ipc-owner", changes=PROCESS, only=("root",), FAIL="SHM111")
+@world("user-ipc-owner", changes=PROCESS, only=("user-ipc-owner",), FAIL="SHM111")
+def ipc_owner(process: Config) -> None:
+    """CAP_IPC_OWNER is effective, though the manifest does not say so."""
+    _capability(process, "CAP_IPC_OWNER", has_it=True)
 
 
-def endless_volume(config: Config) -> None:
-    """A volume on /dev/shm is a tmpfs whose size is 0, which is none."""
-    for mount in _shm(config):
-        if _from_kubelet(mount):
-            _own_tmpfs(mount, "size=0")
+@world("no-ipc-owner", changes=PROCESS, FAIL="SHM111")
+def no_ipc_owner(process: Config) -> None:
+    """CAP_IPC_OWNER is silently dropped."""
+    _capability(process, "CAP_IPC_OWNER", has_it=False)
 
 
-def closed_volume(config: Config) -> None:
-    """Only root may look into volumes of medium Memory."""
-    for mount in _shm(config):
-        source = pathlib.Path(str(mount["source"]))
-        if _from_kubelet(mount) and source.is_mount():
-            source.chmod(0o700)
+def _limit(process: Config, name: str, value: int) -> None:
+    process.setdefault("rlimits", []).append({"type": name, "soft": value, "hard": value})
 
 
-def ram_disk(config: Config) -> None:
-    """A volume on the node's disk is memory without a size."""
-    for mount in _shm(config):
-        mount.update(type="ramfs", source="disk", options=["nosuid", "nodev"])
+@world(
+    "short-writes",
+    changes=PROCESS,
+    FAIL="SHM301 SHM302 SHM303 SHM308 SHM310 SHM316 SHM401",
+    ERROR="SHM109 SHM211 SHM215 SHM309 SHM311 SHM312 SHM318",
+    why=f"nothing of the size that checks need can be created. {_USERS_NO_EXEC}",
+)
+def short_writes(process: Config) -> None:
+    """statvfs shows the size, but no file can grow beyond a mebibyte."""
+    _limit(process, "RLIMIT_FSIZE", 1 << 20)
 
 
-def node_cgroup(config: Config) -> None:
-    """The container sees the node's cgroups."""
-    for mount in config["mounts"]:
-        if mount["destination"] == "/sys/fs/cgroup":
-            mount.update(type="bind", source="/sys/fs/cgroup", options=["rbind", "ro"])
+@world(
+    "no-writes",
+    changes=PROCESS,
+    FAIL="SHM206 SHM207 SHM301 SHM302 SHM303 SHM308 SHM310 SHM313 SHM316 SHM317 SHM319 SHM401",
+    ERROR="SHM109 SHM202 SHM204 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM215 SHM216 SHM309 SHM311 SHM312 SHM318 "
+    "SHM402 SHM502 SHM503 SHM504",
+    why=_USERS_NO_EXEC,
+)
+def no_writes(process: Config) -> None:
+    """No file can have a byte."""
+    _limit(process, "RLIMIT_FSIZE", 0)
 
 
-WORLDS: dict[str, t.Callable[[Config], None]] = {
-    "own-ipc": own_ipc,
-    "own-shm": own_shm,
-    "small-shm": small_shm,
-    "odd-shm": odd_shm,
-    "large-shm": large_shm,
-    "noexec-shm": noexec_shm,
-    "readonly-shm": readonly_shm,
-    "closed-shm": closed_shm,
-    "host-ipc": host_ipc,
-    "host-shm": host_shm,
-    "no-shm": no_shm,
-    "no-mqueue": no_mqueue,
-    "volume-ignored": volume_ignored,
-    "volume-unlimited": volume_unlimited,
-    "no-memory-limit": no_memory_limit,
-    "no-sysctls": no_sysctls,
-    "rmid-forced": rmid_forced,
-    "small-sysctls": small_sysctls,
-    "host-path-ignored": host_path_ignored,
-    "host-ipc-ignored": host_ipc_ignored,
-    "shared-pids": shared_pids,
-    "apart-pids": apart_pids,
-    "no-users": no_users,
-    "split-volumes": split_volumes,
-    "no-shmget": _deny("shmget"),
-    "no-semget": _deny("semget"),
-    "no-msgget": _deny("msgget"),
-    "no-mq-open": _deny("mq_open"),
-    "no-fork": _deny("clone", "clone3", "fork", "vfork"),
-    "no-memfd": _deny("memfd_create"),
-    "no-fallocate": _deny("fallocate"),
-    "lying-semtimedop": _deny("semtimedop", errno=0),
-    "lying-shmctl": _deny("shmctl", errno=0),
-    "lying-mq-unlink": _deny("mq_unlink", errno=0),
-    "lying-fallocate": _deny("fallocate", errno=0),
-    "few-inodes": few_inodes,
-    "huge-shm": huge_shm,
-    "used-shm": used_shm,
-    "disk-shm": disk_shm,
-    "squatted-shm": squatted_shm,
-    "one-shm": one_shm,
-    "volume-everywhere": volume_everywhere,
-    "odd-volume": odd_volume,
-    "small-pod-memory": small_pod_memory,
-    "hidden-processes": hidden_processes,
-    "hidden-sysctls": hidden_sysctls,
-    "skewed-clock": skewed_clock,
-    "odd-errno": odd_errno,
-    "no-creat": no_creat,
-    "unsticky-shm": unsticky_shm,
-    "slow-reader": _in(("reader",), slow_reader),
-    "full-shm": full_shm,
-    "ramfs-shm": ramfs_shm,
-    "no-shmctl": _deny("shmctl"),
-    "no-shmat": _deny("shmat"),
-    "unsupported-fallocate": _deny("fallocate", errno=errnos.EOPNOTSUPP),
-    "blind-stranger": _in(("stranger",), _deny("shmget")),
-    "killing-msgget": _deny("msgget", action="SCMP_ACT_KILL_PROCESS"),
-    "no-readlink": _deny("readlinkat", "readlink"),
-    "endless-volume": endless_volume,
-    "closed-volume": closed_volume,
-    "some-own-ipc": _in(("memory", "limited"), own_ipc),
-    "sidecar-own-ipc": _in(("beside",), own_ipc),
-    "debug-own-ipc": _in(("debug",), own_ipc),
-    "init-own-shm": _in(("earlier",), own_shm),
-    "guest-own-shm": _in(("guest",), own_shm),
-    "ram-disk": _in(("disk",), ram_disk),
-    "readonly-guest": _in(("guest",), readonly_shm),
-    "node-cgroup": node_cgroup,
-    "own-volume": own_volume,
-    "used-volume": used_volume,
-}
+@world(
+    "capped-writes",
+    changes=PROCESS,
+    FAIL="SHM302 SHM303 SHM308",
+    ERROR="SHM109 SHM211 SHM215 SHM318",
+    why=_USERS_NO_EXEC,
+)
+def capped_writes(process: Config) -> None:
+    """No file can grow beyond a bit more than the default of /dev/shm."""
+    _limit(process, "RLIMIT_FSIZE", 70 << 20)
 
 
-#: Worlds that do it to what is exec'd.
-EXEC: dict[str, t.Callable[[Config], None]] = {
-    "short-writes": short_writes,
-    "one-user": one_user,
-    "no-queue-budget": no_queue_budget,
-    "no-writes": no_writes,
-    "capped-writes": capped_writes,
-    "other-user": other_user,
-}
+@world(
+    "no-queue-budget",
+    changes=PROCESS,
+    FAIL="SHM606",
+    ERROR="SHM109 SHM203 SHM211 SHM215 SHM318",
+    why=_USERS_NO_EXEC,
+)
+def no_queue_budget(process: Config) -> None:
+    """The user has no POSIX message queue."""
+    _limit(process, "RLIMIT_MSGQUEUE", 0)
 
 
-def _elsewhere_charged(words: list[str]) -> None:
-    """What is exec'd is in the pod's memory cgroup, not in the container's."""
-    told = pathlib.Path(words[words.index("--pid-file") + 1])
-    parent = pathlib.Path("/sys/fs/cgroup/memory", _memory_cgroup(_container_pid())).parent
-    if os.fork():
-        return
-    until = time.monotonic() + 10
-    # nobody tells when runc has started it
-    while time.monotonic() < until and not (told.exists() and told.read_text()):
-        time.sleep(0.002)
-    (parent / "cgroup.procs").write_text(told.read_text())
-    os._exit(0)
+@world("small-memlock", changes=PROCESS, only=("first",), FAIL="SHM608")
+def small_memlock(process: Config) -> None:
+    """A page of memory can be locked."""
+    _limit(process, "RLIMIT_MEMLOCK", 4096)
 
 
-def _memory_cgroup(pid: int) -> str:
-    """Where the memory of a process is charged, on cgroup v1."""
-    lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
-    return next(line.split(":")[2].lstrip("/") for line in lines if line.split(":")[1] == "memory")
+@world("few-files", changes=PROCESS, only=("first",), FAIL="SHM608")
+def few_files(process: Config) -> None:
+    """256 files can be open."""
+    _limit(process, "RLIMIT_NOFILE", 256)
 
 
-def _resized_along(words: list[str]) -> None:
-    """With the memory of a container its volumes of medium Memory change."""
-    bundle = pathlib.Path(_state()["bundle"])
-    for mount in _shm(json.loads((bundle / "config.json").read_text(encoding="utf-8"))):
-        if _from_kubelet(mount) and pathlib.Path(mount["source"]).is_mount():
-            subprocess.run(["mount", "-o", "remount,size=32m", mount["source"]], check=True)
+# -------------------------------------------------- containers are what they should be, their output is not
 
 
-#: Worlds that do something beside a command of the runtime: the command, and what.
-BESIDE: dict[str, tuple[str, t.Callable[[list[str]], None]]] = {
-    "elsewhere-charged": ("exec", _elsewhere_charged),
-    "resized-along": ("update", _resized_along),
-    "never-resized": ("update", lambda words: sys.exit(0)),
-}
-
-
-#: Worlds whose containers are what they should be, but whose output on the way is not.
-def _cut(data: bytes) -> bytes:
+@world("cut-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+@world(
+    "cut-logs",
+    changes=LOG,
+    ERROR="SHM107 SHM201 SHM205",
+    why="what an init container or a container that ends has to say is in its log",
+)
+def cut(data: bytes) -> bytes:
+    """Only half of it comes."""
     return data[: len(data) // 2]
 
 
-def _wrong_nonce(data: bytes) -> bytes:
+@world("wrong-nonce", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def wrong_nonce(data: bytes) -> bytes:
+    """The first nonce of each piece is another."""
     at = data.find(b'"nonce":"')
     return data if at < 0 else data[: at + 9] + b"0" * 32 + data[at + 41 :]
 
 
-def _flip(data: bytes) -> bytes:
+@world("flipped-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def flipped(data: bytes) -> bytes:
+    """One word or one byte is another."""
     at = data.find(b'"fact"')
-    return (
-        data if at < 0 else data.replace(b"true", b"false", 1) if b"true" in data else data[:at] + b"X" + data[at + 1 :]
-    )
+    if at < 0:
+        return data
+    return data.replace(b"true", b"false", 1) if b"true" in data else data[:at] + b"X" + data[at + 1 :]
 
 
 _FIRST: list[bytes] = []
 
 
-def _stale(data: bytes) -> bytes:
+@world("stale-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def stale(data: bytes) -> bytes:
     """Every answer is the first one of this session again."""
     _FIRST.append(data)
     return _FIRST[0]
 
 
-def _flood(data: bytes) -> bytes:
+@world("doubled-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def doubled(data: bytes) -> bytes:
+    """Everything comes twice."""
+    return data * 2
+
+
+@world("two-sentinels", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def two_sentinels(data: bytes) -> bytes:
+    """The last line comes twice."""
+    return data + data[data.rfind(b'{"end":') :]
+
+
+@world("nul-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def with_nul(data: bytes) -> bytes:
+    """There is a NUL in it."""
+    return data[:40] + b"\0" + data[40:]
+
+
+@world("garbage-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def garbage(data: bytes) -> bytes:
+    """Random bytes of the same length."""
+    return os.urandom(len(data))
+
+
+@world("endless-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def flood(data: bytes) -> bytes:
     """A hundred megabytes without a line break."""
     for _chunk in range(1600):
         os.write(1, b"x" * 65536)
     return b""
 
 
-def _dribble(data: bytes) -> bytes:
-    """In pieces, as networks may deliver it."""
+@world("escapes-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def escapes(data: bytes) -> bytes:
+    """It begins with escape sequences of a terminal."""
+    return b"\x1b]0;pwned\x07\x1b[2J" + data
+
+
+@world("warned-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def warned(data: bytes) -> bytes:
+    """It begins with a warning of the runtime."""
+    return b"warning: cgroup v1 is deprecated\n" + data
+
+
+@world("empty-output", changes=OUTPUT, ERROR=NOTHING_LEFT)
+def empty(data: bytes) -> bytes:
+    """Nothing comes."""
+    return b""
+
+
+@world("dribbled-output", changes=OUTPUT)
+def dribble(data: bytes) -> bytes:
+    """It comes in pieces, as networks may deliver it."""
     for at in range(0, len(data), 400):
         os.write(1, data[at : at + 400])
     return b""
 
 
-def _sealed(change: t.Callable[[bytes], bytes]) -> t.Callable[[bytes], bytes]:
+def sealed(change: t.Callable[[bytes], bytes]) -> t.Callable[[bytes], bytes]:
     """Whole answers with something changed, and a checksum that is right again."""
 
     def alter(data: bytes) -> bytes:
@@ -698,6 +1059,7 @@ def _sealed(change: t.Callable[[bytes], bytes]) -> t.Callable[[bytes], bytes]:
         body = change(body)
         return body + found + re.sub(rb'"crc32":"[0-9a-f]{8}"', b'"crc32":"%08x"' % zlib.crc32(body), sentinel)
 
+    alter.__doc__ = change.__doc__
     return alter
 
 
@@ -705,21 +1067,95 @@ _NONCE = re.compile(rb'("nonce":")[0-9a-f]{32}')
 _PEER = re.compile(rb'("peer_nonce","value":")[0-9a-f]{32}')
 
 
-def _other_run(data: bytes) -> bytes:
+@world("other-run", changes=OUTPUT, ERROR=NOTHING_LEFT)
+@sealed
+def other_run(body: bytes) -> bytes:
     """Complete answers, but of another run."""
-    return _sealed(lambda body: body)(_NONCE.sub(rb"\g<1>" + b"0" * 32, data))
+    return _NONCE.sub(rb"\g<1>" + b"0" * 32, body)
 
 
-def _told(fact: str, one: bytes, other: bytes) -> t.Callable[[bytes], bytes]:
-    """A fact that is told otherwise."""
-    record = b'{"fact":"%s","value":%s}'
-    before, after = (record % (fact.encode("ascii"), value) for value in (one, other))
-    change = _sealed(lambda body: body.replace(before, after))
-    # an answer that comes in pieces cannot be sealed anew
-    return lambda data: change(data) if before in data else data
+@world("first-line-of-other", changes=OUTPUT, ERROR=NOTHING_LEFT)
+@sealed
+def first_line_of_other(body: bytes) -> bytes:
+    """Complete answers, but for the first line, which is of another run."""
+    return _NONCE.sub(rb"\g<1>" + b"0" * 32, body, count=1)
+
+
+@world(
+    "other-peer",
+    changes=OUTPUT,
+    unsettled=True,
+    why="an answer that comes in pieces cannot be sealed again, and stays as it is",
+)
+@sealed
+def other_peer(body: bytes) -> bytes:
+    """What a container reads is not what the other wrote."""
+    return _PEER.sub(rb"\g<1>" + b"0" * 32, body)
+
+
+def _fact(fact: str, value: bytes, another: bytes) -> t.Callable[[bytes], bytes]:
+    """A fact with another value.
+
+    :param value: a regular expression; what it does not match stays.
+    """
+    before = re.compile(b'({"fact":"%s","value":)%s}' % (fact.encode("ascii"), value))
+
+    def change(data: bytes) -> bytes:
+        # an answer that comes in pieces cannot be sealed again
+        return alter(data) if before.search(data) else data
+
+    alter = sealed(lambda body: before.sub(rb"\g<1>" + another + b"}", body))
+    change.__doc__ = f"{fact} is {another.decode('ascii')}."
+    return change
+
+
+# what no kernel at hand does
+world("one-name", changes=OUTPUT, FAIL="SHM212")(_fact("musl_found", b"false", b"true"))
+world("huge-trap", changes=OUTPUT, WARN="SHM605")(_fact("stopped_by", b'"ENOMEM"', b'"signal:7"'))
+
+
+@world("large-rlimits", changes=OUTPUT, PASS="SHM608", why="only a root with CAP_SYS_RESOURCE can give them really")
+def large_rlimits(data: bytes) -> bytes:
+    """Memory can be locked without limit, and a million files can be open."""
+    for name, value in (("memlock", b'"unlimited"'), ("nofile", b"1048576")):
+        for kind in ("soft", "hard"):
+            data = _fact(f"rlimit_{name}_{kind}", b'(?:[0-9]+|"[a-z]+")', value)(data)
+    return data
 
 
 _ENDS: list[int] = []
+
+
+@world("killed", changes=OUTPUT, unsettled=True)
+def killed(data: bytes) -> bytes:
+    """With its third answer the container is killed."""
+    _ENDS.extend([1] * data.count(b'{"end":'))
+    if len(_ENDS) < 3:
+        return data
+    os.kill(_container_pid(), 9)
+    return b""
+
+
+@world("late-shm", changes=OUTPUT, unsettled=True)
+def mount_late(data: bytes) -> bytes:
+    """When a container has said for the first time what its /dev/shm is, a small tmpfs is mounted over it."""
+    if b'{"end":"identity"' in data and not _ENDS:
+        _ENDS.append(1)
+        _mount_over_shm(_container_pid())
+        os.wait()
+    return data
+
+
+def _mount_over_shm(pid: int) -> None:
+    if os.fork():
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+    failed = libc.setns(namespace, 0) or libc.mount(b"late", b"/dev/shm", b"tmpfs", 0, b"size=1m,mode=1777")
+    os._exit(bool(failed))
+
+
+# -------------------------------------------------------------------------------------------------- the runtime
 
 
 def _state() -> dict[str, t.Any]:
@@ -733,57 +1169,14 @@ def _container_pid() -> int:
     return int(_state()["pid"])
 
 
-def _kill(data: bytes) -> bytes:
-    """With its third answer the container is killed."""
-    _ENDS.extend([1] * data.count(b'{"end":'))
-    if len(_ENDS) < 3:
-        return data
-    os.kill(_container_pid(), 9)
-    return b""
+def _edit(path: pathlib.Path, lie: World) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if not lie.only or _note(config if lie.changes == CONTAINER else _state(), "container-name") in lie.only:
+        lie.does(config)
+        path.write_text(json.dumps(config), encoding="utf-8")
 
 
-def _mount_late(data: bytes) -> bytes:
-    """When a container has said for the first time what its /dev/shm is, it gets another."""
-    if b'{"end":"identity"' in data and not _ENDS:
-        _ENDS.append(1)
-        late_shm(_container_pid())
-        os.wait()
-    return data
-
-
-TAMPER: dict[str, t.Callable[[bytes], bytes]] = {
-    "cut-output": _cut,
-    "wrong-nonce": _wrong_nonce,
-    "flipped-output": _flip,
-    "stale-output": _stale,
-    "other-run": _other_run,
-    "first-line-of-other": _sealed(lambda body: _NONCE.sub(rb"\g<1>" + b"0" * 32, body, count=1)),
-    "doubled-output": lambda data: data * 2,
-    "two-sentinels": lambda data: data + data[data.rfind(b'{"end":') :],
-    "nul-output": lambda data: data[:40] + b"\0" + data[40:],
-    "garbage-output": lambda data: os.urandom(len(data)),
-    "endless-output": _flood,
-    "escapes-output": lambda data: b"\x1b]0;pwned\x07\x1b[2J" + data,
-    "warned-output": lambda data: b"warning: cgroup v1 is deprecated\n" + data,
-    "empty-output": lambda data: b"",
-}
-
-#: Such worlds that leave something to decide.
-PARTLY: dict[str, t.Callable[[bytes], bytes]] = {
-    "dribbled-output": _dribble,
-    "other-peer": _sealed(lambda body: _PEER.sub(rb"\g<1>" + b"0" * 32, body)),
-    "killed": _kill,
-    # what no kernel at hand can be made to do
-    "one-name": _told("musl_found", b"false", b"true"),
-    "huge-trap": _told("stopped_by", b'"ENOMEM"', b'"signal:7"'),
-    "late-shm": _mount_late,
-}
-
-#: Worlds that do it to the output of a container's own command, its log.
-LOGS: dict[str, t.Callable[[bytes], bytes]] = {"cut-logs": _cut}
-
-
-def _relay(tamper: t.Callable[[bytes], bytes]) -> None:
+def _relay(alter: t.Callable[[bytes], bytes]) -> None:
     """Stand between the container and its stdout, and lie."""
     reading, writing = os.pipe()
     if os.fork():
@@ -795,31 +1188,26 @@ def _relay(tamper: t.Callable[[bytes], bytes]) -> None:
     os.setsid()
     try:
         while data := os.read(reading, 1 << 20):
-            altered = tamper(data)
+            altered = alter(data)
             while altered:
                 altered = altered[os.write(1, altered) :]
     finally:
-        # who reads may leave first
+        # the other end may be closed first
         os._exit(0)
 
 
 def main() -> None:
-    """Edit the bundle of a C(create), or the output of an C(exec), and hand over."""
-    world, *words = sys.argv[1:]
-    for command, option, name, edits in (
-        ("create", "--bundle", "config.json", WORLDS),
-        ("exec", "--process", "", EXEC),
-    ):
-        if command in words and option in words and world in edits:
-            path = pathlib.Path(words[words.index(option) + 1], name)
-            config = json.loads(path.read_text(encoding="utf-8"))
-            edits[world](config)
-            path.write_text(json.dumps(config), encoding="utf-8")
-    if world in BESIDE and BESIDE[world][0] in words:
-        BESIDE[world][1](words)
-    for command, tampers in (("exec", {**TAMPER, **PARTLY}), ("create", LOGS)):
-        if command in words and world in tampers:
-            _relay(tampers[world])
+    """Do what the world does to this command, and become runc."""
+    name, *words = sys.argv[1:]
+    lie = WORLDS[name]
+    if lie.changes == CONTAINER and "create" in words:
+        _edit(pathlib.Path(words[words.index("--bundle") + 1], "config.json"), lie)
+    elif lie.changes == PROCESS and "exec" in words and "--process" in words:
+        _edit(pathlib.Path(words[words.index("--process") + 1]), lie)
+    elif lie.changes in (EXEC, UPDATE) and lie.changes in words:
+        lie.does(words)
+    elif (lie.changes == OUTPUT and "exec" in words) or (lie.changes == LOG and "create" in words):
+        _relay(lie.does)
     runc = shutil.which("runc")
     if not runc:
         sys.exit("there is no runc in PATH")

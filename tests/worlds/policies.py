@@ -8,6 +8,9 @@ import dataclasses
 import json
 import typing as t
 
+from oci import EVERYTHING
+from table import Verdicts, expect
+
 Object = dict[str, t.Any]
 
 #: Label of a namespace: the world that it is.
@@ -24,7 +27,9 @@ class World:
     :ivar exec: whether the refusal is about exec, too.
     :ivar labels: further labels of the namespace.
     :ivar objects: further objects in it, by kind.
-    :ivar sample: what a pod has, beside a volume on /dev/shm, that is treated otherwise here than elsewhere.
+    :ivar sample: what a pod has, beside a volume on /dev/shm, that is treated differently here.
+    :ivar expected: the checks that must not be as in the honest world, and what they must be.
+    :ivar changed: what each of these that is not SKIP must say of the pod.
     """
 
     mutation: str = ""
@@ -34,6 +39,9 @@ class World:
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     objects: tuple[tuple[str, Object], ...] = ()
     sample: Object = dataclasses.field(default_factory=dict)
+    _: dataclasses.KW_ONLY
+    expected: Verdicts
+    changed: str = ""
 
 
 def _cel(value: t.Any) -> str:
@@ -84,7 +92,8 @@ def _range(limits: Object) -> tuple[str, Object]:
 
 
 def _level(level: str, sample: Object) -> World:
-    return World(labels={"pod-security.kubernetes.io/enforce": level}, sample=sample)
+    refused = {"PodSecurity": "SHM111 SHM503 SHM504 SHM603"}
+    return World(labels={"pod-security.kubernetes.io/enforce": level}, sample=sample, expected=expect(SKIP=refused))
 
 
 _SIDECAR = {"name": "injected", "image": "registry.k8s.io/pause:3.10.1"}
@@ -94,43 +103,93 @@ _SYSCTL = {"securityContext": {"sysctls": [{"name": "kernel.shm_rmid_forced", "v
 _CRITICAL = {"priorityClassName": "system-node-critical"}
 _RATIO = {"containers": [{"name": "x", "image": "x", "resources": {"requests": {"cpu": "1m"}, "limits": {"cpu": "1"}}}]}
 
+#: Nothing can run there, not even what the honest world skips for a reason of the cluster's.
+_NOTHING = f"{EVERYTHING} SHM405 SHM406 SHM407 SHM603"
+#: Process 1 is the sandbox's: nothing in a container can end it.
+_NO_END = "SHM207 SHM312 SHM402"
+
 WORLDS: dict[str, World] = {
-    "no-medium": World(_each("volumes", _MEMORY, _patch("remove", '"at/emptyDir/medium"'))),
-    "no-size-limit": World(_each("volumes", _SIZED, _patch("remove", '"at/emptyDir/sizeLimit"'))),
-    "small-size-limit": World(_each("volumes", _SIZED, _patch("replace", '"at/emptyDir/sizeLimit"', "8Mi"))),
-    "small-limits": World(_limits("40Mi")),
+    "no-medium": World(
+        _each("volumes", _MEMORY, _patch("remove", '"at/emptyDir/medium"')),
+        expected=expect(
+            FAIL="SHM302 SHM303 SHM304 SHM305 SHM306 SHM308 SHM317 SHM319 SHM401",
+            # on a disk there is no end that they could go beyond
+            ERROR="SHM309 SHM316",
+            WARN="SHM607",
+        ),
+        changed="medium Memory -> none",
+    ),
+    "no-size-limit": World(
+        _each("volumes", _SIZED, _patch("remove", '"at/emptyDir/sizeLimit"')),
+        expected=expect(FAIL="SHM303 SHM308 SHM401", ERROR="SHM309 SHM316", WARN="SHM607"),
+        changed="sizeLimit ",
+    ),
+    "small-size-limit": World(
+        _each("volumes", _SIZED, _patch("replace", '"at/emptyDir/sizeLimit"', "8Mi")),
+        # SHM406: it is that small already
+        expected=expect(FAIL="SHM303 SHM305 SHM306 SHM401", ERROR="SHM406", WARN="SHM607"),
+        changed=" -> 8Mi",
+    ),
+    # all but the one container that had less
+    "small-limits": World(
+        _limits("40Mi"),
+        expected=expect(FAIL="SHM301 SHM302 SHM303", SKIP={"LimitRange": "SHM304"}, WARN="SHM312 SHM607"),
+        changed=" -> 40Mi",
+    ),
     "no-limits": World(
         _each(
             "containers",
             "has(x.resources.limits) && has(x.resources.limits.memory)",
             _patch("remove", '"at/resources/limits/memory"'),
-        )
+        ),
+        # SHM404: the resize of what is not there
+        expected=expect(ERROR="SHM310 SHM312 SHM404", WARN="SHM305 SHM607"),
+        changed="memory limit ",
     ),
     # more than the containers' limits together, or than what they leave open
-    "pod-limit": World(_spec("resources", {"limits": {"memory": "900Mi"}})),
+    "pod-limit": World(
+        _spec("resources", {"limits": {"memory": "900Mi"}}),
+        # SHM404 is then refused: the pod's own request is too small for it
+        expected=expect(SKIP={"LimitRange": "SHM304"}, ERROR="SHM404", WARN="SHM312 SHM607"),
+        changed="pod memory limit none -> 900Mi",
+    ),
     "one-unmounted": World(
         _each(
             "containers",
-            'x.name == "limited"',
+            'x.name == "sized"',
             _patch("remove", '"at/volumeMounts/" + string(x.volumeMounts.map(m, m.mountPath).indexOf("/dev/shm"))'),
-        )
+        ),
+        expected=expect(FAIL="SHM303"),
+        changed="container sized: mount on /dev/shm sized -> none",
     ),
     "one-user": World(
-        _each("containers", "has(x.securityContext)", _patch("add", '"at/securityContext/runAsUser"', 65532))
+        _each("containers", "has(x.securityContext)", _patch("add", '"at/securityContext/runAsUser"', 65532)),
+        expected=expect(ERROR="SHM106 SHM110 SHM111 SHM209 SHM210"),
+        changed="runAsUser 65533 -> 65532",
     ),
     "host-ipc": World(
         _spec("hostIPC", True),
         only_if="(!has(object.spec.hostUsers) || object.spec.hostUsers) && !has(object.spec.securityContext.sysctls)",
+        expected=expect(FAIL="SHM301 SHM501 SHM502 SHM504", WARN="SHM503 SHM607"),
+        changed="hostIPC false -> true",
     ),
-    "shared-pids": World(_spec("shareProcessNamespace", True)),
+    "shared-pids": World(
+        _spec("shareProcessNamespace", True),
+        expected=expect(FAIL="SHM213", ERROR=_NO_END, WARN="SHM607"),
+        changed="shareProcessNamespace false -> true",
+    ),
     "rmid-forced": World(
         _spec("securityContext/sysctls", _SYSCTL["securityContext"]["sysctls"]),
         only_if="!has(object.spec.securityContext.sysctls) && !has(object.spec.hostIPC)",
+        expected=expect(FAIL="SHM107 SHM207", WARN="SHM607"),
+        changed="sysctl kernel.shm_rmid_forced none -> 1",
     ),
+    # each of both pods is what the other is compared with
     "host-ipc-stripped": World(
         "[" + _patch("remove", '"/spec/hostIPC"') + "]",
         only_if="has(object.spec.hostIPC) && object.spec.hostIPC",
         sample={"hostIPC": True},
+        expected=expect(SKIP={"AdmissionDenied": "SHM503 SHM504"}, WARN="SHM607"),
     ),
     "no-host-path": World(
         _each(
@@ -140,7 +199,9 @@ WORLDS: dict[str, World] = {
             _patch("add", '"at/emptyDir"', {}),
         ),
         sample={"volumes": [{"name": "shm", "hostPath": {"path": "/dev/shm", "type": "Directory"}}]},
+        expected=expect(SKIP={"AdmissionDenied": "SHM503 SHM504"}, WARN="SHM607"),
     ),
+    # not in init containers and sidecars
     "shm-everywhere": World(
         _spec("volumes/-", {"name": "dshm", "emptyDir": {"medium": "Memory"}})
         + " + "
@@ -149,6 +210,14 @@ WORLDS: dict[str, World] = {
             'has(x.volumeMounts) && !x.volumeMounts.exists(m, m.mountPath == "/dev/shm")',
             _patch("add", '"at/volumeMounts/-"', {"name": "dshm", "mountPath": "/dev/shm"}),
         ),
+        expected=expect(
+            FAIL="SHM205 SHM206 SHM301",
+            SKIP={"AdmissionDenied": "SHM503 SHM504"},
+            WARN="SHM607",
+            # a volume is executable, also in a user namespace
+            PASS="SHM318",
+        ),
+        changed="mount on /dev/shm none -> dshm",
     ),
     "second-user": World(
         _each(
@@ -157,29 +226,60 @@ WORLDS: dict[str, World] = {
             _patch("add", '"at/securityContext/runAsUser"', 1000),
         ),
         sample={"containers": [{"name": "second", "image": "x", "securityContext": {"runAsUser": 1}}]},
+        expected=expect(ERROR="SHM101 SHM102 SHM103 SHM104 SHM201 SHM203 SHM213 SHM311"),
+        changed="runAsUser 65532 -> 1000",
     ),
-    "unpullable-sidecar": World(_spec("containers/-", {**_SIDECAR, "image": "registry.invalid/none:1"})),
-    "injected-sidecar": World(_spec("containers/-", _SIDECAR)),
-    "no-host-ipc": World(refusal="!has(object.spec.hostIPC) || !object.spec.hostIPC", sample={"hostIPC": True}),
+    # its container has no limit, so the pod has none
+    "unpullable-sidecar": World(
+        _spec("containers/-", {**_SIDECAR, "image": "registry.invalid/none:1"}), expected=expect(WARN="SHM305 SHM312")
+    ),
+    "injected-sidecar": World(_spec("containers/-", _SIDECAR), expected=expect(WARN="SHM305 SHM312")),
+    "no-host-ipc": World(
+        refusal="!has(object.spec.hostIPC) || !object.spec.hostIPC",
+        sample={"hostIPC": True},
+        expected=expect(SKIP={"AdmissionDenied": "SHM503 SHM504"}, WARN="SHM607"),
+    ),
     "no-sysctls": World(
-        refusal="!has(object.spec.securityContext) || !has(object.spec.securityContext.sysctls)", sample=_SYSCTL
+        refusal="!has(object.spec.securityContext) || !has(object.spec.securityContext.sysctls)",
+        sample=_SYSCTL,
+        expected=expect(SKIP={"AdmissionDenied": "SHM602 SHM603"}, WARN="SHM607"),
     ),
-    "no-memory-volumes": World(refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})"),
+    "no-memory-volumes": World(
+        refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})",
+        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407", FAIL="SHM607"),
+    ),
     "no-ephemeral": World(
         refusal='(!has(request.subResource) || request.subResource != "ephemeralcontainers")'
         " && !has(object.spec.priorityClassName)",
         sample=_CRITICAL,
+        expected=expect(SKIP={"AdmissionDenied": "SHM208 SHM216"}),
     ),
     "baseline": _level("baseline", {"hostIPC": True}),
     "restricted": _level("restricted", {}),
-    "default-limit": World(objects=(_range({"default": {"memory": "64Mi"}, "defaultRequest": {"memory": "16Mi"}}),)),
-    "largest-limit": World(objects=(_range({"max": {"memory": "96Mi"}}),)),
-    "quota": World(objects=(_quota({"limits.memory": "64Gi"}),)),
-    "ratio": World(objects=(_range({"maxLimitRequestRatio": {"cpu": "2"}}),), sample=_RATIO),
-    "no-exec": World(
-        refusal='request.operation != "CONNECT" && !has(object.spec.priorityClassName)', sample=_CRITICAL, exec=True
+    "default-limit": World(
+        objects=(_range({"default": {"memory": "64Mi"}, "defaultRequest": {"memory": "16Mi"}}),),
+        expected=expect(SKIP={"LimitRange": "SHM304"}),
     ),
-    "small-quota": World(objects=(_quota({"limits.memory": "64Mi"}),)),
+    "largest-limit": World(
+        objects=(_range({"max": {"memory": "96Mi"}}),),
+        expected=expect(ERROR=EVERYTHING, SKIP={"LimitRange": "SHM304"}),
+    ),
+    "quota": World(objects=(_quota({"limits.memory": "64Gi"}),), expected=expect(SKIP={"QuotaExceeded": "SHM304"})),
+    "ratio": World(
+        objects=(_range({"maxLimitRequestRatio": {"cpu": "2"}}),),
+        sample=_RATIO,
+        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"LimitRange": "SHM304"}),
+    ),
+    "no-exec": World(
+        refusal='request.operation != "CONNECT" && !has(object.spec.priorityClassName)',
+        sample=_CRITICAL,
+        exec=True,
+        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
+    ),
+    "small-quota": World(
+        objects=(_quota({"limits.memory": "64Mi"}),),
+        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"QuotaExceeded": "SHM304"}),
+    ),
 }
 
 
@@ -211,11 +311,11 @@ def policies(name: str, world: World) -> t.Iterator[tuple[str, Object]]:
 
 
 def sample(world: World) -> Object:
-    """A pod that is treated otherwise in this world than elsewhere, for dry runs."""
+    """A pod that this world treats differently, for dry runs."""
     amount = {"memory": "600Mi"}
     containers = [
         {
-            "name": "limited",
+            "name": "sized",
             "image": "x",
             "resources": {"requests": amount, "limits": amount},
             "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import pytest
@@ -59,7 +60,7 @@ def sized(size_bytes: int = 512 * MIB, **fill: t.Any) -> Answers:
 
 
 def of_size(container: str, size_bytes: int) -> World:
-    return lambda: who(**{container: {"size_bytes": size_bytes}})
+    return functools.partial(who, **{container: {"size_bytes": size_bytes}})
 
 
 def reserved() -> Answers:
@@ -300,6 +301,14 @@ def test_a_few_pages_of_the_file_system_s_own_are_a_remark(free: int, verdict: s
         ("SHM308", "allocate", {"allocated": True}, "FAIL", "reserves more"),
         ("SHM308", "allocate", {"calls": [failed("fallocate", "EOPNOTSUPP")]}, "FAIL", "EOPNOTSUPP"),
         ("SHM308", "allocate", {"calls": [failed("fallocate", "EPERM")]}, "FAIL", "EPERM"),
+        # the last call that failed is not the last call
+        (
+            "SHM313",
+            "flags",
+            {"writable": False, "calls": [failed("open", "EROFS"), {"call": "statx", "result": 0}]},
+            "FAIL",
+            "not writable (open: EROFS)",
+        ),
         ("SHM309", "touch", {"stopped_by": "size"}, "FAIL", "size after"),
         ("SHM309", "touch", {"stopped_by": "signal:9"}, "FAIL", "SIGKILL after"),
         ("SHM309", "touch", {"touched_bytes": MIB}, "FAIL", "1048576 of"),
@@ -312,6 +321,7 @@ def test_a_few_pages_of_the_file_system_s_own_are_a_remark(free: int, verdict: s
         ("SHM311", "reader", {"memory_usage_bytes": 9 * MIB}, "FAIL", "reader +8388608"),
         ("SHM312", "get", NO_OBJECT, "FAIL", "is gone"),
         ("SHM312", "get", {"peer_nonce": "x"}, "FAIL", "something else"),
+        ("SHM312", "get", {"peer_nonce": None}, "FAIL", "reads nothing under the same name"),
         ("SHM312", "again", {"stopped_by": "max"}, "FAIL", "no longer count"),
         ("SHM312", "again", {"stopped_by": "OOMKilled", "written_bytes": None}, "PASS", "OOMKilled"),
         ("SHM312", "kill", {"stopped_by": "OOMKilled", "written_bytes": None}, "PASS", "and count"),
@@ -523,7 +533,7 @@ def test_what_a_sandbox_hides_decides_nothing(check: str, label: str, change: Fa
 )
 def test_a_fact_that_is_not_reported_is_no_evidence(check: str, label: str, fact: str) -> None:
     with pytest.raises(Inconclusive, match=f"did not report {fact}") as caught:
-        decide(check, changed(GOOD[check](), label, **{fact: None}))
+        decide(check, changed(GOOD[check](), label, **t.cast("Facts", {fact: None})))
     assert caught.value.reason is Reason.PROBE_ERROR
 
 

@@ -4,17 +4,23 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import typing as t
 
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import ADMISSION, PAIR, VOLUMES
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Check,
     Decision,
+    Group,
+    Layout,
     Node,
     Settings,
     Sizes,
+    Step,
     Target,
     Verdict,
     texts,
@@ -24,160 +30,346 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
 
-NODE = Node("n", "amd64", 2**30, "pause", "Never", "containerd://2", "6.18", "v1.37")
-STORED: dict[str, t.Any] = {"spec": {"containers": [{"name": "first"}], "volumes": []}}
-CONTROL = CONTROLS[0]
+NODE: t.Final = Node("n", "amd64", 2**30, "pause", "Never", "containerd://2.4.2", "6.18", "v1.37.2")
+SETTINGS: t.Final = Settings()
+POD: t.Final[dict[str, t.Any]] = {"spec": {"containers": [{"name": "first"}]}}
+
+PASS: t.Final = Decision(Verdict.PASS, "fine")
+WARN: t.Final = Decision(Verdict.WARN, "a remark", "read it")
+FAIL: t.Final = Decision(Verdict.FAIL, "noexec", "mount a volume")
 
 
-def seen(step: str, **facts: t.Any) -> Observation:
-    return Observation(step, "aa", facts, (), None)
+def decides(outcome: Decision | Exception, id_: str = "SHM101", layout: Layout = PAIR, **changes: t.Any) -> Check:
+    """A check of one step whose rule decides or raises this."""
+
+    def rule(seen: t.Any, context: t.Any) -> Decision:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    step = Step("step", layout.containers[0], "identity")
+    usual = Check(id_, "a_check", Group.SYSV, frozenset(), layout, (step,), "Is it?", "it is", rule)
+    return dataclasses.replace(usual, **changes)
 
 
-#: What the controls need, and one check beside them.
-HOLDS: dict[str, dict[str, Answer]] = {
-    control.id: {"same": seen("control_same", positive=True, negative=True)} for control in CONTROLS if control.steps
-}
-PASSES = {"SHM601": {"sysctls": seen("sysctls", kernel_shmmax=2**63, kernel_shmall=2**51, kernel_shmmni=9999)}}
+def observation(**facts: t.Any) -> Observation:
+    return Observation("identity", "aa", facts, (), None)
 
 
-def judged(
-    check: Check,
-    answers: t.Mapping[str, dict[str, Answer]],
-    problem: Inconclusive | None = None,
-    runtime_class: str = "",
-    no_target: bool = False,
-    stored: dict[str, t.Any] = STORED,
-    **settings: t.Any,
-) -> dict[str, t.Any]:
-    """What is returned of a check."""
-    chosen = Settings(**{"profiles": (), "minimums": {"kernel.shmmax": [1]}, **settings})
-    sizes = Sizes.of(chosen)
-    pods = dict.fromkeys(("pair", "other", "host-ipc"), (STORED, stored))
-    layouts = {one.layout.name for one in (check, *CONTROLS)}
-    results = {name: LayoutResult(answers=dict(answers), pods=pods) for name in layouts}
-    target = None if no_target else Target(NODE, runtime_class, ("n",))
-    ((returned,), _controls) = judge.Judge("c", chosen, sizes, texts(chosen, sizes), target, results, problem).judge(
-        [check]
+def answered(*checks: Check, same: Answer | None = None, **steps: Answer) -> dict[str, LayoutResult]:
+    """The results of a run in which the controls hold, and each check has these answers.
+
+    :param same: the answer of the controls instead.
+    """
+    control = same or observation(positive=True, negative=True)
+    pair = LayoutResult(
+        answers={one.id: {"same": control} for one in CONTROLS if one.steps},
+        pods={"pair": (POD, POD)},
     )
+    results = {"pair": pair}
+    for check in checks:
+        result = results.setdefault(check.layout.name, LayoutResult())
+        result.answers[check.id] = dict(steps or {"step": observation()})
+        result.seconds[check.id] = 0.25049
+    return results
+
+
+def bench(results: dict[str, LayoutResult], runtime_class: str = "", **changes: t.Any) -> judge.Judge:
+    usual = judge.Judge(
+        cluster="alpha",
+        settings=SETTINGS,
+        sizes=Sizes.of(SETTINGS),
+        texts=texts(SETTINGS, Sizes.of(SETTINGS)),
+        target=Target(NODE, runtime_class, ()),
+        results=results,
+        problem=None,
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def judged(check: Check, results: dict[str, LayoutResult] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+    """What is returned of one check."""
+    (returned,), _controls = bench(answered(check) if results is None else results, **changes).judge([check])
     return returned
 
 
-def test_a_rule_decides_on_the_answers() -> None:
-    one = judged(BY_ID["SHM601"], {**HOLDS, **PASSES})
-    assert (one["verdict"], one["reason"], one["remedy"]) == ("PASS", "", "")
-    assert one["observed"] == "enough for kernel.shmmax"
-    assert one["evidence"]["sysctls"]["facts"]["kernel_shmmni"] == 9999
+def said(check: Check, results: dict[str, LayoutResult] | None = None, **changes: t.Any) -> tuple[str, str]:
+    """Its verdict and its reason."""
+    returned = judged(check, results, **changes)
+    return returned["verdict"], returned["reason"]
 
 
-def test_a_fix_of_the_rule_becomes_the_remedy() -> None:
-    one = judged(BY_ID["SHM601"], {**HOLDS, **PASSES}, minimums={"kernel.shmmni": [10**6]})
-    assert one["verdict"] == "FAIL"
-    assert one["remedy"].startswith("set these sysctls in the pod")
+# ------------------------------------------------------------------------------------------------- decisions
 
 
-@pytest.mark.parametrize(
-    ("reason", "verdict"), [(Reason.NOT_VISIBLE, "SKIP"), (Reason.TIMEOUT, "ERROR"), (Reason.NOT_LINUX, "SKIP")]
-)
-def test_only_reasons_that_a_check_declares_skip_it_and_nodes_without_linux_all(reason: Reason, verdict: str) -> None:
-    one = judged(BY_ID["SHM601"], {**HOLDS, "SHM601": {"sysctls": Inconclusive(reason, "why")}})
-    assert (one["verdict"], one["reason"], one["remedy"]) == (verdict, reason, REMEDIES[reason])
-    assert one["evidence"] == {"sysctls": {"undecided": reason.value, "detail": "why"}}
+@pytest.mark.parametrize("decision", [PASS, WARN, FAIL])
+def test_what_a_rule_decides_is_returned_with_its_fix(decision: Decision) -> None:
+    assert judged(decides(decision)) == {
+        "id": "SHM101",
+        "name": "a_check",
+        "group": "sysv",
+        "node": "n",
+        "runtime_class": "",
+        "question": "Is it?",
+        "verdict": decision.verdict.value,
+        "reason": "",
+        "expected": "it is",
+        "observed": decision.observed,
+        "remedy": decision.fix,
+        "evidence": {"step": {"step": "identity", "nonce": "aa", "facts": {}, "calls": []}},
+        "duration": 0.25,
+    }
 
 
-def test_an_answer_that_the_rule_cannot_read_is_a_bug_and_no_verdict() -> None:
-    one = judged(BY_ID["SHM601"], {**HOLDS, "SHM601": {"sysctls": seen("sysctls", kernel_shmmax="many")}})
-    assert (one["verdict"], one["reason"]) == ("ERROR", "Internal")
+def test_sizes_stand_in_question_and_expectation() -> None:
+    returned = judged(decides(PASS, question="Is it {size_limit_text}?", expected="{small} bytes"))
+    assert (returned["question"], returned["expected"]) == ("Is it 512Mi?", "16777216 bytes")
 
 
-def test_without_answers_nothing_was_created_and_nothing_passes() -> None:
-    one = judged(BY_ID["SHM601"], {})
-    assert (one["verdict"], one["reason"]) == ("SKIP", "CheckMode")
-
-
-def test_without_a_node_nothing_is_decided() -> None:
-    one = judged(BY_ID["SHM601"], {}, no_target=True)
-    assert (one["verdict"], one["reason"], one["node"]) == ("ERROR", "NoNode", "")
-
-
-def test_what_ended_the_run_is_said_of_every_check() -> None:
-    one = judged(BY_ID["SHM601"], {}, Inconclusive(Reason.UNAUTHORIZED, "no", "API server x"))
-    assert (one["verdict"], one["reason"]) == ("ERROR", "Unauthorized")
-    assert one["observed"] == "undecided: cluster c, API server x: no"
-
-
-def test_a_check_whose_option_is_not_set_is_skipped() -> None:
-    one = judged(BY_ID["SHM403"], HOLDS)
-    assert (one["verdict"], one["reason"]) == ("SKIP", "NotAsked")
-    assert one["observed"] == "not applicable: the option restart_kubelet is not set"
-
-
-BROKEN = {**HOLDS, CONTROL.id: {"same": seen("control_same", positive=False, negative=True)}}
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (PASSES["SHM601"]["sysctls"], "ControlFailed"),
-        # a refusal by a cluster whose controls do not hold says nothing
-        (Inconclusive(Reason.TIMEOUT, "why"), "Timeout"),
-        (Inconclusive(Reason.NOT_VISIBLE, "why"), "NotVisible"),
-    ],
-)
-def test_a_control_that_does_not_hold_takes_every_decision_away(answer: Answer, reason: str) -> None:
-    one = judged(BY_ID["SHM601"], {**BROKEN, "SHM601": {"sysctls": answer}})
-    assert one["reason"] == reason
-    if reason == "ControlFailed":
-        assert one["verdict"] == "ERROR"
-        assert one["observed"].startswith("undecided: cluster c, SHM901 does not hold: not found")
-
-
-def test_a_refusal_counts_only_if_the_controls_hold() -> None:
-    refused = {"SHM603": {"sysctls": Inconclusive(Reason.POD_SECURITY, "no")}}
-    assert judged(BY_ID["SHM603"], {**HOLDS, **refused})["verdict"] == "SKIP"
-    assert judged(BY_ID["SHM603"], {**BROKEN, **refused})["reason"] == "ControlFailed"
-
-
-def accepted(check: str, runtime_class: str, accept: dict[str, str]) -> tuple[str, str, str]:
-    """Verdict, words and remedy of a check that FAILs."""
-    settings = Settings(accept=accept)
-    target = Target(NODE, runtime_class, ("n",))
-    one = judge.Judge("c", settings, Sizes.of(settings), {}, target, {}, None)
-    ruling = one._accepted(BY_ID[check], Decision(Verdict.FAIL, "seen", "mend it"))
-    return ruling.verdict.value, ruling.observed, ruling.remedy
+def test_what_a_container_printed_is_safe_for_a_terminal() -> None:
+    assert judged(decides(dataclasses.replace(FAIL, observed="\x1b[2Jall\nis fine")))["observed"] == "?[2Jall is fine"
 
 
 def test_an_accepted_failure_is_a_warning_with_its_reason() -> None:
-    accept = {"SHM313": "hardened on purpose"}
-    assert accepted("SHM313", "", accept) == ("WARN", "seen; accepted: hardened on purpose", "mend it")
-    assert accepted("SHM101", "", accept) == ("FAIL", "seen", "mend it")
+    settings = Settings(accept={"SHM313": "hardened on purpose"})
+    accepted = judged(decides(FAIL, "SHM313"), settings=settings)
+    assert (accepted["verdict"], accepted["reason"]) == ("WARN", "")
+    assert accepted["observed"] == "noexec; accepted: hardened on purpose"
+    assert accepted["remedy"] == "mount a volume"
+    assert said(decides(FAIL, "SHM101"), settings=settings) == ("FAIL", "")
 
 
-def test_what_is_accepted_under_one_runtime_class_is_not_accepted_under_another() -> None:
-    accept = {"SHM101@gvisor": "devices", "SHM102@gvisor": "there", "SHM102": "everywhere"}
-    assert accepted("SHM101", "gvisor", accept)[:2] == ("WARN", "seen; accepted: devices")
-    assert accepted("SHM101", "", accept)[:2] == ("FAIL", "seen")
-    assert accepted("SHM102", "gvisor", accept)[:2] == ("WARN", "seen; accepted: there")
-    assert accepted("SHM102", "", accept)[:2] == ("WARN", "seen; accepted: everywhere")
+@pytest.mark.parametrize("decision", [PASS, WARN])
+def test_only_a_failure_is_accepted(decision: Decision) -> None:
+    returned = judged(decides(decision, "SHM313"), settings=Settings(accept={"SHM313": "hardened on purpose"}))
+    assert (returned["verdict"], returned["observed"]) == (decision.verdict, decision.observed)
 
 
-@pytest.mark.parametrize("verdict", [Verdict.WARN, Verdict.PASS])
-def test_only_a_failure_can_be_accepted(verdict: Verdict) -> None:
-    settings = Settings(accept={"SHM101": "why"})
-    one = judge.Judge("c", settings, Sizes.of(settings), {}, Target(NODE, "", ("n",)), {}, None)
-    decision = Decision(verdict, "seen", "" if verdict is Verdict.PASS else "fix")
-    assert one._accepted(BY_ID["SHM101"], decision).observed == "seen"
+def test_what_is_undecided_is_not_accepted() -> None:
+    lost = decides(Inconclusive(Reason.TIMEOUT, "slow"), "SHM313")
+    assert said(lost, settings=Settings(accept={"SHM313": "hardened on purpose"})) == ("ERROR", "Timeout")
 
 
-CHANGED = {"spec": {**STORED["spec"], "hostIPC": True}}
+@pytest.mark.parametrize(
+    ("check", "runtime_class", "verdict", "observed"),
+    [
+        ("SHM101", "gvisor", "WARN", "noexec; accepted: devices"),
+        ("SHM101", "", "FAIL", "noexec"),
+        ("SHM102", "gvisor", "WARN", "noexec; accepted: there"),
+        ("SHM102", "", "WARN", "noexec; accepted: everywhere"),
+    ],
+)
+def test_what_is_accepted_under_one_runtime_class_is_not_accepted_under_another(
+    check: str, runtime_class: str, verdict: str, observed: str
+) -> None:
+    settings = Settings(accept={"SHM101@gvisor": "devices", "SHM102@gvisor": "there", "SHM102": "everywhere"})
+    returned = judged(decides(FAIL, check), settings=settings, runtime_class=runtime_class)
+    assert (returned["verdict"], returned["observed"]) == (verdict, observed)
+    assert returned["runtime_class"] == runtime_class
 
 
-def test_only_a_verdict_that_is_not_as_expected_names_what_the_cluster_changed() -> None:
-    check = BY_ID["SHM601"]
-    assert "changed" not in judged(check, {**HOLDS, **PASSES}, stored=CHANGED)["observed"]
-    one = judged(check, {**HOLDS, **PASSES}, stored=CHANGED, minimums={"kernel.shmmni": [10**6]})
-    assert one["observed"].endswith("; the cluster changed the pod: hostIPC false -> true")
+# ------------------------------------------------------------------------------------------------- undecided
 
 
-def test_foreign_words_in_what_is_observed_are_printable() -> None:
-    bad = Inconclusive(Reason.TIMEOUT, "\x1b[31mred")
-    assert "\x1b" not in judged(BY_ID["SHM601"], {**HOLDS, "SHM601": {"sysctls": bad}})["observed"]
+def test_what_decides_nothing_is_an_error_with_the_remedy_of_its_reason() -> None:
+    returned = judged(decides(Inconclusive(Reason.PREMISE_FAILED, "stat is denied", "pod default/x")))
+    assert (returned["verdict"], returned["reason"]) == ("ERROR", "PremiseFailed")
+    assert returned["observed"] == "undecided: cluster alpha, pod default/x: stat is denied"
+    assert returned["remedy"] == REMEDIES[Reason.PREMISE_FAILED]
+
+
+def test_what_a_cluster_is_free_to_refuse_is_skipped_by_the_checks_that_declare_it() -> None:
+    refused = Inconclusive(Reason.FEATURE_GATE_OFF, "the gate is off")
+    declared = judged(decides(refused, skips=frozenset({Reason.FEATURE_GATE_OFF})))
+    assert (declared["verdict"], declared["reason"]) == ("SKIP", "FeatureGateOff")
+    assert declared["observed"] == "not applicable: the gate is off"
+    assert declared["remedy"] == REMEDIES[Reason.FEATURE_GATE_OFF]
+    assert said(decides(refused)) == ("ERROR", "FeatureGateOff")
+
+
+@pytest.mark.parametrize("skips", [frozenset[Reason](), frozenset({Reason.FORBIDDEN})])
+def test_a_step_without_an_answer_decides_before_the_rule(skips: frozenset[Reason]) -> None:
+    check = decides(FAIL, skips=skips)
+    lost = Inconclusive(Reason.FORBIDDEN, "no exec", "pods/exec")
+    returned = judged(check, answered(check, who=observation(), step=lost))
+    assert (returned["verdict"], returned["reason"]) == ("SKIP" if skips else "ERROR", "Forbidden")
+    assert returned["evidence"]["step"] == {"undecided": "Forbidden", "detail": "pods/exec: no exec"}
+
+
+def test_a_rule_that_cannot_read_the_evidence_is_a_bug() -> None:
+    for error in (KeyError("size_bytes"), TypeError("no number"), ValueError("no")):
+        returned = judged(decides(error))
+        assert (returned["verdict"], returned["reason"]) == ("ERROR", "Internal")
+        assert f"the rule of SHM101 cannot read the evidence: {error!r}" in returned["observed"]
+
+
+def test_what_ended_the_run_is_said_of_every_check() -> None:
+    problem = Inconclusive(Reason.INTERRUPTED, "SIGTERM")
+    assert said(decides(FAIL), problem=problem) == ("ERROR", "Interrupted")
+    # a step that has an answer of its own says more
+    check = decides(FAIL)
+    lost = answered(check, step=Inconclusive(Reason.TIMEOUT, "slow"))
+    assert said(check, lost, problem=problem) == ("ERROR", "Timeout")
+
+
+def test_windows_is_skipped_by_every_check() -> None:
+    problem = Inconclusive(Reason.NOT_LINUX, "windows")
+    check = decides(FAIL)
+    assert not check.skips
+    assert said(check, {}, target=None, problem=problem) == ("SKIP", "NotLinux")
+
+
+def test_without_a_node_nothing_is_decided() -> None:
+    check = decides(PASS)
+    returned = judged(check, {}, target=None)
+    assert (returned["verdict"], returned["reason"]) == ("ERROR", "NoNode")
+    assert (returned["node"], returned["runtime_class"], returned["duration"]) == ("", "", 0.0)
+    # nor by a rule that needs no answer
+    assert said(decides(PASS, steps=()), {}, target=None) == ("ERROR", "NoNode")
+
+
+def test_a_dry_run_has_no_answers() -> None:
+    returned = judged(decides(FAIL), {})
+    assert (returned["verdict"], returned["reason"]) == ("SKIP", "CheckMode")
+    assert returned["remedy"] == REMEDIES[Reason.CHECK_MODE]
+    assert returned["evidence"] == {}
+
+
+def test_a_check_whose_option_is_not_set_did_not_run() -> None:
+    check = decides(FAIL, option="restart_kubelet")
+    returned = judged(check)
+    assert (returned["verdict"], returned["reason"]) == ("SKIP", "NotAsked")
+    assert returned["observed"] == "not applicable: the option restart_kubelet is not set"
+    assert said(check, settings=Settings(restart_kubelet=("true",))) == ("FAIL", "")
+
+
+# -------------------------------------------------------------------------------------------------- controls
+
+
+def test_controls_that_hold_change_nothing() -> None:
+    check = decides(PASS)
+    _returned, controls = bench(answered(check)).judge([check])
+    assert [(one["id"], one["verdict"]) for one in controls] == [
+        ("SHM901", "PASS"),
+        ("SHM902", "PASS"),
+        ("SHM903", "PASS"),
+    ]
+
+
+@pytest.mark.parametrize("decision", [PASS, WARN, FAIL])
+@pytest.mark.parametrize(
+    ("same", "words"),
+    [
+        (observation(positive=False, negative=True), "SHM901 does not hold: not found"),
+        (observation(positive=True, negative=False), "SHM902 does not hold: a segment that nobody created is found"),
+        (observation(), "SHM901 does not hold: undecided: cluster alpha, the step identity did not report positive"),
+        (Inconclusive(Reason.TIMEOUT, "slow"), "SHM901 does not hold: undecided: cluster alpha, slow"),
+    ],
+)
+def test_nothing_is_decided_if_a_control_does_not_hold(decision: Decision, same: Answer, words: str) -> None:
+    check = decides(decision)
+    returned = judged(check, answered(check, same=same))
+    assert (returned["verdict"], returned["reason"]) == ("ERROR", "ControlFailed")
+    assert words in returned["observed"]
+    assert returned["remedy"] == REMEDIES[Reason.CONTROL_FAILED]
+
+
+BROKEN: t.Final = observation(positive=False, negative=True)
+
+
+def test_a_refusal_is_no_skip_if_a_control_does_not_hold() -> None:
+    """A probe that sees wrong can report a refusal that is none."""
+    for reason, expected in (
+        (Reason.FORBIDDEN, ("ERROR", "ControlFailed")),
+        (Reason.ADMISSION_DENIED, ("ERROR", "ControlFailed")),
+        (Reason.FEATURE_GATE_OFF, ("SKIP", "FeatureGateOff")),
+    ):
+        check = decides(Inconclusive(reason, "no"), skips=frozenset({reason}))
+        assert said(check, answered(check, same=BROKEN)) == expected
+        assert said(check) == ("SKIP", reason.value)
+
+
+def test_an_error_keeps_its_own_reason_if_a_control_does_not_hold() -> None:
+    check = decides(Inconclusive(Reason.TIMEOUT, "slow"))
+    assert said(check, answered(check, same=BROKEN)) == ("ERROR", "Timeout")
+
+
+def test_a_dry_run_does_not_depend_on_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = decides(FAIL, "SHM607", layout=ADMISSION)
+    assert said(check, answered(check, same=BROKEN)) == ("FAIL", "")
+    canary = dataclasses.replace(CONTROLS[-1], rule=decides(FAIL).rule)
+    assert not canary.steps
+    monkeypatch.setattr(judge, "CONTROLS", (*CONTROLS[:-1], canary))
+    assert said(check, answered(check)) == ("ERROR", "ControlFailed")
+
+
+def test_what_each_control_is_depended_on_by() -> None:
+    for check, expected in (("SHM301", [True, True, True]), ("SHM607", [False, False, True])):
+        assert [judge.depends_on(BY_ID[check], control) for control in CONTROLS] == expected
+
+
+# ------------------------------------------------------------------------------------------------------ pods
+
+
+def changed_pod(check: Check) -> dict[str, LayoutResult]:
+    """The results of a run whose pod a policy changed."""
+    results = answered(check)
+    stored = copy.deepcopy(POD)
+    stored["spec"]["hostIPC"] = True
+    results["pair"].pods["pair"] = (POD, stored)
+    return results
+
+
+@pytest.mark.parametrize("outcome", [WARN, FAIL, Inconclusive(Reason.TIMEOUT, "slow")])
+def test_what_the_cluster_changed_can_be_the_cause_of_a_finding(outcome: Decision | Exception) -> None:
+    check = decides(outcome)
+    observed = judged(check, changed_pod(check))["observed"]
+    assert observed.endswith("; the cluster changed the pod: hostIPC false -> true")
+
+
+@pytest.mark.parametrize("outcome", [PASS, Inconclusive(Reason.FORBIDDEN, "no")])
+def test_where_nothing_is_wrong_no_cause_is_sought(outcome: Decision | Exception) -> None:
+    check = decides(outcome, skips=frozenset({Reason.FORBIDDEN}))
+    assert "changed" not in judged(check, changed_pod(check))["observed"]
+
+
+def test_a_pod_that_the_check_does_not_use_does_not_matter() -> None:
+    check = decides(FAIL, steps=(Step("step", PAIR.containers[1], "identity"),))
+    assert judged(check, changed_pod(check))["observed"] == FAIL.observed
+
+
+def test_a_rule_knows_the_pods_of_its_layout() -> None:
+    known: list[t.Any] = []
+
+    def rule(seen: t.Any, context: t.Any) -> Decision:
+        known.append(context)
+        return PASS
+
+    check = decides(PASS, layout=VOLUMES, rule=rule)
+    results = answered(check)
+    results["volumes"].pods["volumes"] = (POD, POD)
+    results["volumes"].after["volumes"] = {"phase": "Failed", "reason": "Evicted", "terminated": {}}
+    judged(check, results)
+    assert list(known[0].pods) == ["volumes"]
+    assert (known[0].pods["volumes"].phase, known[0].pods["volumes"].reason) == ("Failed", "Evicted")
+    assert (known[0].node, known[0].settings, known[0].layout) == (NODE, SETTINGS, VOLUMES)
+
+
+def test_a_pod_for_the_rules() -> None:
+    stored = {
+        "spec": {
+            "containers": [
+                {"name": "one", "resources": {"limits": {"memory": "32Mi"}}},
+                {"name": "two", "resources": {"limits": {"memory": "64Mi"}}},
+            ]
+        }
+    }
+    ended = {"one": {"reason": "Completed", "exit_code": 0}, "two": {"reason": "Error", "exit_code": 2}}
+    pod = judge.pod_seen("pair", stored, {"phase": "Failed", "reason": "Evicted", "terminated": ended})
+    assert (pod.role, pod.phase, pod.reason) == ("pair", "Failed", "Evicted")
+    assert pod.spec == stored["spec"]
+    assert pod.memory_limit == 96 * 2**20
+    assert pod.container_limits == {"one": 32 * 2**20, "two": 64 * 2**20}
+    assert pod.exit_codes == {"one": 0, "two": 2}
+    unseen = judge.pod_seen("pair", stored, None)
+    assert (unseen.phase, unseen.reason, unseen.exit_codes) == (None, "", {})

@@ -10,17 +10,17 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import judge, manifests, run
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, run
 
 SETTINGS = Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
 CHECKS = [BY_ID["SHM301"]]
 
-NODE = {
+NODE: dict[str, t.Any] = {
     "metadata": {"name": "node"},
     "status": {
         "nodeInfo": {"architecture": "amd64"},
@@ -99,17 +99,11 @@ def test_nothing_is_left_when_nothing_works(fake: FakeCluster) -> None:
 
 
 def test_on_windows_nothing_runs_and_nothing_passes(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}  # type: ignore[dict-item]
+    info = {**NODE["status"]["nodeInfo"], "operatingSystem": "windows"}
     monkeypatch.setattr(fake, "nodes", lambda: [{**NODE, "status": {**NODE["status"], "nodeInfo": info}}])
     result = ran()
     assert [(check["verdict"], check["reason"]) for check in result.checks] == [("SKIP", "NotLinux")]
     assert result.status is Verdict.ERROR
-
-
-def test_a_dry_run_does_not_depend_on_the_probe() -> None:
-    probed, dry = BY_ID["SHM301"], BY_ID["SHM607"]
-    assert [judge.depends_on(probed, control) for control in CONTROLS] == [True, True, True]
-    assert [judge.depends_on(dry, control) for control in CONTROLS] == [False, False, True]
 
 
 def test_check_mode_writes_nothing(fake: FakeCluster) -> None:

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
+    Bench,
+    FakeSession,
+    bench,
+    block,
+    connected,
+    status,
+)
+
+BROKE: t.Final = Inconclusive(Reason.EXEC_TRANSPORT, "the connection broke")
+
+# ---------------------------------------------------------------------------------------------------- the run
+
+
+def test_no_step_begins_after_the_end_of_the_run() -> None:
+    shared = bench("SHM301", "first").shared
+    assert 0 < shared.remaining() <= 60
+    shared.until = time.monotonic()
+    with pytest.raises(Inconclusive, match="the run took longer than 60 s") as caught:
+        shared.remaining()
+    assert caught.value.reason is Reason.TIMEOUT
+    shared.stopping = True
+    with pytest.raises(Inconclusive) as caught:
+        shared.remaining()
+    assert caught.value.reason is Reason.INTERRUPTED
+
+
+def test_what_is_created_is_remembered_for_the_clean_up() -> None:
+    one = bench("SHM301", "first")
+    one.pod.create()
+    assert one.shared.created == [one.pod.stored]
+    assert one.pod.requested["metadata"]["name"] == one.pod.name
+    # the clean-up of the run reports what stays
+    one.pod.delete()
+    assert one.cluster.deleted == [one.pod.stored]
+
+
+# -------------------------------------------------------------------------------------------------- the pod
+
+
+def test_a_pod_that_starts_on_the_planned_node() -> None:
+    waiting = status("first", state={"waiting": {"reason": "ContainerCreating"}})
+    bench("SHM301", "first", waiting, status("first")).pod.require_started()
+
+
+def test_a_pod_on_another_node_answers_for_that_one() -> None:
+    elsewhere = status("first")
+    elsewhere["spec"]["nodeName"] = "other"
+    with pytest.raises(Inconclusive, match="runs on node other, not on n") as caught:
+        bench("SHM301", "first", elsewhere).pod.require_started()
+    assert caught.value.reason is Reason.PREMISE_FAILED
+
+
+WAITING: t.Final = status("first", state={"waiting": {"reason": "ContainerCreating"}})
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([], Reason.TIMEOUT),
+        ([{"reason": "FailedMount", "message": "no volume"}], Reason.CONTAINER_START),
+        (
+            [{"reason": "FailedCreatePodSandBox", "message": "the runtime does not support user namespaces"}],
+            Reason.UNSUPPORTED,
+        ),
+    ],
+)
+def test_events_say_why_a_pod_does_not_start(events: list[dict[str, t.Any]], reason: Reason) -> None:
+    one = bench("SHM301", "first", WAITING)
+    one.cluster.recent = events
+    with pytest.raises(Inconclusive) as caught:
+        one.pod.require_started()
+    assert caught.value.reason is reason
+
+
+def test_a_pod_that_somebody_deleted_is_not_waited_for() -> None:
+    one = bench("SHM301", "first", {})
+    with pytest.raises(Inconclusive, match="it was deleted, and not by podshm") as caught:
+        one.pod.require(lambda pod: True, "it did not run")
+    assert caught.value.reason is Reason.POD_GONE
+
+
+def test_what_did_not_happen_in_time_is_named() -> None:
+    one = bench("SHM301", "first", status("first"))
+    with pytest.raises(Inconclusive, match="first did not restart within 3 s") as caught:
+        one.pod.require(lambda pod: False, "first did not restart")
+    assert (caught.value.reason, caught.value.subject) == (Reason.TIMEOUT, one.pod.subject)
+
+
+def ended(code: int, **metadata: t.Any) -> dict[str, t.Any]:
+    pod = status("first", state={"terminated": {"reason": "Error", "exitCode": code}})
+    pod["metadata"] |= metadata
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("pod", "log", "reason", "words"),
+    [
+        (ended(2), b"panic", Reason.POD_FAILED, r"it ended: Error \(exit 2\): panic"),
+        (ended(255), b"exec format error", Reason.PROBE_ARCH, "does not run on this architecture"),
+        (ended(2, deletionTimestamp="now"), b"", Reason.POD_GONE, "it was deleted"),
+        ({}, b"", Reason.POD_GONE, "it was deleted"),
+        # nothing that the node reports explains it
+        (ended(0), b"", Reason.EXEC_TRANSPORT, "the connection broke"),
+        (status("first"), b"", Reason.EXEC_TRANSPORT, "the connection broke"),
+        (ended(2), Inconclusive(Reason.LOGS_UNAVAILABLE, "no"), Reason.EXEC_TRANSPORT, "the connection broke"),
+    ],
+)
+def test_the_cause_behind_a_broken_connection(
+    pod: dict[str, t.Any], log: bytes | Inconclusive, reason: Reason, words: str
+) -> None:
+    one = bench("SHM301", "first", pod)
+    one.cluster.logs = log
+    with pytest.raises(Inconclusive, match=words) as caught, one.pod.explained("first"):
+        raise BROKE
+    assert caught.value.reason is reason
+
+
+def test_another_container_that_ended_is_not_the_cause() -> None:
+    one = bench("SHM301", "first", ended(2))
+    with pytest.raises(Inconclusive, match="the connection broke"), one.pod.explained("second"):
+        raise BROKE
+
+
+def test_what_explains_itself_has_no_other_cause() -> None:
+    slow = Inconclusive(Reason.TIMEOUT, "no answer")
+    with pytest.raises(Inconclusive) as caught, bench("SHM301", "first", ended(2)).pod.explained():
+        raise slow
+    assert caught.value is slow
+
+
+# -------------------------------------------------------------------------------------------- the container
+
+
+def test_a_session_ends_by_itself() -> None:
+    one = bench("SHM301", "first", status("first"))
+    session = connected(one)
+    assert one.cluster.commands == [(manifests.PROBE, "session", "deadline=63")]
+    assert one.run.session is t.cast("t.Any", session)
+    assert one.shared.sessions == [one.run.session]
+    one.run.close()
+    assert session.closed
+
+
+def test_without_a_session_no_step_runs() -> None:
+    one = bench("SHM301", "first", status("first"))
+    one.run.close()
+    with pytest.raises(Inconclusive, match="there is no session with the probe"):
+        one.run.begin(one.steps["who_first"])
+    one = bench("SHM301", "first", status("first"))
+    refused = Inconclusive(Reason.EXEC_FORBIDDEN, "no")
+    one.cluster.sessions.append(refused)
+    one.run.connect()
+    for step in (one.run.begin, one.run.finish):
+        with pytest.raises(Inconclusive) as caught:
+            step(one.steps["who_first"])
+        assert caught.value is refused
+
+
+def test_a_step_is_sent_and_its_answer_read() -> None:
+    one = bench("SHM301", "first", status("first"))
+    step = one.steps["who_first"]
+    session = connected(one, block(step, ns_ipc=7))
+    one.run.begin(step)
+    assert session.sent == [f"identity nonce={step.nonce} deadline=10000 path=/dev/shm\n"]
+    assert session.waited == 0
+    assert one.run.finish(step).facts == {"ns_ipc": 7}
+
+
+def test_a_step_that_blocks_is_begun_when_it_waits() -> None:
+    one = bench("SHM103", "second", status("second"))
+    session = connected(one)
+    assert one.steps["wait"].step.blocks
+    one.run.begin(one.steps["wait"])
+    assert session.waited == 1
+
+
+def test_a_stream_out_of_step_is_read_no_more() -> None:
+    """What follows a bad answer can be the answer to another step."""
+    one = bench("SHM301", "first", status("first"))
+    who, fill = one.steps["who_first"], one.steps["fill"]
+    connected(one, b"noise\n", block(fill))
+    with pytest.raises(Inconclusive, match="output is unusable") as caught:
+        one.run.finish(who)
+    assert (caught.value.reason, caught.value.subject) == (Reason.BAD_OUTPUT, one.run.subject)
+    with pytest.raises(Inconclusive, match="output is unusable"):
+        one.run.finish(fill)
+
+
+def test_the_next_check_connects_again_where_the_connection_broke() -> None:
+    one = bench("SHM301", "first", status("first"))
+    step = one.steps["who_first"]
+    connected(one, BROKE)
+    with pytest.raises(Inconclusive, match="the connection broke"):
+        one.run.finish(step)
+    one.cluster.sessions.append(FakeSession(block(step, ns_ipc=7)))
+    one.run.reconnect()
+    assert one.run.finish(step).facts == {"ns_ipc": 7}
+
+
+def test_the_output_of_a_containers_own_command_is_its_log() -> None:
+    one = bench("SHM201", "writer", status("writer"))
+    one.cluster.logs = block(one.steps["write"], left=0)
+    assert one.run.logged(one.steps["write"]).facts == {"left": 0}
+
+
+# ------------------------------------------------------------------------------------------------ killed
+
+
+def killed(one_reason: str, container_id: str = "run-1") -> list[dict[str, t.Any]]:
+    """The pod before and after its container was killed and started again."""
+    last = {"terminated": {"reason": one_reason, "containerID": container_id, "exitCode": 137}}
+    return [
+        status("tight", restarts=1, containerID="run-1"),
+        status("tight", restarts=2, containerID="run-2", lastState=last),
+    ]
+
+
+def filling(*pods: dict[str, t.Any], broken: Inconclusive = BROKE, check: str = "SHM310") -> Bench:
+    one = bench(check, "tight", *pods)
+    connected(one, broken)
+    return one
+
+
+@pytest.mark.parametrize("reason", [Reason.EXEC_TRANSPORT, Reason.POD_FAILED])
+def test_a_container_that_the_kernel_killed_answers_the_step(reason: Reason) -> None:
+    one = filling(*killed("OOMKilled"), broken=Inconclusive(reason, "it ended"))
+    session = one.run.session
+    assert one.run.finish(one.steps["fill"]).facts == {"stopped_by": "OOMKilled"}
+    assert (one.run.restarts, one.run.was_killed) == (2, True)
+    assert t.cast("t.Any", session).closed
+    # a container that the kubelet has still to start again is not connected to
+    one.run.reconnect()
+    assert one.run.problem is not None
+
+
+@pytest.mark.parametrize(
+    ("pods", "words"),
+    [
+        (killed("Error"), "the connection broke"),
+        # an earlier run of the container
+        (killed("OOMKilled", "run-0"), "the connection broke"),
+        ([status("tight", containerID="run-1")], "the connection broke"),
+    ],
+)
+def test_a_container_that_ended_for_another_reason_does_not(pods: list[dict[str, t.Any]], words: str) -> None:
+    one = filling(*pods)
+    with pytest.raises(Inconclusive, match=words):
+        one.run.finish(one.steps["fill"])
+    assert not one.run.was_killed
+
+
+def test_only_a_step_that_is_expected_to_can_be_killed() -> None:
+    one = filling(*killed("OOMKilled"), check="SHM312")
+    assert not one.steps["fits"].step.may_be_oom_killed
+    with pytest.raises(Inconclusive, match="the connection broke"):
+        one.run.finish(one.steps["fits"])
+
+
+def test_a_slow_step_is_not_taken_for_killed() -> None:
+    one = filling(*killed("OOMKilled"), broken=Inconclusive(Reason.TIMEOUT, "no answer"))
+    with pytest.raises(Inconclusive, match="no answer"):
+        one.run.finish(one.steps["fill"])
