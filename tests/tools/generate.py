@@ -117,7 +117,7 @@ def site(text: str) -> str:
     common = [*_variables.CONNECTION, *(o.name for o in _variables.SETTABLE if o.scope == _options.RUN)]
     own = [o.name for o in _variables.SETTABLE if o.scope != _options.RUN and o.name != "checks"]
     text = _marked(text, "defaults", "\n".join(_argument(name, 6) for name in common), "# {}")
-    return _marked(text, "arguments", "\n".join(_argument(name, 8) for name in own), "# {}")
+    return _marked(text, "arguments", "\n".join(_argument(name, 12) for name in own), "# {}")
 
 
 def common_role(text: str) -> str:
