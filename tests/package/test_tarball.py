@@ -73,8 +73,9 @@ def test_contents(tarball: Path) -> None:
         names = set(archive.getnames())
     assert {"COPYING", "README.md", "CHANGELOG.md", "meta/runtime.yml", "playbooks/site.yml"} <= names
     assert {name.split("/")[0] for name in names} <= {
-        "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "LICENSES", "MANIFEST.json",
-        "README.md", "REUSE.toml", "SECURITY.md", "changelogs", "docs", "extensions", "files", "inventories", "meta", "playbooks", "plugins", "roles",
+        ".ansible-lint-ignore", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "LICENSES",
+        "MANIFEST.json", "README.md", "REUSE.toml", "SECURITY.md", "changelogs", "docs", "files", "inventories", "meta",
+        "playbooks", "plugins", "roles",
     }  # fmt: skip
     # Galaxy refuses roles without
     assert {f"roles/{path.name}/README.md" for path in (CHECKOUT / "roles").iterdir()} <= names
