@@ -92,8 +92,7 @@ def test_notices_come_with_the_binaries(tarball: Path) -> None:
         text = notice.read().decode()
     assert {"LICENSES/MIT.txt", "LICENSES/GPL-3.0-or-later.txt"} <= names
     for owner in ("Copyright © 2005-2020 Rich Felker, et al.", "Copyright (c) Zig contributors"):
-        _, _, licence = text.partition(owner)
-        assert "permission notice shall be" in licence, owner
+        assert "permission notice shall be" in text.split(owner)[1], owner
 
 
 def test_execution_environments_learn_what_modules_need(tarball: Path) -> None:
