@@ -44,6 +44,7 @@ class ActionModule(ActionBase):
             "changed": False,
             "directory": directory,
             "clusters": {one["cluster"]: one["status"] for one in reports},
+            "messages": {one["cluster"]: one["message"] for one in reports},
         }
         if self._task.check_mode:
             return result

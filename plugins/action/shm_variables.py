@@ -1,15 +1,20 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Check the variables of a host before anything is requested from its cluster. Documented in the module of the same name."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible import errors
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _variables
+
+#: What ansible-core 2.19 and newer raise for the value C(omit); older ones return a placeholder.
+_OMITTED: t.Final = getattr(errors, "AnsibleValueOmittedError", ())
 
 
 class ActionModule(ActionBase):
@@ -25,9 +30,16 @@ class ActionModule(ActionBase):
         host = str(variables.get("inventory_hostname", ""))
 
         def resolve(name: str) -> t.Any:
-            return self._templar.template(variables[name])
+            try:
+                value = self._templar.template(variables[name])
+            except _OMITTED:
+                raise _variables.NotSetError from None
+            if isinstance(value, str) and value == variables.get("omit"):
+                raise _variables.NotSetError
+            _decrypt(value)
+            return value
 
-        wrong, values = _variables.problems(variables, resolve)
+        values, wrong = _variables.read(variables, resolve)
         checks: list[str] = []
         if not wrong:
             try:
@@ -35,7 +47,7 @@ class ActionModule(ActionBase):
                     values.get("checks"), variables.get("ansible_run_tags", ()), variables.get("ansible_skip_tags", ())
                 )
             except ValueError as error:
-                wrong = [f"podshm_checks or --tags: {error}"]
+                wrong = [f"podshm_checks, --tags or --skip-tags: {error}"]
         if wrong:
             msg = f"cluster {host}: wrong variable: {'; '.join(wrong)}; nothing was requested from the cluster"
             return {"changed": False, "failed": True, "msg": msg, "checks": []}
@@ -46,3 +58,18 @@ class ActionModule(ActionBase):
             # shown without -v: everybody should see which cluster it is
             "_ansible_verbose_always": True,
         }
+
+
+def _decrypt(value: t.Any) -> None:
+    """Raise what Ansible raises if a part of the value is encrypted and its vault is not loaded.
+
+    Before ansible-core 2.19 such a value fails only when its text is read.
+    """
+    if isinstance(value, dict):
+        for part in value.values():
+            _decrypt(part)
+    elif isinstance(value, list):
+        for part in value:
+            _decrypt(part)
+    else:
+        str(value)

@@ -19,7 +19,12 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, parse_bytes, parse_millis
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
+    MIB,
+    is_fraction,
+    parse_bytes,
+    parse_millis,
+)
 
 #: Who has an option: every module that runs checks, those that measure sizes, or shm_check alone.
 RUN: t.Final = "run"
@@ -99,7 +104,6 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
             "A word after C(!) leaves out what it names, of what the others name, or of the catalog.",
         ),
         'list of ids, groups and tags of the checks to run; `"!WORD"` leaves out',
-        default=[],
         elements="str",
         shown_default="all",
     ),
@@ -145,7 +149,8 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         (
             (
                 "V(representative) uses one node of each kind, the first by name that is ready. Nodes are of one kind if pool, "
-                "architecture, kernel, kubelet and runtime version are the same. RV(run.targets) says which node represents which."
+                "architecture, kernel, kubelet and runtime version are the same. "
+                "RV(abcdesktopio.podshm.shm_check#module:run.targets) says which node represents which."
             ),
             "V(all) uses every node, V(first) only one.",
         ),
@@ -462,10 +467,13 @@ def _number(name: str, text: t.Any, parse: collections.abc.Callable[[t.Any], int
 
 
 def _size(name: str, text: t.Any, least: int = 1) -> int:
-    # Kubernetes accepts thousandths of a byte; they are always a mistake for a size
+    # Kubernetes accepts thousandths of a byte and rounds up; for a size they are always a mistake
     word = str(text).strip()
-    if word.endswith("m"):
-        raise ValueError(f"{name}: {word} is a fraction of a byte; did you mean {word[:-1]}Mi?")
+    number = word.removesuffix("m")
+    if number != word and number.isdecimal():
+        raise ValueError(f"{name}: {word} is a fraction of a byte; did you mean {number}Mi?")
+    if is_fraction(word):
+        raise ValueError(f"{name}: {word} is a fraction of a byte; add a unit, for example Mi")
     return _number(name, text, parse_bytes, least, f"{least} bytes")
 
 
@@ -480,7 +488,10 @@ def _accept(accept: t.Mapping[str, t.Any], runtime_classes: t.Collection[str]) -
     for key, why in accept.items():
         check, at, runtime_class = str(key).partition("@")
         if check not in BY_ID:
-            raise ValueError(f"accept: there is no {check}; there are {', '.join(BY_ID)}")
+            raise ValueError(
+                f"accept: there is no check {check}; the playbook abcdesktopio.podshm.checks lists them, and a key is an id or "
+                "ID@RUNTIMECLASS"
+            )
         if at and runtime_class not in runtime_classes:
             requested = ", ".join(name or "the default runtime" for name in runtime_classes)
             raise ValueError(f"accept: {key} is about a RuntimeClass that is not requested; requested is {requested}")

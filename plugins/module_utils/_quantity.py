@@ -42,6 +42,12 @@ def parse_millis(text: t.Any) -> int:
     return _rounded_up(_parse(text) * 1000)
 
 
+def is_fraction(text: t.Any) -> bool:
+    """Whether a quantity counts single units, but not a whole number of them (V(0.5), V(512m); not V(0.1Gi))."""
+    match = re.fullmatch(_PATTERN, str(text).strip())
+    return match is not None and match[2] in ("", "m") and _parse(text) % 1 != 0
+
+
 def memory_text(memory_bytes: int) -> str:
     """How the API server writes an amount of memory, in its canonical form (V(64Mi), not V(67108864))."""
     for power, suffix in enumerate(("Ti", "Gi", "Mi", "Ki") if memory_bytes else ()):
@@ -61,8 +67,12 @@ def _rounded_up(number: decimal.Decimal) -> int:
     return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
 
 
+#: A number and a suffix.
+_PATTERN: t.Final = r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})"
+
+
 def _parse(text: t.Any) -> decimal.Decimal:
-    match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})", str(text).strip())
+    match = re.fullmatch(_PATTERN, str(text).strip())
     if not match or match.group(2) not in _SUFFIXES:
         raise ValueError(f"not a quantity: {text!r}; write for example 512Mi")
     try:

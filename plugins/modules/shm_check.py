@@ -243,8 +243,11 @@ def select(params: t.Mapping[str, t.Any]) -> list[Check]:
 
     :raises ValueError: there is no such check.
     """
+    words = params["checks"]
+    if words is not None and not words:
+        raise ValueError("checks: the list is empty; name checks, or leave the option out to run all of them")
     try:
-        return select_checks(params["checks"])
+        return select_checks(words or ())
     except ValueError as error:
         raise ValueError(f"checks: {error}") from None
 

@@ -67,4 +67,10 @@ clusters:
   type: dict
   sample:
     alpha: PASS
+messages:
+  description: The result of every cluster in one line.
+  returned: always
+  type: dict
+  sample:
+    alpha: 'cluster alpha: 56 PASS, 6 SKIP'
 """

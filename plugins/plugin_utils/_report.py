@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _verdicts
 
 #: Of the JSON report; fields can be added under the same number, none is renamed or removed.
 SCHEMA: t.Final = "podshm/2"
@@ -29,8 +30,8 @@ def report(cluster: str, answer: t.Mapping[str, t.Any] | None) -> dict[str, t.An
     return {
         "schema": SCHEMA,
         "cluster": cluster,
-        "status": str(answer.get("status") or Verdict.ERROR.value),
-        "message": str(answer.get("msg") or f"cluster {cluster}: no check ran"),
+        "status": str(answer.get("status") or (Verdict.UNREACHABLE if answer.get("unreachable") else Verdict.ERROR)),
+        "message": _verdicts.message(cluster, answer),
         "run": dict(answer.get("run") or {}),
         "leftovers": list(answer.get("leftovers") or ()),
         "checks": checks,
@@ -101,14 +102,6 @@ def _column(checks: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     return "-" if not checks else str(checks[0]["verdict"]) if len(checks) == 1 else " ".join(found)
 
 
-def _findings(one: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Checks worth a word, the worst last. If all have one cause, it is one finding."""
-    found = [check for check in one["checks"] if check["verdict"] not in (Verdict.PASS, Verdict.SKIP)]
-    if len(found) > 1 and len({check["observed"] for check in found}) == 1:
-        return [{**found[0], "id": f"{found[0]['id']}..{found[-1]['id']}", "name": ""}]
-    return sorted(found, key=lambda check: (-Verdict(check["verdict"]).severity, check["id"]))
-
-
 def _headline(reports: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     counts = {status: sum(one["status"] == status for one in reports) for status in Verdict}
     decided = sum(Verdict(check["verdict"]).is_decided for one in reports for check in one["checks"])
@@ -126,11 +119,13 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
     for one in reports:
         if Verdict(one["status"]).is_bad and not one["checks"]:
             lines += ["", printable(one["message"])]
-        for check in _findings(one):
+        for finding in _verdicts.findings(one["checks"]):
+            check = finding.check
             where = " ".join(printable(check.get(part, "")) for part in ("node", "runtime_class"))
-            name = f"{check['verdict']} {printable(one['cluster'])} {where} {check['id']} {check['name']} {check['reason']}"
-            lines += ["", " ".join(name.split())]
-            if check["name"]:
+            name = "" if finding.is_fold else check["name"]
+            words = f"{check['verdict']} {printable(one['cluster'])} {where} {finding.ids} {name} {check['reason']}"
+            lines += ["", " ".join(words.split())]
+            if not finding.is_fold:
                 lines.append(f"  expected  {printable(check['expected'])}")
             lines += [f"  observed  {printable(check['observed'])}", f"  remedy    {printable(check['remedy'])}"]
         for verdict, left in _skipped(one["run"]):
@@ -165,12 +160,23 @@ def _skipped(run: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Mapping[str,
         yield Verdict.SKIP.value if left["reason"] == Reason.NOT_LINUX else "skipped", left
 
 
-def _check_line(check: t.Mapping[str, t.Any]) -> str:
+def _check_lines(checks: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """A line for each check, in their order; one for all that the same cause kept from being decided."""
+    findings = _verdicts.findings(checks)
+    if findings and findings[0].is_fold:
+        others = [_check_line(check, check["id"]) for check in checks if check["verdict"] != Verdict.ERROR]
+        return [*others, _check_line({**findings[0].check, "question": "", "expected": ""}, findings[0].ids)]
+    return [_check_line(check, check["id"]) for check in checks]
+
+
+def _check_line(check: t.Mapping[str, t.Any], ids: str) -> str:
     where = " ".join(_cell(check.get(part, "")) for part in ("node", "runtime_class") if check.get(part))
-    line = f"- **{check['verdict']}** {check['id']} ({where}) {_cell(check['question'])} {_cell(check['observed'])}"
+    words = [f"- **{check['verdict']}** {ids}", f"({where})" if where else "", check["reason"]]
+    words += [_cell(check["question"]), _cell(check["observed"])]
     if check["remedy"]:
-        line += f" *Expected:* {_cell(check['expected'])} *Remedy:* {_cell(check['remedy'])}"
-    return line
+        words.append(f"*Expected:* {_cell(check['expected'])}" if check["expected"] else "")
+        words.append(f"*Remedy:* {_cell(check['remedy'])}")
+    return " ".join(word for word in words if word)
 
 
 def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
@@ -188,10 +194,7 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
             for verdict, left in _skipped(one["run"])
         ]
         lines.append("")
-        findings = _findings(one)
-        # one cause for all: say it once
-        folded = [check for check in findings if not check["name"]]
-        lines += [_check_line(check) for check in (folded or one["checks"])]
+        lines += _check_lines(one["checks"])
         if one["leftovers"]:
             lines += ["", f"**Left behind:** {_cell(', '.join(one['leftovers']))}"]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
 """The variables of the playbook: which there are, and what is wrong with those of a host (pure).
@@ -40,62 +41,77 @@ CONNECTION: t.Final[dict[str, str]] = {
     "impersonate_groups": "the groups to impersonate",
 }
 
-#: What the playbooks use beside the options of the modules.
-_PLAYBOOK: t.Final[dict[str, dict[str, t.Any]]] = {
-    "reports": {"type": "str"},
-    "verbose": {"type": "bool"},
-}
+#: Of those, what is no text.
+_CONNECTION_TYPES: t.Final = {"kubeconfig": "raw", "validate_certs": "bool", "impersonate_groups": "list"}
 
-#: Variables that the playbooks set themselves.
-_RESULTS: t.Final = frozenset({"answer", "local_clusters"})
+#: What the playbooks use beside the options of the modules.
+_PLAYBOOK: t.Final = {"reports": "str", "verbose": "bool"}
+
+#: Variables that the playbooks set themselves, and that of the playbooks for local clusters.
+_RESULTS: t.Final = frozenset({"answer", "report", "local_clusters"})
 
 #: The options that are variables: all but the cluster's name, which is the host's.
 SETTABLE: t.Final = tuple(option for option in _options.OPTIONS if option.name != "cluster")
 
-KNOWN: t.Final = frozenset({*CONNECTION, *_PLAYBOOK, *_RESULTS, *(option.name for option in SETTABLE)})
+#: Every variable that a user sets, without the prefix.
+KNOWN: t.Final = frozenset({*CONNECTION, *_PLAYBOOK, *(option.name for option in SETTABLE)})
 
 
-def problems(
-    names: t.Iterable[str], resolve: collections.abc.Callable[[str], t.Any]
-) -> tuple[list[str], dict[str, t.Any]]:
-    """What is wrong with a host's variables, each in words, and the values of those that are right.
+class NotSetError(Exception):
+    """The value of a variable is C(omit): the same as no variable."""
+
+
+def read(names: t.Iterable[str], resolve: collections.abc.Callable[[str], t.Any]) -> tuple[dict[str, t.Any], list[str]]:
+    """The values of a host's variables, without the prefix and of the right type, and what is wrong with them, in words.
 
     :param names: the variables of the host.
-    :param resolve: the value of a variable; raises whatever Ansible raises if it has none.
+    :param resolve: the value of a variable. Raises :class:`NotSetError`, or whatever Ansible raises if there is no value.
     """
-    found: list[str] = []
     values: dict[str, t.Any] = {}
-    for variable in sorted(names):
-        if not variable.startswith(PREFIX):
-            continue
+    wrong: list[str] = []
+    for variable in sorted(name for name in names if name.startswith(PREFIX)):
         name = variable.removeprefix(PREFIX)
+        if name in _RESULTS:
+            continue
         if name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN - _RESULTS, n=1)
-            hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
-            found.append(f"there is no variable {variable}{hint}")
+            wrong.append(f"there is no variable {variable}{_did_you_mean(name)}")
             continue
         try:
-            values[name] = resolve(variable)
-        except Exception as error:  # noqa: BLE001
-            # of a value that cannot be resolved, whatever Ansible raises for it
-            found.append(f"{variable} cannot be resolved: {quote(error)}")
-    if not found:
-        found = _wrong_values(values)
-    return found, values
-
-
-def _wrong_values(values: t.Mapping[str, t.Any]) -> list[str]:
-    spec = {**_options.spec(_options.RUN, _options.SIZE, _options.CHECK), **_PLAYBOOK}
-    typed: dict[str, t.Any] = {}
-    for name, value in values.items():
-        if name not in spec:
+            values[name] = _typed(name, resolve(variable))
+        except NotSetError:
             continue
-        checked = ArgumentSpecValidator({name: spec[name]}).validate({name: value})
-        if checked.error_messages:
-            return [f"{PREFIX}{name}: {quote(text)}" for text in checked.error_messages]
-        typed[name] = checked.validated_parameters[name]
+        except ValueError as error:
+            wrong.append(f"{variable}: {error}")
+        except Exception as error:  # noqa: BLE001
+            # Ansible has many errors for a value that cannot be resolved, and all mean the same here
+            wrong.append(
+                f"{variable} cannot be resolved: {quote(error)}; define what it refers to, or load the vault that does"
+            )
+    return values, wrong or _wrong_options(values)
+
+
+def _did_you_mean(name: str) -> str:
+    near = difflib.get_close_matches(name, KNOWN, n=1)
+    return f"; did you mean {PREFIX}{near[0]}?" if near else "; docs/variables.md lists them"
+
+
+def _typed(name: str, value: t.Any) -> t.Any:
+    """A value of the type that its option has.
+
+    :raises ValueError: it has another one.
+    """
+    kind = _PLAYBOOK.get(name) or _CONNECTION_TYPES.get(name, "str")
+    spec = _options.BY_NAME[name].spec() if name in _options.BY_NAME else {"type": kind}
+    checked = ArgumentSpecValidator({name: spec}).validate({name: value})
+    if checked.error_messages:
+        raise ValueError(quote("; ".join(checked.error_messages)))
+    return checked.validated_parameters[name]
+
+
+def _wrong_options(values: t.Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with values that have the right type."""
     try:
-        _options.settings(_options.with_defaults(typed))
+        _options.settings(_options.with_defaults(values))
     except ValueError as error:
         return [f"{PREFIX}{error}"]
     return []
@@ -105,13 +121,17 @@ def _wrong_values(values: t.Mapping[str, t.Any]) -> list[str]:
 _ANY_TAGS: t.Final = frozenset({"all", "always", "never", "tagged", "untagged"})
 
 
-def selection(checks: t.Any, run_tags: t.Iterable[str], skip_tags: t.Iterable[str]) -> list[str]:
-    """The words that select checks: the variable's, and those of C(--tags) and C(--skip-tags).
+def selection(checks: t.Sequence[str] | None, run_tags: t.Iterable[str], skip_tags: t.Iterable[str]) -> list[str]:
+    """The words that select checks: of the variable, of C(--tags) and of C(--skip-tags). None means the whole catalog.
 
-    :param checks: the value of podshm_checks.
+    Tags select; what the variable leaves out stays left out.
+
+    :param checks: the value of podshm_checks, if it is set.
     :raises ValueError: a word names nothing, or no check is left.
     """
-    words = [str(word) for word in (checks.split(",") if isinstance(checks, str) else checks or ())]
+    if checks is not None and not checks:
+        raise ValueError("the list is empty; name checks, or remove the variable to run all of them")
+    words = [str(word) for word in checks or ()]
     tags = [tag for tag in run_tags if tag not in _ANY_TAGS]
     if tags:
         words = [*tags, *(word for word in words if word.startswith("!"))]
@@ -122,8 +142,13 @@ def selection(checks: t.Any, run_tags: t.Iterable[str], skip_tags: t.Iterable[st
 
 def announcement(host: str, values: t.Mapping[str, t.Any]) -> str:
     """Which cluster the checks run on, in words. Content of a kubeconfig is never shown."""
-    context = values.get("context")
-    return f"cluster {host}: {_source(values)}, {f'context {context}' if context else 'its current context'}"
+    context = values.get("context") or os.environ.get("K8S_AUTH_CONTEXT")
+    source = _source(values)
+    return f"cluster {host}: {source}, {f'context {context}' if context else 'its current context'}"
+
+
+#: What kubernetes.core reads in the environment for an option that is not set.
+_ENVIRONMENT: t.Final = ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "KUBECONFIG")
 
 
 def _source(values: t.Mapping[str, t.Any]) -> str:
@@ -133,7 +158,9 @@ def _source(values: t.Mapping[str, t.Any]) -> str:
         return f"kubeconfig {given}" if is_path else "a kubeconfig from variables"
     if values.get("host"):
         return f"API server {values['host']}"
-    for name in ("K8S_AUTH_HOST", "K8S_AUTH_KUBECONFIG", "KUBECONFIG"):
+    for name in _ENVIRONMENT:
         if os.environ.get(name):
             return f"{os.environ[name]} (from the environment: {name})"
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return "the service account of this pod, or kubeconfig ~/.kube/config"
     return "kubeconfig ~/.kube/config"

@@ -209,14 +209,8 @@ class Cluster:
 
 # ------------------------------------------------------------------------ the modules
 
-#: The module is real and runs as Ansible runs it, but for the archive that it travels in.
-_CHILD = """
-import json, runpy, sys
-from ansible.module_utils.testing import patch_module_args
-{before}
-with patch_module_args(json.load(sys.stdin)):
-    runpy.run_module("ansible_collections.abcdesktopio.podshm.plugins.modules.{module}", run_name="__main__")
-"""
+#: Where faults are: faults.NAME, broken.NAME.
+_FAULTS = os.pathsep.join(str(CHECKOUT / "tests" / folder) for folder in ("cluster", "worlds"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,21 +242,24 @@ class Answer:
 class Call:
     """A module call in a process of its own.
 
-    :param before: Python to run in that process first, to break what a test wants broken.
+    :param fault: a Python module that breaks what a test wants broken, for example faults.endless (run_module.py).
     """
 
-    def __init__(
-        self, module: str, args: dict[str, t.Any], before: str = "", env: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, module: str, args: dict[str, t.Any], fault: str = "", env: dict[str, str] | None = None) -> None:
         self._began = time.monotonic()
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("K8S_AUTH_", "KUBE"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD.format(module=module, before=before)],
+            [
+                sys.executable,
+                str(CHECKOUT / "tests" / "cluster" / "run_module.py"),
+                module,
+                *([fault] if fault else ()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**environment, "HOME": "/nonexistent", **(env or {})},
+            env={**environment, "PYTHONPATH": _FAULTS, "HOME": "/nonexistent", **(env or {})},
         )
         assert self.process.stdin
         self.process.stdin.write(json.dumps(args))
@@ -282,7 +279,7 @@ class Call:
         return Answer(self.process.returncode, result, out + err, time.monotonic() - self._began)
 
 
-def call(cluster: Cluster, module: str = "shm_check", before: str = "", env: t.Any = None, **args: t.Any) -> Call:
+def call(cluster: Cluster, module: str = "shm_check", fault: str = "", env: t.Any = None, **args: t.Any) -> Call:
     """Start a module on a cluster, as its administrator unless the arguments say otherwise."""
     if not {"kubeconfig", "host"} & args.keys():
         args["kubeconfig"] = str(cluster.kubeconfig)
@@ -290,7 +287,7 @@ def call(cluster: Cluster, module: str = "shm_check", before: str = "", env: t.A
     if module == "shm_check":
         # the whole catalog is asked where it is the point (test_worlds.py)
         args.setdefault("checks", ["basic"])
-    return Call(module, {key: value for key, value in args.items() if value is not None}, before, env)
+    return Call(module, {key: value for key, value in args.items() if value is not None}, fault, env)
 
 
 def ask(cluster: Cluster, module: str = "shm_check", **args: t.Any) -> Answer:

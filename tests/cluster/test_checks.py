@@ -23,7 +23,7 @@ HARM = expect(FAIL="SHM403")
 
 
 def test_the_whole_catalog(alpha: Cluster, namespace: str) -> None:
-    answer = ask(alpha, namespace=namespace, checks=[])
+    answer = ask(alpha, namespace=namespace, checks=None)
     assert answer.code == 0, answer.msg
     assert {name: verdict_of(check) for name, check in answer.checks.items()} == honest()
     assert answer.result["leftovers"] == []

@@ -267,8 +267,8 @@ def test_list_forbidden(alpha: Cluster, namespace: str) -> None:
         answer = ask(alpha, namespace=namespace, impersonate_user=name)
     # nobody could look whether something stays, and that is said; nothing does
     assert answer.reasons == {"Forbidden"}
-    assert len(answer.result["residue"]) == 1
-    assert "could not look" in answer.result["residue"][0]
+    assert len(answer.result["leftovers"]) == 1
+    assert "could not look" in answer.result["leftovers"][0]
     assert alpha.left(namespace, 10) == []
 
 
@@ -299,7 +299,7 @@ def test_delete_forbidden(alpha: Cluster, namespace: str) -> None:
         )
     # the answer is there; that objects are left is told, and that it is a change
     assert answer.checks["SHM301"]["verdict"] == "PASS"
-    assert len(answer.result["residue"]) == 3
+    assert len(answer.result["leftovers"]) == 3
     assert answer.result["changed"] is True
     assert "left behind" in json.dumps(answer.result["warnings"])
     # what the cluster does by itself when the anchor's deadline is reached
@@ -366,17 +366,7 @@ def test_pod_security_restricted(alpha: Cluster) -> None:
 def test_pod_security_violated(alpha: Cluster) -> None:
     namespace = alpha.make_namespace({"pod-security.kubernetes.io/enforce": "restricted"})
     try:
-        # no option of ours can violate it, so the pod is spoilt here
-        spoil = """
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
-whole = _pod.pod
-def spoilt(*args):
-    manifest = whole(*args)
-    manifest["spec"]["hostIPC"] = True
-    return manifest
-_pod.pod = spoilt
-"""
-        answer = ask(alpha, namespace=namespace, before=spoil)
+        answer = ask(alpha, namespace=namespace, fault="faults.host_ipc")
     finally:
         alpha.delete("namespaces", namespace)
     fails(answer, "PodSecurity", namespace, "restricted")
@@ -476,51 +466,18 @@ def test_image_name_invalid(alpha: Cluster, namespace: str) -> None:
     fails(answer, "ImagePull", f"of pod {namespace}/podshm-", "InvalidImageName")
 
 
-def payload(code: str) -> str:
-    return f"""
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload
-binary = payload.binary
-payload.binary = lambda architecture: {code}
-"""
-
-
-@pytest.mark.parametrize("binary", ["binary('arm64' if architecture == 'amd64' else 'amd64')", "b'no program at all'"])
-def test_probe_of_another_architecture(alpha: Cluster, namespace: str, binary: str) -> None:
-    answer = ask(alpha, namespace=namespace, before=payload(binary))
+@pytest.mark.parametrize("fault", ["foreign_probe", "no_program"])
+def test_probe_of_another_architecture(alpha: Cluster, namespace: str, fault: str) -> None:
+    answer = ask(alpha, namespace=namespace, fault=f"faults.{fault}")
     fails(answer, "ProbeArch", f"of pod {namespace}/podshm-", "exec format error")
 
 
 def test_probe_that_may_not_be_executed(alpha: Cluster, namespace: str) -> None:
-    # execve gives EACCES, as it does on a volume that is mounted noexec
-    spoil = """
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
-whole = _pod.pod
-def spoilt(*args):
-    manifest = whole(*args)
-    manifest["spec"]["volumes"][0]["configMap"]["defaultMode"] = 0o444
-    return manifest
-_pod.pod = spoilt
-"""
-    fails(ask(alpha, namespace=namespace, before=spoil), "ProbeNoExec", f"of pod {namespace}/podshm-")
+    fails(ask(alpha, namespace=namespace, fault="faults.no_exec"), "ProbeNoExec", f"of pod {namespace}/podshm-")
 
 
 def test_probe_that_ends_at_once(alpha: Cluster, namespace: str) -> None:
-    spoil = """
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _plan
-import dataclasses
-whole = _plan.plan
-def spoilt(*args):
-    plans = []
-    for plan in whole(*args):
-        pods = []
-        for pod in plan.pods:
-            containers = tuple(dataclasses.replace(c, command=("nonsense",)) for c in pod.containers)
-            pods.append(dataclasses.replace(pod, containers=containers))
-        plans.append(dataclasses.replace(plan, pods=tuple(pods)))
-    return tuple(plans)
-_plan.plan = spoilt
-"""
-    answer = ask(alpha, "shm_size", namespace=namespace, before=spoil)
+    answer = ask(alpha, "shm_size", namespace=namespace, fault="faults.nonsense")
     fails(answer, "PodFailed", f"pod {namespace}/podshm-")
 
 
@@ -537,11 +494,8 @@ def pods_run(alpha: Cluster, namespace: str) -> dict[str, dict[str, t.Any]]:
     )
 
 
-#: No answer is ever complete, so that the run waits for one until its time is up.
-ENDLESS = """
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _protocol
-_protocol.complete = lambda data, nonce: None
-"""
+#: The run waits for an answer until its time is up.
+ENDLESS = "faults.endless"
 
 
 def test_pod_deleted_by_somebody(alpha: Cluster, namespace: str) -> None:
@@ -555,7 +509,7 @@ def test_pod_deleted_by_somebody(alpha: Cluster, namespace: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_told_to_end(alpha: Cluster, namespace: str, number: signal.Signals) -> None:
-    running = call(alpha, "shm_size", namespace=namespace, before=ENDLESS)
+    running = call(alpha, "shm_size", namespace=namespace, fault=ENDLESS)
     pods_run(alpha, namespace)
     running.process.send_signal(number)
     answer = running.answer(20)
@@ -568,12 +522,12 @@ def test_two_runs_at_once(alpha: Cluster, namespace: str) -> None:
 
 
 def test_timeout(alpha: Cluster, namespace: str) -> None:
-    answer = ask(alpha, "shm_size", namespace=namespace, before=ENDLESS, timeout=5)
+    answer = ask(alpha, "shm_size", namespace=namespace, fault=ENDLESS, timeout=5)
     fails(answer, "Timeout", f"of pod {namespace}/podshm-")
 
 
 def test_pod_deleted_while_it_is_asked(alpha: Cluster, namespace: str) -> None:
-    running = call(alpha, "shm_size", namespace=namespace, before=ENDLESS)
+    running = call(alpha, "shm_size", namespace=namespace, fault=ENDLESS)
     (pod,) = pods_run(alpha, namespace).values()
     alpha.delete("pods", pod["metadata"]["name"], namespace)
     fails(running.answer(), "PodGone", f"pod {namespace}/podshm-")
@@ -675,7 +629,7 @@ def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
     relay = Relay(alpha, lambda asked, answer: False)
     with relay.serving(alpha) as kubeconfig:
         options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 6, "cleanup_timeout": 2}
-        running = call(alpha, "shm_size", before=ENDLESS, **options)
+        running = call(alpha, "shm_size", fault=ENDLESS, **options)
         pods_run(alpha, namespace)
         relay.silent.set()
         # both timeouts and what the last requests may take: a hang is what this is about
@@ -684,7 +638,7 @@ def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
     assert answer.verdicts == {"ERROR"}
     assert answer.reasons <= {"Timeout", "ExecTransport"}
     assert answer.result["status"] == "ERROR"
-    assert "could not look" in answer.result["residue"][0]
+    assert "could not look" in answer.result["leftovers"][0]
     (anchor,) = alpha.list("jobs", namespace, harness.OURS)
     alpha.delete("jobs", anchor["metadata"]["name"], namespace, propagationPolicy="Background")
     assert alpha.left(namespace, 10) == []
@@ -700,7 +654,7 @@ def killed(alpha: Cluster) -> t.Iterator[str]:
     try:
         # it stays while others test, so it must not take the node's CPU from them
         options = {"timeout": 20, "cleanup_timeout": 1, "volumes": ["none"], "resources": {"cpu": "100m"}}
-        running = call(alpha, "shm_size", namespace=name, before=ENDLESS, **options)
+        running = call(alpha, "shm_size", namespace=name, fault=ENDLESS, **options)
         pods_run(alpha, name)
         running.process.kill()
         assert running.answer().result == {}

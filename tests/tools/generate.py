@@ -3,8 +3,8 @@
 
 """Write what follows from the table of options, or compare it: generate.py [--lint].
 
-Options are declared in plugins/module_utils/_options.py. Ansible wants them as files, too: the arguments in site.yml, the
-argument specs and defaults of the roles, and the table in docs/variables.md.
+Options are declared in plugins/module_utils/_options.py. Ansible wants them as files, too: the arguments in site.yml and in
+the tasks that all roles share, the argument specs and defaults of the roles, and the table in docs/variables.md.
 """
 
 from __future__ import annotations
@@ -120,6 +120,13 @@ def site(text: str) -> str:
     return _marked(text, "arguments", "\n".join(_argument(name, 12) for name in own), "# {}")
 
 
+def common_role(text: str) -> str:
+    """The tasks that all roles share, with the options that are variables of a role."""
+    own = [option.name for role in ROLES for option in _own(role)]
+    lines = [f'    {name}: "{{{{ _common_options.{name} | default(omit) }}}}"' for name in own]
+    return _marked(text, "options", "\n".join(lines), "# {}")
+
+
 def _shown(option: _options.Option) -> str:
     if option.shown_default:
         return (
@@ -146,7 +153,8 @@ def files() -> t.Iterator[tuple[str, str]]:
     """Yield path and text of every file that is generated or has a generated block."""
     for role in ROLES:
         yield from role_files(role)
-    for path, change in (("playbooks/site.yml", site), ("docs/variables.md", variables)):
+    changes = {"playbooks/site.yml": site, "roles/_common/tasks/main.yml": common_role, "docs/variables.md": variables}
+    for path, change in changes.items():
         yield path, change((CHECKOUT / path).read_text(encoding="utf-8"))
 
 

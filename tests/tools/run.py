@@ -165,8 +165,9 @@ def units() -> list[Command]:
     python = ["--python", f"{sys.version_info[0]}.{sys.version_info[1]}", "--python-interpreter", sys.executable]
     argv = ["ansible-test", "units", "--color", "no", *python]
     junit = COPY / "tests" / "output" / "junit"
+    coverage = ["--cov", "--cov-report=term", "--cov-report=xml"]
     return [
-        pytest("units", "tests/unit", "hack/localcluster/tests/unit"),
+        pytest("units", *coverage, "tests/unit", "tests/contract", "hack/localcluster/tests/unit"),
         Command("ansible-test units", argv, COPY, prepare_ansible_test(), junit),
     ]
 
@@ -176,9 +177,11 @@ def sanity() -> list[Command]:
     place_copy()
     argv = ["ansible-test", "sanity", "--color", "no", "--junit", *os.environ.get("SANITY_ARGUMENTS", "").split()]
     env = prepare_ansible_test()
+    # The local clusters run with the Python of .venv alone.
+    own = [*argv, "--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
     return [
         Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
-        Command("ansible-test sanity localcluster", argv, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
+        Command("ansible-test sanity localcluster", own, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
     ]
 
 
@@ -307,6 +310,8 @@ def run_command(command: Command) -> Count:
         outcome = f"exit code {code}"
     except subprocess.TimeoutExpired:
         code, outcome = 1, f"stopped after {command.seconds} s"
+    except OSError as error:
+        code, outcome = 1, f"not started: {error}"
     cases = cases_of(command.junit) if command.junit else []
     count = count_cases(cases, code == 0) if command.junit else Count(passed=int(code == 0), failed=int(code != 0))
     seconds = time.monotonic() - began

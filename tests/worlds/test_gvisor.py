@@ -52,7 +52,7 @@ def answer() -> t.Iterator[harness.Answer]:
     with local.cluster(NAME, local_cluster_gvisor=True, local_cluster_kubelet_config=kubelet) as cluster:
         yield harness.call(
             cluster,
-            checks=[],
+            checks=None,
             runtime_classes=["", "gvisor"],
             size_limit="80Mi",
             timeout=240,

@@ -61,7 +61,7 @@ def table() -> Table:
         for name, world in {"": World(), **WORLDS}.items():
             kubelet = {"cpuCFSQuota": False, "maxPods": 250, **world.settings}
             cluster = local.start(NAME, local_cluster_kubelet_config=kubelet, local_cluster_feature_gates=world.gates)
-            answer = harness.call(cluster, checks=[], resources={"cpu": "10m"}, size_limit="80Mi").answer()
+            answer = harness.call(cluster, checks=None, resources={"cpu": "10m"}, size_limit="80Mi").answer()
             assert answer.result.get("leftovers") == [], answer.output
             for check in answer.result["checks"]:
                 found.add(name, check)

@@ -62,7 +62,7 @@ def table() -> t.Iterator[Table]:
         def ask(world: str) -> harness.Answer:
             return harness.call(
                 cluster,
-                checks=[],
+                checks=None,
                 namespace=spaces[world],
                 resources={"cpu": "10m"},
                 size_limit="80Mi",

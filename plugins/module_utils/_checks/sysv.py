@@ -56,6 +56,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import (
     Segment,
     identities,
+    identity,
     kept_segment,
     segment,
     sysv_queue,
@@ -319,6 +320,8 @@ def _refused(read: Observation) -> Decision:
 
 
 _FIND_IPC_OWNER: t.Final = "find what gives the container CAP_IPC_OWNER or the same user: the runtime, or a policy"
+_WHO_OWNS: t.Final = identity(SEGMENT_OWNER)
+_OTHER_USERS: t.Final = identities(ROOT, USER_IPC_OWNER, ROOT_IPC_OWNER)
 _BY_OWNER: t.Final = segment(SEGMENT_OWNER, ROOT)
 _BY_ROOT: t.Final = _BY_OWNER.read
 _BY_CAPABILITY: t.Final = Step("read_capability", ROOT_IPC_OWNER, "sysv_shm_read", lambda i: {"key": i.key})
@@ -331,13 +334,15 @@ _BY_USER: t.Final = Step("read_user", USER_IPC_OWNER, "sysv_shm_read", lambda i:
     group=Group.SYSV,
     tags="sysv_shm users",
     layout=IPC_OWNER,
-    steps=(_BY_OWNER.create, _BY_ROOT, _BY_USER, _BY_CAPABILITY, _BY_OWNER.finish),
+    steps=(_WHO_OWNS, *_OTHER_USERS, _BY_OWNER.create, _BY_ROOT, _BY_USER, _BY_CAPABILITY, _BY_OWNER.finish),
     question="Does CAP_IPC_OWNER open another user's segment of mode 0600?",
     expected="only to root with the capability: not to root without it, and not to another user who has it in the manifest",
     skips=(Reason.POD_SECURITY, Reason.ADMISSION_DENIED),
 )
 def sysv_shm_ipc_owner(seen: Seen, context: Context) -> Decision:
     """Kubernetes has no ambient capabilities: a capability of a user other than root is not effective."""
+    for other in _OTHER_USERS:
+        require_two_users(seen, _WHO_OWNS, other)
     create = seen[_BY_OWNER.create]
     require_created_here(create, "attached", "segment")
     if not create.facts["attached"]:

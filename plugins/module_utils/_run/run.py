@@ -141,7 +141,8 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
             # its message can quote anything, so only its place is reported
             result.problem = Inconclusive(Reason.INTERNAL, f"{type(error).__name__} in {_place(error)}")
     words = texts(settings, sizes)
-    for one in targets or [None]:
+    every: list[TargetRun | None] = [*targets] or [None]
+    for one in every:
         judge = Judge(
             cluster_name,
             settings,

@@ -12,6 +12,6 @@ import hypothesis
 from hypothesis import configuration
 
 configuration.set_hypothesis_home_dir(pathlib.Path(__file__).parents[3] / ".build" / "hypothesis")
-hypothesis.settings.register_profile("settled", derandomize=True, database=None, deadline=None)
-#: To search for more: pytest --hypothesis-profile=default
+hypothesis.settings.register_profile("settled", derandomize=True, database=None, deadline=None, max_examples=60)
+# to search for more: pytest --hypothesis-profile=default
 hypothesis.settings.load_profile("settled")

@@ -70,6 +70,11 @@ def test_a_tool_that_hangs_fails() -> None:
     assert driver.run_command(hanging) == driver.Count(0, 1, 0)
 
 
+def test_a_tool_that_is_missing_fails_and_the_others_run(capfd: pytest.CaptureFixture[str]) -> None:
+    assert driver.run_command(driver.Command("tool", ["no-such-tool"])) == driver.Count(0, 1, 0)
+    assert "no-such-tool" in capfd.readouterr().out
+
+
 def test_main_adds_up_and_ends_with_the_count(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
     MIB,
+    is_fraction,
     memory_text,
     page_rounded,
     parse_bytes,
@@ -35,6 +36,23 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity impo
 )
 def test_quantity(text: t.Any, number: int) -> None:
     assert parse_bytes(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0.5", True),
+        ("512m", True),
+        ("1000m", False),
+        ("5e-1", True),
+        ("1.5Ki", False),
+        ("0.1Gi", False),
+        ("7", False),
+        ("much", False),
+    ],
+)
+def test_fraction_of_a_unit(text: str, wanted: bool) -> None:
+    assert is_fraction(text) is wanted
 
 
 @pytest.mark.parametrize("text", ["", "Mi", "12 Mi", "1mi", "1KiB", "one", None, "1.2.3", "--1"])

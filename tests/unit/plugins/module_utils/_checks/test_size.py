@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import pytest
@@ -59,7 +60,7 @@ def sized(size_bytes: int = 512 * MIB, **fill: t.Any) -> Answers:
 
 
 def of_size(container: str, size_bytes: int) -> World:
-    return lambda: who(**{container: {"size_bytes": size_bytes}})
+    return functools.partial(who, **{container: {"size_bytes": size_bytes}})
 
 
 def reserved() -> Answers:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import pytest
 
@@ -80,7 +81,9 @@ def private_mode() -> Answers:
 def ipc_owner() -> Answers:
     """Root with the capability attaches the segment; root without it, and a user with it, do not."""
     denied = changed(segment(), "read", **DENIED)
-    return {**denied, "read_user": denied["read"], "read_capability": segment()["read"]}
+    others: Facts = {"uid": 0}
+    users = who(**{"owner": {"uid": 65532}, "root": others, "root-ipc-owner": others, "user-ipc-owner": {"uid": 65533}})
+    return {**users, **denied, "read_user": denied["read"], "read_capability": segment()["read"]}
 
 
 GOOD: dict[str, World] = {
@@ -88,7 +91,9 @@ GOOD: dict[str, World] = {
     "SHM102": private_path,
     "SHM103": semaphore,
     "SHM104": message,
-    "SHM105": lambda: who(**{name: {} for name in ("first", "second", "guest", "one-sided", "unsized", "sized")}),
+    "SHM105": functools.partial(
+        who, **{name: {} for name in ("first", "second", "guest", "one-sided", "unsized", "sized")}
+    ),
     "SHM106": lambda: {**two_users(), **segment()},
     "SHM107": segment,
     "SHM108": lambda: {**who(beside={}, main={}), **segment()},
@@ -228,6 +233,9 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
         ("SHM111", "create", {"attached": False, "calls": [failed("shmget", "ENOSPC")]}, "cannot create a segment"),
         ("SHM111", "create", {"attached": False, "calls": [failed("shmget", "EEXIST")]}, "foreign segment"),
         ("SHM111", "read", NOT_FOUND, "is not refused for its mode"),
+        ("SHM111", "who_root", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM111", "who_user-ipc-owner", {"uid": 65532}, "both containers run as user 65532"),
+        ("SHM111", "who_root-ipc-owner", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM111", "read_user", NOT_FOUND, "is not refused for its mode"),
         ("SHM111", "read_capability", NOT_FOUND, "does not find the segment"),
         ("SHM101", "read", {"calls": [failed("ftok", "EPERM")], "ftok_key": None}, "stat is denied to the probe"),

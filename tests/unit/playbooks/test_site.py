@@ -1,0 +1,287 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook site without any cluster: wrong variables, tags, check mode, and a cluster out of reach.
+
+The default kubeconfig leads to a decoy on the loopback interface, which counts connections: a cluster that nobody named.
+tests/tools/try_core.py runs this file on other releases of ansible-core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.release import __version__
+
+SITE = "abcdesktopio.podshm.site"
+
+#: Encrypted with a password that nobody loads.
+VAULTED = """$ANSIBLE_VAULT;1.1;AES256
+66626361376538333436353932383666623432303662336561363631653762616131656436313539
+3536633738613465316233383863623833623233653362380a366232333432346438353436646430
+33326266313037653461316138303236366264653237656238373138303430353339306464313434
+6663386636393963360a306430333339646331643261326462356639336537303963366161356636
+3730
+"""
+
+
+class Decoy:
+    """The cluster that must not be contacted: counts connections, and refuses every request."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _address = self._socket.accept()
+                self.connections += 1
+                with connection:
+                    connection.settimeout(5)
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+
+
+def kubeconfig(port: int) -> dict[str, t.Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {"token": "correct-horse-battery-staple"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "c",
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    code: int
+    output: str
+    reports: Path
+
+    def report(self, cluster: str) -> dict[str, t.Any]:
+        return dict(json.loads((self.reports / f"{cluster}.json").read_text("utf-8")))
+
+
+@dataclasses.dataclass(frozen=True)
+class Play:
+    """The playbook over an inventory that says nothing but what a test is about."""
+
+    tmp: Path
+    decoy: Decoy
+
+    def run(self, hosts: dict[str, t.Any], *options: str, inventory: str = "", playbook: str = SITE) -> Played:
+        file = self.tmp / "inventory.yml"
+        file.write_text(inventory or yaml.safe_dump({"all": {"hosts": hosts}}), "utf-8")
+        reports = self.tmp / "reports"
+        foreign = ("K8S_AUTH_", "KUBE", "ANSIBLE_")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+        environment |= {key: os.environ[key] for key in ("ANSIBLE_COLLECTIONS_PATH",) if key in os.environ}
+        environment |= {"HOME": str(self.tmp), "ANSIBLE_HOME": str(self.tmp / "ansible"), "ANSIBLE_NOCOLOR": "1"}
+        arguments = ["--inventory", str(file), "--extra-vars", json.dumps({"podshm_reports": str(reports)}), *options]
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", playbook, *arguments],
+            cwd=self.tmp,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Played(done.returncode, done.stdout + done.stderr, reports)
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> t.Iterator[Play]:
+    decoy = Decoy()
+    home = tmp_path / ".kube"
+    home.mkdir()
+    (home / "config").write_text(yaml.safe_dump(kubeconfig(decoy.port)), "utf-8")
+    try:
+        yield Play(tmp_path, decoy)
+    finally:
+        decoy.close()
+
+
+def test_without_variables_the_default_kubeconfig_is_used(play: Play) -> None:
+    """The premise of all tests below: the decoy is what a variable that is lost leads to."""
+    played = play.run({"eu-1": {}})
+    assert played.code != 0
+    assert play.decoy.connections > 0, played.output
+    assert "cluster eu-1: kubeconfig ~/.kube/config, its current context" in played.output
+
+
+#: Host -> its variables, and the words that the message must have.
+WRONG: t.Final[dict[str, tuple[dict[str, t.Any], tuple[str, ...]]]] = {
+    "undefined": (
+        {"podshm_kubeconfig": "{{ vault_kubeconfigs.eu }}"},
+        ("podshm_kubeconfig cannot be", "vault_kubeconfigs"),
+    ),
+    "missing-key": (
+        {"podshm_kubeconfig": "{{ kubeconfigs.eu }}", "kubeconfigs": {"us": "x"}},
+        ("podshm_kubeconfig cannot be resolved", "eu"),
+    ),
+    "within": (
+        {"podshm_kubeconfig": {"users": [{"user": {"token": "{{ vault_token }}"}}]}},
+        ("podshm_kubeconfig cannot be resolved", "vault_token"),
+    ),
+    "context": ({"podshm_context": "{{ contexts_of_nobody }}"}, ("podshm_context cannot be", "contexts_of_nobody")),
+    "host": ({"podshm_host": "https://{{ name_of_nobody }}:6443"}, ("podshm_host cannot be", "name_of_nobody")),
+    "unknown": ({"podshm_fil": False}, ("there is no variable podshm_fil; did you mean podshm_fill?",)),
+    "far": ({"podshm_zzzzzz": 1}, ("there is no variable podshm_zzzzzz",)),
+    "bool": ({"podshm_fill": "perhaps"}, ("podshm_fill: ", "perhaps")),
+    "int": ({"podshm_timeout": "soon"}, ("podshm_timeout: ", "soon")),
+    "choice": ({"podshm_nodes": "maybe"}, ("podshm_nodes: ", "representative, first, all", "maybe")),
+    "least": ({"podshm_timeout": 0}, ("podshm_timeout: 0 is less than 1 second",)),
+    "quantity": ({"podshm_size_limit": "1GB"}, ("podshm_size_limit: not a quantity: '1GB'",)),
+    "fraction": (
+        {"podshm_size_limit": "512m"},
+        ("podshm_size_limit: 512m is a fraction of a byte; did you mean 512Mi?",),
+    ),
+    "certs": ({"podshm_validate_certs": "maybe"}, ("podshm_validate_certs: ", "maybe")),
+    "accept": ({"podshm_accept": {"SHM100": "why"}}, ("podshm_accept: there is no check SHM100;",)),
+    "word": ({"podshm_checks": ["sysvv"]}, ("there is no check, group or tag sysvv; did you mean sysv?",)),
+    "empty": ({"podshm_checks": []}, ("podshm_checks", "the list is empty")),
+    "several": ({"podshm_fil": 1, "podshm_node": 1}, ("podshm_fil;", "podshm_node;")),
+}
+
+
+def test_a_wrong_variable_is_one_line_and_nothing_is_requested(play: Play) -> None:
+    played = play.run({host: variables for host, (variables, _words) in WRONG.items()})
+    assert played.code != 0
+    assert play.decoy.connections == 0, played.output
+    failures = [line for line in played.output.splitlines() if line.startswith("fatal: ")]
+    assert len(failures) == len(WRONG)
+    for host, (_variables, words) in WRONG.items():
+        (line,) = (line for line in failures if line.startswith(f"fatal: [{host}]"))
+        assert f"cluster {host}: wrong variable: " in line
+        assert "nothing was requested from the cluster" in line
+        message = json.loads(line.partition(" => ")[2])["msg"]
+        for word in words:
+            assert word in message
+        # a report that an earlier run left would say something else
+        assert (played.report(host)["status"], played.report(host)["message"]) == ("ERROR", message)
+
+
+def test_what_the_guard_is_for(play: Play) -> None:
+    """Without it, a variable that cannot be resolved leads older releases of ansible-core to another cluster."""
+    site = yaml.safe_load((Path(__file__).parents[3] / "playbooks" / "site.yml").read_text("utf-8"))
+    guard, check, *rest = site[0]["tasks"][0]["block"]
+    assert "abcdesktopio.podshm.shm_variables" in guard
+    check["abcdesktopio.podshm.shm_check"]["checks"] = ["SHM301"]
+    site[0]["tasks"][0]["block"] = [check, *rest]
+    playbook = play.tmp / "unguarded.yml"
+    playbook.write_text(yaml.safe_dump(site), "utf-8")
+    played = play.run({"eu-1": {"podshm_kubeconfig": "{{ vault_kubeconfigs.eu }}"}}, playbook=str(playbook))
+    assert played.code != 0
+    is_older = tuple(int(part) for part in __version__.split(".")[:2]) < (2, 19)
+    assert bool(play.decoy.connections) == is_older, played.output
+
+
+def test_a_vault_that_is_not_loaded(play: Play) -> None:
+    inventory = f"all:\n  hosts:\n    eu-1:\n      podshm_kubeconfig: !vault |\n{_indented(VAULTED, 8)}"
+    played = play.run({}, inventory=inventory)
+    assert played.code != 0
+    assert play.decoy.connections == 0, played.output
+    assert "cluster eu-1: wrong variable: podshm_kubeconfig cannot be resolved: " in played.output
+
+
+def _indented(text: str, spaces: int) -> str:
+    return "".join(f"{' ' * spaces}{line}\n" for line in text.splitlines())
+
+
+def test_a_wrong_variable_keeps_no_other_cluster_from_being_checked(play: Play) -> None:
+    played = play.run({"wrong": {"podshm_fil": 1}, "other": {}}, "--extra-vars", '{"podshm_checks": ["SHM301"]}')
+    assert played.code != 0
+    assert (played.report("wrong")["status"], played.report("other")["status"]) == ("ERROR", "UNREACHABLE")
+    assert "did you mean podshm_fill?" in played.report("wrong")["message"]
+
+
+def test_a_value_of_omit_is_not_set(play: Play) -> None:
+    hosts = {"eu-1": {"podshm_timeout": "{{ nobody | default(omit) }}", "podshm_checks": ["SHM301"]}}
+    played = play.run(hosts)
+    assert "wrong variable" not in played.output
+    assert [check["id"] for check in played.report("eu-1")["checks"]] == ["SHM301"]
+
+
+def selected(play: Play, *options: str, **variables: t.Any) -> list[str]:
+    played = play.run({"eu-1": variables}, *options)
+    assert "undefined" not in played.output
+    return [check["id"] for check in played.report("eu-1")["checks"]]
+
+
+def test_tags_select_checks(play: Play) -> None:
+    ids = selected(play, "--tags", "sysv,SHM301", "--skip-tags", "users")
+    assert "SHM101" in ids
+    assert "SHM301" in ids
+    assert "SHM106" not in ids
+    assert {check for check in ids if not check.startswith("SHM1")} == {"SHM301"}
+
+
+def test_tags_keep_out_what_the_variable_leaves_out(play: Play) -> None:
+    assert selected(play, "--tags", "basic", podshm_checks=["resize", "!SHM303"]) == [
+        "SHM101", "SHM102", "SHM201", "SHM301", "SHM302",
+    ]  # fmt: skip
+
+
+def test_a_tag_that_names_nothing(play: Play) -> None:
+    played = play.run({"eu-1": {}}, "--tags", "sysvv")
+    assert played.code != 0
+    assert "there is no check, group or tag sysvv; did you mean sysv?" in played.output
+    assert play.decoy.connections == 0
+
+
+def test_a_cluster_out_of_reach_is_one_finding_of_three_lines(play: Play) -> None:
+    played = play.run({"eu-1": {}})
+    assert played.code != 0
+    lines = played.output.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("ERROR eu-1 SHM101..SHM"))
+    assert [line.split()[0] for line in lines[start + 1 : start + 3]] == ["observed", "remedy"]
+    assert sum("  observed  " in line for line in lines) == 1
+    assert len(lines) < 50
+    summary = (played.reports / "summary.md").read_text("utf-8")
+    assert summary.count("**ERROR**") == 1
+    checks = played.report("eu-1")["checks"]
+    assert len([check for check in checks if check["verdict"] == "ERROR"]) > 50
+
+
+def test_check_mode_with_a_wrong_option(play: Play) -> None:
+    played = play.run({"eu-1": {"podshm_size_limit": "much"}}, "--check")
+    assert played.code != 0
+    assert "undefined" not in played.output
+    assert "podshm_size_limit: not a quantity" in played.output
+    assert play.decoy.connections == 0
+
+
+def test_connection_and_interpreter_of_the_inventory_win(play: Play) -> None:
+    hosts = {
+        "python": {"ansible_python_interpreter": "/nonexistent/python"},
+        "connection": {"ansible_connection": "podshm.test.none"},
+    }
+    played = play.run(hosts, "--extra-vars", '{"podshm_checks": ["SHM301"]}')
+    assert played.code != 0
+    assert "/nonexistent/python" in played.report("python")["message"]
+    assert "podshm.test.none" in played.report("connection")["message"]
+    assert play.decoy.connections == 0
