@@ -36,7 +36,10 @@ def test_values_have_the_type_of_their_option() -> None:
 
 
 def test_what_the_playbook_registers_is_no_variable() -> None:
-    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == ({}, [])
+    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == (
+        {},
+        [],
+    )
 
 
 def test_omit_is_not_set() -> None:
@@ -88,7 +91,10 @@ def test_foreign_words_are_one_printable_line() -> None:
     [
         ({}, "kubeconfig ~/.kube/config, its current context"),
         ({"kubeconfig": "/k", "context": "c"}, "kubeconfig /k, context c"),
-        ({"kubeconfig": {"users": [{"user": {"token": "secret"}}]}}, "a kubeconfig from variables, its current context"),
+        (
+            {"kubeconfig": {"users": [{"user": {"token": "secret"}}]}},
+            "a kubeconfig from variables, its current context",
+        ),
         ({"kubeconfig": "users:\n- secret"}, "a kubeconfig from variables, its current context"),
         ({"host": "https://h"}, "API server https://h, its current context"),
     ],
@@ -106,7 +112,10 @@ def test_which_cluster_it_is(values: dict[str, t.Any], words: str, monkeypatch: 
         ("K8S_AUTH_KUBECONFIG", "x (from the environment: K8S_AUTH_KUBECONFIG), its current context"),
         ("KUBECONFIG", "x (from the environment: KUBECONFIG), its current context"),
         ("K8S_AUTH_CONTEXT", "kubeconfig ~/.kube/config, context x"),
-        ("KUBERNETES_SERVICE_HOST", "the service account of this pod, or kubeconfig ~/.kube/config, its current context"),
+        (
+            "KUBERNETES_SERVICE_HOST",
+            "the service account of this pod, or kubeconfig ~/.kube/config, its current context",
+        ),
     ],
 )
 def test_which_cluster_the_environment_names(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
