@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections.abc
 import time
 import typing as t
@@ -140,6 +139,9 @@ def _run_command(words: t.Sequence[str], seconds: float) -> None:
 
     :raises Inconclusive: CommandFailed.
     """
+    # it takes long to import, and only this one check needs it
+    import asyncio
+
     try:
         code, stderr = asyncio.run(_ended(words, seconds))
     except TimeoutError:
@@ -152,6 +154,8 @@ def _run_command(words: t.Sequence[str], seconds: float) -> None:
 
 
 async def _ended(words: t.Sequence[str], seconds: float) -> tuple[int | None, bytes]:
+    import asyncio
+
     # not run_command of AnsibleModule: it has no timeout
     nothing = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
