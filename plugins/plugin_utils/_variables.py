@@ -104,8 +104,15 @@ def _typed(name: str, value: t.Any) -> t.Any:
     spec = _options.BY_NAME[name].spec() if name in _options.BY_NAME else {"type": kind}
     checked = ArgumentSpecValidator({name: spec}).validate({name: value})
     if checked.error_messages:
-        raise ValueError(quote("; ".join(checked.error_messages)))
+        choices = spec.get("choices")
+        wanted = f"one of {', '.join(choices)}" if choices else f"of the type {spec['type']}"
+        raise ValueError(f"{quote(repr(_plain(value)))} is not {wanted}")
     return checked.validated_parameters[name]
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The value without the types that Ansible gives it, for messages."""
+    return str(value) if isinstance(value, str) else value
 
 
 def _wrong_options(values: t.Mapping[str, t.Any]) -> list[str]:
