@@ -26,9 +26,9 @@ def test_generated_files_are_up_to_date(path: str, text: str) -> None:
 
 def arguments(text: str) -> dict[str, t.Any]:
     """The arguments that the playbook gives to shm_check."""
-    play = yaml.safe_load(text)[0]
-    (task,) = (task for task in play["tasks"] if "abcdesktopio.podshm.shm_check" in task)
-    return {**play["module_defaults"]["group/abcdesktopio.podshm.podshm"], **task["abcdesktopio.podshm.shm_check"]}
+    (block, *_others) = yaml.safe_load(text)[0]["tasks"]
+    (task,) = (task for task in block["block"] if "abcdesktopio.podshm.shm_check" in task)
+    return dict(task["abcdesktopio.podshm.shm_check"])
 
 
 def test_the_playbook_passes_every_option_on() -> None:
@@ -36,9 +36,7 @@ def test_the_playbook_passes_every_option_on() -> None:
     assert found.keys() == {*(option.name for option in _options.OPTIONS), *_variables.CONNECTION}
 
 
-@pytest.mark.parametrize(
-    ("scope", "role"), [(_options.RUN, ""), (_options.SIZE, "resize"), (_options.CHECK, "limits")]
-)
+@pytest.mark.parametrize(("scope", "role"), [(_options.RUN, ""), (_options.SIZE, "resize"), (_options.CHECK, "limits")])
 def test_a_new_option_appears_everywhere(scope: str, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     new = _options.Option("novelty", "str", scope, ("Something new.",), "something new", default="x", role=role)
     monkeypatch.setattr(_options, "OPTIONS", (*_options.OPTIONS, new))
@@ -61,4 +59,4 @@ def test_lint_names_what_differs(capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(generate, "files", lambda: iter([("docs/variables.md", "other")]))
     assert generate.main(["--lint"]) == 1
     assert "is not up to date: docs/variables.md" in capsys.readouterr().out
-    assert "other" != (CHECKOUT / "docs" / "variables.md").read_text(encoding="utf-8")
+    assert (CHECKOUT / "docs" / "variables.md").read_text(encoding="utf-8") != "other"

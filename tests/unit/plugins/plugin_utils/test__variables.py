@@ -36,7 +36,10 @@ def test_values_have_the_type_of_their_option() -> None:
 
 
 def test_what_the_playbook_registers_is_no_variable() -> None:
-    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == ({}, [])
+    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == (
+        {},
+        [],
+    )
 
 
 def test_omit_is_not_set() -> None:
@@ -68,6 +71,18 @@ def test_an_unknown_name(name: str, hint: str) -> None:
     assert message.endswith(hint)
 
 
+@pytest.mark.parametrize("value", ["", None, {}, [], [""]])
+@pytest.mark.parametrize("name", ["podshm_kubeconfig", "podshm_context", "podshm_host", "podshm_impersonate_groups"])
+def test_nothing_is_not_taken_for_the_default_cluster_or_user(name: str, value: t.Any) -> None:
+    """An environment variable that is not set, or what YAML makes of a lone tilde."""
+    _values, (message,) = read(**{name: value})
+    assert message.startswith(f"{name}: the value is empty; ")
+
+
+def test_a_proxy_can_be_empty() -> None:
+    assert read(podshm_proxy="", podshm_no_proxy="") == ({"proxy": "", "no_proxy": ""}, [])
+
+
 def test_everything_wrong_is_named() -> None:
     _values, wrong = read(podshm_fil=1, podshm_fill="perhaps", podshm_image=UndefinedError("x"), podshm_nodes="some")
     assert [message.split(":")[0].split(";")[0] for message in wrong] == [
@@ -88,7 +103,10 @@ def test_foreign_words_are_one_printable_line() -> None:
     [
         ({}, "kubeconfig ~/.kube/config, its current context"),
         ({"kubeconfig": "/k", "context": "c"}, "kubeconfig /k, context c"),
-        ({"kubeconfig": {"users": [{"user": {"token": "secret"}}]}}, "a kubeconfig from variables, its current context"),
+        (
+            {"kubeconfig": {"users": [{"user": {"token": "secret"}}]}},
+            "a kubeconfig from variables, its current context",
+        ),
         ({"kubeconfig": "users:\n- secret"}, "a kubeconfig from variables, its current context"),
         ({"host": "https://h"}, "API server https://h, its current context"),
     ],
@@ -106,7 +124,10 @@ def test_which_cluster_it_is(values: dict[str, t.Any], words: str, monkeypatch: 
         ("K8S_AUTH_KUBECONFIG", "x (from the environment: K8S_AUTH_KUBECONFIG), its current context"),
         ("KUBECONFIG", "x (from the environment: KUBECONFIG), its current context"),
         ("K8S_AUTH_CONTEXT", "kubeconfig ~/.kube/config, context x"),
-        ("KUBERNETES_SERVICE_HOST", "the service account of this pod, or kubeconfig ~/.kube/config, its current context"),
+        (
+            "KUBERNETES_SERVICE_HOST",
+            "the service account of this pod, or kubeconfig ~/.kube/config, its current context",
+        ),
     ],
 )
 def test_which_cluster_the_environment_names(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,10 @@ def test_several_causes_stay_apart(other: dict[str, t.Any]) -> None:
 @pytest.mark.parametrize("verdict", ["FAIL", "WARN"])
 def test_what_was_decided_stays_apart(verdict: str) -> None:
     """Each has an expectation and a remedy of its own."""
-    assert ids(check("SHM301", verdict, observed="same"), check("SHM302", verdict, observed="same")) == ["SHM301", "SHM302"]
+    assert ids(check("SHM301", verdict, observed="same"), check("SHM302", verdict, observed="same")) == [
+        "SHM301",
+        "SHM302",
+    ]
 
 
 def test_a_cause_on_several_nodes_names_none() -> None:
@@ -90,7 +93,9 @@ def test_a_cause_on_several_nodes_names_none() -> None:
 
 
 def test_all_hold() -> None:
-    result = asserted(check("SHM101", "PASS"), check("SHM102", "WARN"), check("SHM103", "SKIP", "Forbidden"), status="WARN")
+    result = asserted(
+        check("SHM101", "PASS"), check("SHM102", "WARN"), check("SHM103", "SKIP", "Forbidden"), status="WARN"
+    )
     assert (result.is_failed, result.failed_checks) == (False, ())
     assert result.message == "cluster eu: 3 of 3 checks hold"
     assert [line.text for line in result.lines] == [
