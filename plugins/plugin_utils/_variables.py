@@ -52,8 +52,8 @@ _NEVER_EMPTY: t.Final = frozenset(
 #: What the playbooks use beside the options of the modules.
 _PLAYBOOK: t.Final = {"reports": "str", "verbose": "bool"}
 
-#: Variables that the playbooks set themselves, and that of the playbooks for local clusters.
-_RESULTS: t.Final = frozenset({"answer", "report", "local_clusters"})
+#: Variables that the playbooks set themselves.
+_RESULTS: t.Final = frozenset({"answer", "report"})
 
 #: The options that are variables: all but the cluster's name, which is the host's.
 SETTABLE: t.Final = tuple(option for option in _options.OPTIONS if option.name != "cluster")

@@ -24,11 +24,22 @@ def test_generated_files_are_up_to_date(path: str, text: str) -> None:
     assert (CHECKOUT / path).read_text(encoding="utf-8") == text, "run tests/tools/generate.py"
 
 
+def tasks(entries: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
+    """Yield tasks, also those of blocks."""
+    for entry in entries:
+        yield entry
+        yield from tasks(entry.get("block", []))
+
+
 def arguments(text: str) -> dict[str, t.Any]:
-    """The arguments that the playbook gives to shm_check."""
-    (block, *_others) = yaml.safe_load(text)[0]["tasks"]
-    (task,) = (task for task in block["block"] if "abcdesktopio.podshm.shm_check" in task)
-    return dict(task["abcdesktopio.podshm.shm_check"])
+    """Return the arguments that the playbook gives to shm_check."""
+    (found,) = (
+        task["abcdesktopio.podshm.shm_check"]
+        for play in yaml.safe_load(text)
+        for task in tasks(play.get("tasks", []))
+        if "abcdesktopio.podshm.shm_check" in task
+    )
+    return dict(found)
 
 
 def test_the_playbook_passes_every_option_on() -> None:

@@ -537,6 +537,19 @@ def test_a_fact_that_is_not_reported_is_no_evidence(check: str, label: str, fact
     assert caught.value.reason is Reason.PROBE_ERROR
 
 
+@pytest.mark.parametrize(
+    ("writer", "reader", "verdict"),
+    [
+        (8 * MIB * 9 // 10, 4 * MIB - 1, "PASS"),
+        (8 * MIB * 9 // 10 - 1, 0, "FAIL"),
+        (8 * MIB, 4 * MIB, "FAIL"),
+    ],
+)
+def test_who_pays_for_a_page_is_seen_over_what_else_a_container_uses(writer: int, reader: int, verdict: str) -> None:
+    answers = changed(charge(), "writer", memory_usage_bytes=MIB + writer)
+    assert decide("SHM311", changed(answers, "reader", memory_usage_bytes=MIB + reader)).verdict == verdict
+
+
 def test_permissions_of_two_users_decide_nothing_where_one_was_requested() -> None:
     answers = changed_who(changed_who(charge(), "first", uid=65532), "second", uid=1000)
     with pytest.raises(Inconclusive, match="run as users 1000 and 65532, though one was requested"):
