@@ -71,6 +71,18 @@ def test_an_unknown_name(name: str, hint: str) -> None:
     assert message.endswith(hint)
 
 
+@pytest.mark.parametrize("value", ["", None, {}, [], [""]])
+@pytest.mark.parametrize("name", ["podshm_kubeconfig", "podshm_context", "podshm_host", "podshm_impersonate_groups"])
+def test_nothing_is_not_taken_for_the_default_cluster_or_user(name: str, value: t.Any) -> None:
+    """An environment variable that is not set, or what YAML makes of a lone tilde."""
+    _values, (message,) = read(**{name: value})
+    assert message.startswith(f"{name}: the value is empty; ")
+
+
+def test_a_proxy_can_be_empty() -> None:
+    assert read(podshm_proxy="", podshm_no_proxy="") == ({"proxy": "", "no_proxy": ""}, [])
+
+
 def test_everything_wrong_is_named() -> None:
     _values, wrong = read(podshm_fil=1, podshm_fill="perhaps", podshm_image=UndefinedError("x"), podshm_nodes="some")
     assert [message.split(":")[0].split(";")[0] for message in wrong] == [
