@@ -24,7 +24,7 @@ def test_all_checks(alpha: Cluster, namespace: str) -> None:
     assert answer.result["run"]["cluster"] == "alpha"
     assert answer.result["run"]["server"] == alpha.server
     (target,) = answer.result["run"]["targets"]
-    assert (target["name"], target["stands_for"], target["runtime_class"]) == ("alpha", ["alpha"], "")
+    assert (target["name"], target["represents"], target["runtime_class"]) == ("alpha", ["alpha"], "")
     assert [(control["id"], control["verdict"]) for control in answer.result["controls"]] == [
         ("SHM901", "PASS"),
         ("SHM902", "PASS"),
