@@ -561,6 +561,7 @@ def test_permissions_of_two_users_decide_nothing_where_one_was_requested() -> No
     answers = changed_who(changed_who(charge(), "first", uid=65532), "second", uid=1000)
     with pytest.raises(Inconclusive, match="run as users 1000 and 65532, though one was requested"):
         decide("SHM311", answers)
+    assert decide("SHM311", changed_who(answers, "second", uid=65532)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("check", ["SHM309", "SHM316"])
