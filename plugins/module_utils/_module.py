@@ -94,7 +94,7 @@ def main(scopes: t.Sequence[str], own: dict[str, t.Any], select: Select) -> t.No
     _leave(module, result.line(), result, failed=bool(result.problem) or undecided)
 
 
-Select: t.TypeAlias = "collections.abc.Callable[[t.Mapping[str, t.Any]], t.Sequence[Check]]"
+Select: t.TypeAlias = collections.abc.Callable[[t.Mapping[str, t.Any]], t.Sequence[Check]]
 
 
 def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:

@@ -44,11 +44,16 @@ CONNECTION: t.Final[dict[str, str]] = {
 #: Of those, what is no text.
 _CONNECTION_TYPES: t.Final = {"kubeconfig": "raw", "validate_certs": "bool", "impersonate_groups": "list"}
 
+#: Of those, what leads to another cluster or another user where it is empty. A proxy is allowed to be.
+_NEVER_EMPTY: t.Final = frozenset(
+    {"kubeconfig", "context", "host", "api_key", "client_cert", "client_key", "impersonate_user", "impersonate_groups"}
+)
+
 #: What the playbooks use beside the options of the modules.
 _PLAYBOOK: t.Final = {"reports": "str", "verbose": "bool"}
 
-#: Variables that the playbooks set themselves, and that of the playbooks for local clusters.
-_RESULTS: t.Final = frozenset({"answer", "report", "local_clusters"})
+#: Variables that the playbooks set themselves.
+_RESULTS: t.Final = frozenset({"answer", "report"})
 
 #: The options that are variables: all but the cluster's name, which is the host's.
 SETTABLE: t.Final = tuple(option for option in _options.OPTIONS if option.name != "cluster")
@@ -98,14 +103,23 @@ def _did_you_mean(name: str) -> str:
 def _typed(name: str, value: t.Any) -> t.Any:
     """A value of the type that its option has.
 
-    :raises ValueError: it has another one.
+    :raises ValueError: it has another one, or is empty where nothing would be taken for the default.
     """
+    if name in _NEVER_EMPTY and (not value or value == [""]):
+        raise ValueError("the value is empty; give it one, or remove the variable to use the default")
     kind = _PLAYBOOK.get(name) or _CONNECTION_TYPES.get(name, "str")
     spec = _options.BY_NAME[name].spec() if name in _options.BY_NAME else {"type": kind}
     checked = ArgumentSpecValidator({name: spec}).validate({name: value})
     if checked.error_messages:
-        raise ValueError(quote("; ".join(checked.error_messages)))
+        choices = spec.get("choices")
+        wanted = f"one of {', '.join(choices)}" if choices else f"of the type {spec['type']}"
+        raise ValueError(f"{quote(repr(_plain(value)))} is not {wanted}")
     return checked.validated_parameters[name]
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The value without the types that Ansible gives it, for messages."""
+    return str(value) if isinstance(value, str) else value
 
 
 def _wrong_options(values: t.Mapping[str, t.Any]) -> list[str]:

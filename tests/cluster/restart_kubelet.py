@@ -28,7 +28,7 @@ def main() -> None:
     for volume in root.glob("kubelet/pods/*/volumes/kubernetes.io~empty-dir/kept") if size else ():
         subprocess.run(["mount", "-o", f"remount,size={size[0]}", volume], check=True)
     playbook = pathlib.Path(sys.executable).with_name("ansible-playbook")
-    extra = json.dumps({"podshm_local_clusters": [name]})
+    extra = json.dumps({"localcluster_names": [name]})
     subprocess.run(
         [playbook, "abcdesktopio.localcluster.clusters", "--extra-vars", extra],
         cwd=pathlib.Path(__file__).parents[2],

@@ -51,9 +51,9 @@ class Play:
     def run(
         self, hosts: dict[str, t.Any], *options: str, playbook: str = "playbooks/site.yml", **extra: t.Any
     ) -> Played:
-        shared = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        # no ansible_connection: the playbook itself stays on this machine, and with this interpreter
         inventory = self.tmp / "inventory.yml"
-        inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": shared}}), "utf-8")
+        inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), "utf-8")
         reports = self.tmp / "reports"
         variables = json.dumps({"podshm_reports": str(reports), **extra})
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("K8S_AUTH_", "KUBE"))}
@@ -74,7 +74,9 @@ class Play:
     def written(self, tasks: list[dict[str, t.Any]], **play: t.Any) -> str:
         """A playbook that somebody else wrote."""
         file = self.tmp / "play.yml"
-        file.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks, **play}]), "utf-8")
+        here = {"connection": "local", "vars": {"ansible_python_interpreter": sys.executable}}
+        whole = {"hosts": "all", "gather_facts": False, **here, "tasks": tasks, **play}
+        file.write_text(yaml.safe_dump([whole]), "utf-8")
         return str(file)
 
 
@@ -121,6 +123,9 @@ def test_one_of_two_is_broken(play: Play, alpha: Cluster, beta: Cluster) -> None
         assert check["reason"] == "Unauthorized"
         assert check["expected"]
         assert check["remedy"]
+    # six checks and one cause are one finding
+    assert played.output.count("ERROR beta SHM101..SHM303 Unauthorized") == 1
+    assert played.summary.count("**ERROR**") == 1
     assert "| beta | UNREACHABLE |" in played.summary
     assert "| alpha | PASS |" in played.summary
     for text in (played.output, played.summary, json.dumps(played.report("beta"))):
@@ -180,6 +185,20 @@ def test_a_check_fails(play: Play, alpha: Cluster) -> None:
         assert line in played.output
 
 
+def test_tags(play: Play, alpha: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha)}, "--tags", "isolation,SHM101", "--skip-tags", "host")
+    assert played.code == 0, played.output
+    assert [check["id"] for check in played.report("alpha")["checks"]] == ["SHM101", "SHM501", "SHM502"]
+    assert verdicts(played, "alpha") == ["PASS"] * 3
+
+
+def test_a_tag_that_names_nothing(play: Play, alpha: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha)}, "--tags", "sysvv")
+    assert played.code != 0
+    assert "did you mean sysv?" in played.output
+    assert statuses(played) == {"alpha": "ERROR"}
+
+
 def test_no_cluster(play: Play) -> None:
     played = play.run({})
     assert played.code != 0
@@ -215,6 +234,13 @@ def test_check_mode(play: Play, alpha: Cluster) -> None:
     assert "SKIP" in played.output
 
 
+def test_check_mode_with_a_wrong_option(play: Play, alpha: Cluster) -> None:
+    played = play.run({"alpha": play.host(alpha, podshm_size_limit="much")}, "--check")
+    assert played.code != 0
+    assert "podshm_size_limit" in played.output
+    assert "undefined" not in played.output
+
+
 def test_roles_alone(play: Play, alpha: Cluster) -> None:
     defaults = {
         "kubeconfig": str(alpha.kubeconfig),
@@ -243,7 +269,7 @@ def test_role_alone_on_a_failure(play: Play, alpha: Cluster) -> None:
     assert "remedy: mount an emptyDir" in played.output
 
 
-def test_a_role_asserts_whatever_it_was_told_to_ask(play: Play, alpha: Cluster) -> None:
+def test_a_role_asserts_every_check_that_it_runs(play: Play, alpha: Cluster) -> None:
     defaults = {"kubeconfig": str(alpha.kubeconfig), "namespace": play.namespaces["alpha"]}
     role = {"name": "abcdesktopio.podshm.sysv"}
     playbook = play.written(

@@ -100,10 +100,6 @@ def role_files(role: str) -> t.Iterator[tuple[str, str]]:
     yield f"roles/{role}/tasks/main.yml", _HEAD + _dump([task])
 
 
-def _argument(name: str, indent: int) -> str:
-    return f"{' ' * indent}{name}: \"{{{{ lookup('vars', 'podshm_{name}', default=omit) }}}}\""
-
-
 def _marked(text: str, name: str, block: str, comment: str) -> str:
     begin, end = (comment.format(f"{word} generated: {name}") for word in ("begin", "end"))
     pattern = re.compile(rf"({re.escape(begin)}\n).*?([ ]*{re.escape(end)})", re.DOTALL)
@@ -114,10 +110,9 @@ def _marked(text: str, name: str, block: str, comment: str) -> str:
 
 def site(text: str) -> str:
     """The playbook with its arguments."""
-    common = [*_variables.CONNECTION, *(o.name for o in _variables.SETTABLE if o.scope == _options.RUN)]
-    own = [o.name for o in _variables.SETTABLE if o.scope != _options.RUN and o.name != "checks"]
-    text = _marked(text, "defaults", "\n".join(_argument(name, 6) for name in common), "# {}")
-    return _marked(text, "arguments", "\n".join(_argument(name, 8) for name in own), "# {}")
+    names = [*_variables.CONNECTION, *(option.name for option in _variables.SETTABLE if option.name != "checks")]
+    lines = [f"            {name}: \"{{{{ lookup('vars', 'podshm_{name}', default=omit) }}}}\"" for name in names]
+    return _marked(text, "arguments", "\n".join(lines), "# {}")
 
 
 def common_role(text: str) -> str:

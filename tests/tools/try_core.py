@@ -48,7 +48,7 @@ def main(releases: list[str]) -> int:
         python = environment(release)
         print(f"--- ansible-core {release}", flush=True)
         env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-        options = ["-q", "-p", "no:cacheprovider", TESTS]
+        options = ["-q", TESTS]
         if subprocess.run([str(python), "-m", "pytest", *options], cwd=CHECKOUT, env=env, check=False).returncode:
             failed.append(release)
     if failed:

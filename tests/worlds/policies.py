@@ -39,7 +39,7 @@ class World:
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     objects: tuple[tuple[str, Object], ...] = ()
     sample: Object = dataclasses.field(default_factory=dict)
-    _: dataclasses.KW_ONLY
+    unused: dataclasses.KW_ONLY
     expected: Verdicts
     changed: str = ""
 

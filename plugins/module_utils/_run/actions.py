@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import collections.abc
-import subprocess
 import time
 import typing as t
 
@@ -140,18 +139,35 @@ def _run_command(words: t.Sequence[str], seconds: float) -> None:
 
     :raises Inconclusive: CommandFailed.
     """
+    # it takes long to import, and only this one check needs it
+    import asyncio
+
     try:
-        # not run_command of AnsibleModule: it has no timeout
-        ended = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
+        code, stderr = asyncio.run(_ended(words, seconds))
+    except TimeoutError:
         raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} did not end within {seconds:g} s") from None
     except OSError as error:
         raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]}: {error.strerror}") from None
-    if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it wrote nothing to stderr"])[-1]
-        raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} ended with {ended.returncode}: {quote(last)}")
+    if code:
+        last = (stderr.decode("utf-8", "replace").strip().splitlines() or ["it wrote nothing to stderr"])[-1]
+        raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} ended with {code}: {quote(last)}")
+
+
+async def _ended(words: t.Sequence[str], seconds: float) -> tuple[int | None, bytes]:
+    import asyncio
+
+    # not run_command of AnsibleModule: it has no timeout
+    nothing = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=nothing, stdout=nothing, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _stdout, stderr = await asyncio.wait_for(process.communicate(), seconds)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    return process.returncode, stderr
 
 
 def admit(container: ContainerRun, step: PlannedStep) -> Observation:

@@ -124,7 +124,8 @@ def _pods(
             continue
         # an ephemeral container needs a pod that it is added to
         if all(container.kind is not ContainerKind.MAIN for container in used):
-            used.append(next(container for container in here if container.kind is ContainerKind.MAIN))
+            mains = [container for container in here if container.kind is ContainerKind.MAIN]
+            used.append(mains[0])
         volumes = dict.fromkeys(mount.volume for container in used for mount in container.mounts)
         yield PodPlan(
             role=pod.role or layout.name,

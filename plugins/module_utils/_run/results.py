@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 
-Answer: t.TypeAlias = "Observation | Inconclusive"
+Answer: t.TypeAlias = Observation | Inconclusive
 
 
 @dataclasses.dataclass

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.release import __version__
 
 SITE = "abcdesktopio.podshm.site"
 
@@ -91,7 +92,7 @@ class Play:
     tmp: Path
     decoy: Decoy
 
-    def run(self, hosts: dict[str, t.Any], *options: str, inventory: str = "") -> Played:
+    def run(self, hosts: dict[str, t.Any], *options: str, inventory: str = "", playbook: str = SITE) -> Played:
         file = self.tmp / "inventory.yml"
         file.write_text(inventory or yaml.safe_dump({"all": {"hosts": hosts}}), "utf-8")
         reports = self.tmp / "reports"
@@ -101,7 +102,7 @@ class Play:
         environment |= {"HOME": str(self.tmp), "ANSIBLE_HOME": str(self.tmp / "ansible"), "ANSIBLE_NOCOLOR": "1"}
         arguments = ["--inventory", str(file), "--extra-vars", json.dumps({"podshm_reports": str(reports)}), *options]
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", SITE, *arguments],
+            [sys.executable, "-m", "ansible", "playbook", playbook, *arguments],
             cwd=self.tmp,
             env=environment,
             capture_output=True,
@@ -148,18 +149,22 @@ WRONG: t.Final[dict[str, tuple[dict[str, t.Any], tuple[str, ...]]]] = {
     ),
     "context": ({"podshm_context": "{{ contexts_of_nobody }}"}, ("podshm_context cannot be", "contexts_of_nobody")),
     "host": ({"podshm_host": "https://{{ name_of_nobody }}:6443"}, ("podshm_host cannot be", "name_of_nobody")),
+    "empty-kubeconfig": (
+        {"podshm_kubeconfig": "{{ lookup('ansible.builtin.env', 'PODSHM_NOT_SET') }}"},
+        ("podshm_kubeconfig: the value is empty",),
+    ),
     "unknown": ({"podshm_fil": False}, ("there is no variable podshm_fil; did you mean podshm_fill?",)),
     "far": ({"podshm_zzzzzz": 1}, ("there is no variable podshm_zzzzzz",)),
-    "bool": ({"podshm_fill": "perhaps"}, ("podshm_fill: ", "perhaps")),
-    "int": ({"podshm_timeout": "soon"}, ("podshm_timeout: ", "soon")),
-    "choice": ({"podshm_nodes": "maybe"}, ("podshm_nodes: ", "representative, first, all", "maybe")),
+    "bool": ({"podshm_fill": "perhaps"}, ("podshm_fill: 'perhaps' is not of the type bool",)),
+    "int": ({"podshm_timeout": "soon"}, ("podshm_timeout: 'soon' is not of the type int",)),
+    "choice": ({"podshm_nodes": "maybe"}, ("podshm_nodes: ", "'maybe' is not one of representative, first, all")),
     "least": ({"podshm_timeout": 0}, ("podshm_timeout: 0 is less than 1 second",)),
     "quantity": ({"podshm_size_limit": "1GB"}, ("podshm_size_limit: not a quantity: '1GB'",)),
     "fraction": (
         {"podshm_size_limit": "512m"},
         ("podshm_size_limit: 512m is a fraction of a byte; did you mean 512Mi?",),
     ),
-    "certs": ({"podshm_validate_certs": "maybe"}, ("podshm_validate_certs: ", "maybe")),
+    "certs": ({"podshm_validate_certs": "maybe"}, ("podshm_validate_certs: 'maybe' is not of the type bool",)),
     "accept": ({"podshm_accept": {"SHM100": "why"}}, ("podshm_accept: there is no check SHM100;",)),
     "word": ({"podshm_checks": ["sysvv"]}, ("there is no check, group or tag sysvv; did you mean sysv?",)),
     "empty": ({"podshm_checks": []}, ("podshm_checks", "the list is empty")),
@@ -177,8 +182,26 @@ def test_a_wrong_variable_is_one_line_and_nothing_is_requested(play: Play) -> No
         (line,) = (line for line in failures if line.startswith(f"fatal: [{host}]"))
         assert f"cluster {host}: wrong variable: " in line
         assert "nothing was requested from the cluster" in line
+        message = json.loads(line.partition(" => ")[2])["msg"]
         for word in words:
-            assert word in json.loads(line.partition(" => ")[2])["msg"]
+            assert word in message
+        # a report that an earlier run left would say something else
+        assert (played.report(host)["status"], played.report(host)["message"]) == ("ERROR", message)
+
+
+def test_what_the_guard_is_for(play: Play) -> None:
+    """Without it, a variable that cannot be resolved leads older releases of ansible-core to another cluster."""
+    site = yaml.safe_load((Path(__file__).parents[3] / "playbooks" / "site.yml").read_text("utf-8"))
+    guard, check, *rest = site[0]["tasks"][0]["block"]
+    assert "abcdesktopio.podshm.shm_variables" in guard
+    check["abcdesktopio.podshm.shm_check"]["checks"] = ["SHM301"]
+    site[0]["tasks"][0]["block"] = [check, *rest]
+    playbook = play.tmp / "unguarded.yml"
+    playbook.write_text(yaml.safe_dump(site), "utf-8")
+    played = play.run({"eu-1": {"podshm_kubeconfig": "{{ vault_kubeconfigs.eu }}"}}, playbook=str(playbook))
+    assert played.code != 0
+    is_older = tuple(int(part) for part in __version__.split(".")[:2]) < (2, 19)
+    assert bool(play.decoy.connections) == is_older, played.output
 
 
 def test_a_vault_that_is_not_loaded(play: Play) -> None:
@@ -186,7 +209,10 @@ def test_a_vault_that_is_not_loaded(play: Play) -> None:
     played = play.run({}, inventory=inventory)
     assert played.code != 0
     assert play.decoy.connections == 0, played.output
-    assert "cluster eu-1: wrong variable: podshm_kubeconfig cannot be resolved: " in played.output
+    assert (
+        "wrong variable: podshm_kubeconfig cannot be resolved: Attempting to decrypt"
+        in played.report("eu-1")["message"]
+    )
 
 
 def _indented(text: str, spaces: int) -> str:
@@ -264,5 +290,5 @@ def test_connection_and_interpreter_of_the_inventory_win(play: Play) -> None:
     played = play.run(hosts, "--extra-vars", '{"podshm_checks": ["SHM301"]}')
     assert played.code != 0
     assert "/nonexistent/python" in played.report("python")["message"]
-    assert "podshm.test.none" in played.output
+    assert "podshm.test.none" in played.report("connection")["message"]
     assert play.decoy.connections == 0

@@ -55,7 +55,7 @@ def command(playbook: str, name: str, *options: str, **variables: t.Any) -> list
     """The command that runs one of the collection's playbooks for this cluster alone."""
     require_own(name)
     program = pathlib.Path(sys.executable).with_name("ansible-playbook")
-    extra = json.dumps({"podshm_local_clusters": [name], **variables})
+    extra = json.dumps({"localcluster_names": [name], **variables})
     return [str(program), f"abcdesktopio.localcluster.{playbook}", "--extra-vars", extra, *options]
 
 

@@ -76,6 +76,29 @@ def test_one_cause_for_all_is_named_once() -> None:
     assert "SHM101..SHM201" in text
 
 
+def test_a_skip_does_not_keep_one_cause_from_being_named_once() -> None:
+    same = [check(i, "ERROR", reason="ApiUnreachable", observed="same") for i in ("SHM101", "SHM201")]
+    gone = report("gamma", "UNREACHABLE", *same, check("SHM403", "SKIP", reason="NotAsked", observed="not set"))
+    lines = _report.table([gone])
+    finding = lines.index("ERROR gamma n1 SHM101..SHM201 ApiUnreachable")
+    assert lines[finding + 1 : finding + 4] == ["  observed  same", "  remedy    do that", ""]
+    assert len(lines) == finding + 5
+    text = _report.summary([gone])
+    assert text.count("**ERROR**") == 1
+    assert "**SKIP** SHM403" in text
+
+
+def test_summary_names_every_check_beside_one_cause() -> None:
+    same = [check(i, "ERROR", reason="Timeout", observed="same") for i in ("SHM101", "SHM102")]
+    text = _report.summary([report("gamma", "ERROR", *same, check("SHM201", "PASS"))])
+    assert "**PASS** SHM201" in text
+    assert "**ERROR** SHM101..SHM102 (n1) Timeout same" in text
+
+
+def test_a_host_that_ansible_cannot_reach_is_unreachable() -> None:
+    assert _report.report("delta", {"unreachable": True, "msg": "no route"})["status"] == "UNREACHABLE"
+
+
 def test_headline_has_a_denominator() -> None:
     assert _report.table([GOOD, BAD, GONE])[-1] == "3 clusters: 1 UNREACHABLE, 1 FAIL, 1 PASS; 4 of 6 checks decided"
 

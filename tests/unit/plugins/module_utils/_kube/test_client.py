@@ -417,7 +417,9 @@ def test_a_command_that_cannot_be_run(
             raise error
         status, message = error
         body = json.dumps({"message": message}).encode()
-        raise websocket.WebSocketBadStatusException("Handshake status %d", status, "", {}, body)
+        raise websocket.WebSocketBadStatusException(
+            "Handshake status %d", status_code=status, status_message="", resp_headers={}, resp_body=body
+        )
 
     monkeypatch.setattr(client, "open_websocket", fail)
     with pytest.raises(Inconclusive) as caught:

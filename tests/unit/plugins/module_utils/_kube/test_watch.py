@@ -111,7 +111,7 @@ def test_a_list_that_cannot_be_had_is_taken_again() -> None:
 
 
 def test_an_api_server_is_not_hammered(pauses: list[float]) -> None:
-    followed(Source([listed("1")], [[] for _ in range(7)]))
+    followed(Source([listed("1")], [[] for unused in range(7)]))
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
 
 

@@ -131,9 +131,10 @@ class FakeCluster:
         return self.now
 
     def log(self, pod: str, container: str) -> bytes:
-        if isinstance(self.logs, Inconclusive):
-            raise self.logs
-        return self.logs
+        answer: bytes | Inconclusive = self.logs
+        if isinstance(answer, Inconclusive):
+            raise answer
+        return answer
 
     def events(self, pod: Object) -> list[Object]:
         return self.recent

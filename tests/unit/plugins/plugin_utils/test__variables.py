@@ -1,0 +1,166 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _variables
+
+
+class UndefinedError(Exception):
+    """What Ansible raises for a value that cannot be resolved."""
+
+
+def read(**variables: t.Any) -> tuple[dict[str, t.Any], list[str]]:
+    def resolve(name: str) -> t.Any:
+        value = variables[name]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    return _variables.read(variables, resolve)
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    assert read(ansible_connection="local", podshm=UndefinedError("x"), xpodshm_fill="perhaps") == ({}, [])
+
+
+def test_values_have_the_type_of_their_option() -> None:
+    values, wrong = read(podshm_fill="no", podshm_timeout="7", podshm_checks="sysv,SHM301", podshm_validate_certs="no")
+    assert wrong == []
+    assert values == {"fill": False, "timeout": 7, "checks": ["sysv", "SHM301"], "validate_certs": False}
+
+
+def test_what_the_playbook_registers_is_no_variable() -> None:
+    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == (
+        {},
+        [],
+    )
+
+
+def test_omit_is_not_set() -> None:
+    assert read(podshm_timeout=_variables.NotSetError()) == ({}, [])
+
+
+@pytest.mark.parametrize("name", sorted(_variables.KNOWN))
+def test_no_known_variable_that_cannot_be_resolved_is_passed_over(name: str) -> None:
+    values, wrong = read(**{f"podshm_{name}": UndefinedError("'vault' is undefined")})
+    assert values == {}
+    assert wrong == [
+        f"podshm_{name} cannot be resolved: 'vault' is undefined; define what it refers to, or load the vault that does"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("podshm_fil", "did you mean podshm_fill?"),
+        ("podshm_kubeconfg", "did you mean podshm_kubeconfig?"),
+        ("podshm_sizelimit", "did you mean podshm_size_limit?"),
+        ("podshm_answers", "lists them"),
+        ("podshm_", "lists them"),
+    ],
+)
+def test_an_unknown_name(name: str, hint: str) -> None:
+    _values, (message,) = read(**{name: 1})
+    assert message.startswith(f"there is no variable {name}; ")
+    assert message.endswith(hint)
+
+
+@pytest.mark.parametrize("value", ["", None, {}, [], [""]])
+@pytest.mark.parametrize("name", ["podshm_kubeconfig", "podshm_context", "podshm_host", "podshm_impersonate_groups"])
+def test_nothing_is_not_taken_for_the_default_cluster_or_user(name: str, value: t.Any) -> None:
+    """An environment variable that is not set, or what YAML makes of a lone tilde."""
+    _values, (message,) = read(**{name: value})
+    assert message.startswith(f"{name}: the value is empty; ")
+
+
+def test_a_proxy_can_be_empty() -> None:
+    assert read(podshm_proxy="", podshm_no_proxy="") == ({"proxy": "", "no_proxy": ""}, [])
+
+
+def test_everything_wrong_is_named() -> None:
+    _values, wrong = read(podshm_fil=1, podshm_fill="perhaps", podshm_image=UndefinedError("x"), podshm_nodes="some")
+    assert [message.split(":")[0].split(";")[0] for message in wrong] == [
+        "there is no variable podshm_fil",
+        "podshm_fill",
+        "podshm_image cannot be resolved",
+        "podshm_nodes",
+    ]
+
+
+def test_foreign_words_are_one_printable_line() -> None:
+    _values, (message,) = read(podshm_image=UndefinedError("a\n\x1b[31mb"))
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "kubeconfig ~/.kube/config, its current context"),
+        ({"kubeconfig": "/k", "context": "c"}, "kubeconfig /k, context c"),
+        (
+            {"kubeconfig": {"users": [{"user": {"token": "secret"}}]}},
+            "a kubeconfig from variables, its current context",
+        ),
+        ({"kubeconfig": "users:\n- secret"}, "a kubeconfig from variables, its current context"),
+        ({"host": "https://h"}, "API server https://h, its current context"),
+    ],
+)
+def test_which_cluster_it_is(values: dict[str, t.Any], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "K8S_AUTH_CONTEXT", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert _variables.announcement("eu-1", values) == f"cluster eu-1: {words}"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("K8S_AUTH_HOST", "x (from the environment: K8S_AUTH_HOST), its current context"),
+        ("K8S_AUTH_KUBECONFIG", "x (from the environment: K8S_AUTH_KUBECONFIG), its current context"),
+        ("KUBECONFIG", "x (from the environment: KUBECONFIG), its current context"),
+        ("K8S_AUTH_CONTEXT", "kubeconfig ~/.kube/config, context x"),
+        (
+            "KUBERNETES_SERVICE_HOST",
+            "the service account of this pod, or kubeconfig ~/.kube/config, its current context",
+        ),
+    ],
+)
+def test_which_cluster_the_environment_names(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "K8S_AUTH_CONTEXT", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "x")
+    assert _variables.announcement("eu-1", {}) == f"cluster eu-1: {words}"
+
+
+@pytest.mark.parametrize(
+    ("checks", "run_tags", "skip_tags", "words"),
+    [
+        (None, ["all"], [], []),
+        (["sysv"], ["all"], [], ["sysv"]),
+        (None, ["sysv", "SHM301"], [], ["sysv", "SHM301"]),
+        (["posix", "!SHM105"], ["sysv"], [], ["sysv", "!SHM105"]),
+        (["posix"], ["all"], ["users"], ["posix", "!users"]),
+        (None, ["tagged"], ["never"], []),
+    ],
+)
+def test_tags_select(checks: list[str] | None, run_tags: list[str], skip_tags: list[str], words: list[str]) -> None:
+    assert _variables.selection(checks, run_tags, skip_tags) == words
+
+
+@pytest.mark.parametrize(
+    ("checks", "run_tags", "message"),
+    [
+        ([], ["all"], "the list is empty"),
+        (["sysvv"], ["all"], "did you mean sysv?"),
+        (None, ["sysvv"], "did you mean sysv?"),
+        (["!sysv"], ["sysv"], "no check is left"),
+    ],
+)
+def test_words_that_select_nothing(checks: list[str] | None, run_tags: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _variables.selection(checks, run_tags, [])

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _verdicts
+
+
+def check(check_id: str, verdict: str, reason: str = "", **change: t.Any) -> dict[str, t.Any]:
+    return {
+        "id": check_id,
+        "name": f"name_{check_id}",
+        "group": "sysv" if check_id < "SHM200" else "posix",
+        "node": "n1",
+        "runtime_class": "",
+        "question": "Does it?",
+        "verdict": verdict,
+        "reason": reason,
+        "expected": "this",
+        "observed": f"observed {check_id}",
+        "remedy": "do that",
+        "evidence": {"long": "x" * 999},
+        **change,
+    }
+
+
+def answer(*checks: dict[str, t.Any], status: str = "FAIL", **change: t.Any) -> dict[str, t.Any]:
+    return {"status": status, "msg": "cluster eu: message", "run": {"cluster": "eu"}, "checks": list(checks), **change}
+
+
+def asserted(*checks: dict[str, t.Any], group: str = "", **change: t.Any) -> _verdicts.Assertion:
+    return _verdicts.asserted("host", answer(*checks, **change), group)
+
+
+SAME = [check(i, "ERROR", "ApiUnreachable", observed="same") for i in ("SHM101", "SHM102", "SHM201")]
+
+
+# ------------------------------------------------------------------------------------------------------ findings
+
+
+def ids(*checks: dict[str, t.Any]) -> list[str]:
+    return [finding.ids for finding in _verdicts.findings(checks)]
+
+
+def test_pass_and_skip_are_no_findings_and_the_worst_is_last() -> None:
+    found = ids(
+        check("SHM103", "FAIL"), check("SHM101", "PASS"), check("SHM104", "WARN"), check("SHM102", "ERROR", "Timeout"),
+        check("SHM105", "SKIP", "NotAsked"),
+    )  # fmt: skip
+    assert found == ["SHM104", "SHM102", "SHM103"]
+
+
+def test_one_cause_is_one_finding_whatever_is_skipped_or_passes() -> None:
+    for other in (check("SHM403", "SKIP", "NotAsked"), check("SHM607", "PASS")):
+        assert ids(*SAME, other) == ["SHM101..SHM201"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        check("SHM301", "ERROR", "ApiUnreachable", observed="another"),
+        check("SHM301", "ERROR", "Timeout", observed="same"),
+        check("SHM301", "WARN", observed="same"),
+        check("SHM301", "FAIL", observed="same"),
+    ],
+)
+def test_several_causes_stay_apart(other: dict[str, t.Any]) -> None:
+    assert len(ids(*SAME, other)) == 4
+
+
+@pytest.mark.parametrize("verdict", ["FAIL", "WARN"])
+def test_what_was_decided_stays_apart(verdict: str) -> None:
+    """Each has an expectation and a remedy of its own."""
+    assert ids(check("SHM301", verdict, observed="same"), check("SHM302", verdict, observed="same")) == [
+        "SHM301",
+        "SHM302",
+    ]
+
+
+def test_a_cause_on_several_nodes_names_none() -> None:
+    (same,) = _verdicts.findings(SAME)
+    assert same.check["node"] == "n1"
+    (fold,) = _verdicts.findings([*SAME, *({**one, "node": "n2"} for one in SAME)])
+    assert (fold.check["node"], fold.ids) == ("", "SHM101..SHM201")
+
+
+# ----------------------------------------------------------------------------------------------------- assertions
+
+
+def test_all_hold() -> None:
+    result = asserted(
+        check("SHM101", "PASS"), check("SHM102", "WARN"), check("SHM103", "SKIP", "Forbidden"), status="WARN"
+    )
+    assert (result.is_failed, result.failed_checks) == (False, ())
+    assert result.message == "cluster eu: 3 of 3 checks hold"
+    assert [line.text for line in result.lines] == [
+        "eu n1: SHM101 PASS: Does it? observed SHM101",
+        "eu n1: SHM102 WARN: Does it? observed SHM102",
+        "eu n1: SHM103 SKIP Forbidden: Does it? observed SHM103",
+    ]
+
+
+@pytest.mark.parametrize(("verdict", "reason"), [("FAIL", ""), ("ERROR", "Timeout")])
+def test_what_does_not_hold_is_one_line_without_evidence(verdict: str, reason: str) -> None:
+    result = asserted(check("SHM101", "PASS"), check("SHM201", verdict, reason, runtime_class="kata"))
+    words = f"{verdict} {reason}".rstrip()
+    assert result.lines[1] == _verdicts.Line(
+        f"eu n1 kata: SHM201 {words}: observed SHM201; expected: this; remedy: do that", is_bad=True
+    )
+    assert (result.is_failed, result.failed_checks) == (True, ("SHM201",))
+    assert result.message == f"cluster eu: 1 of 2 checks does not hold: SHM201 {verdict}"
+
+
+def test_a_group_alone() -> None:
+    checks = [check("SHM101", "PASS"), check("SHM201", "FAIL")]
+    assert not asserted(*checks, group="sysv").is_failed
+    assert len(asserted(*checks, group="sysv").lines) == 1
+    assert asserted(*checks, group="posix").failed_checks == ("SHM201",)
+
+
+def test_one_cause_is_one_line() -> None:
+    result = asserted(*SAME, check("SHM403", "SKIP", "NotAsked"), status="ERROR")
+    assert len(result.lines) == 2
+    assert "SHM101..SHM201 ERROR ApiUnreachable: same" in result.lines[1].text
+    assert result.message == "cluster eu: 3 of 4 checks do not hold: SHM101..SHM201 ERROR"
+    assert result.failed_checks == ("SHM101", "SHM102", "SHM201")
+
+
+def test_an_unreachable_cluster_is_one_message() -> None:
+    result = asserted(*SAME, status="UNREACHABLE")
+    assert (result.lines, result.message, result.is_failed) == ((), "cluster eu: message", True)
+
+
+def test_no_check_is_no_pass() -> None:
+    assert _verdicts.asserted("host", {}).is_failed
+    assert _verdicts.asserted("host", {}).message == "cluster host: no check ran"
+    wrong = _verdicts.asserted("host", {"msg": "cluster eu: wrong option: size_limit", "checks": []})
+    assert (wrong.is_failed, wrong.message) == (True, "cluster eu: wrong option: size_limit")
+
+
+def test_of_a_module_that_died_its_last_words() -> None:
+    died = {"msg": "Module result deserialization failed", "module_stderr": "Traceback\nImportError: no StrEnum\n"}
+    assert _verdicts.message("eu", died) == "cluster eu: the module did not run: ImportError: no StrEnum"
+
+
+def test_nothing_from_a_cluster_reaches_the_terminal_raw() -> None:
+    result = asserted(check("SHM101", "FAIL", observed="\x1b]0;title\x07a\nb"), msg="\x1b")
+    assert all(line.text.isprintable() for line in result.lines)
+    assert result.message.isprintable()
