@@ -40,7 +40,7 @@ class Option:
     :param text: its description, for C(ansible-doc): one entry a paragraph.
     :param short: the same in a few words, for the table of variables.
     :param role: the role that has it as a variable of its own, beside the playbook.
-    :param shown_default: the default in words, where the value itself says little.
+    :param shown_default: the default in Markdown, where the value itself says little.
     """
 
     name: str
@@ -266,6 +266,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         elements="str",
         choices=tuple(sorted(_profiles.PROFILES)),
         role="limits",
+        shown_default="`[postgresql, oracle]`",
     ),
     Option(
         "minimums",
@@ -330,7 +331,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
                 default="32Mi",
             ),
         ),
-        shown_default="{cpu: 250m, memory: 32Mi}",
+        shown_default="`{cpu: 250m, memory: 32Mi}`",
     ),
     Option(
         "labels",

@@ -44,6 +44,11 @@ CONNECTION: t.Final[dict[str, str]] = {
 #: Of those, what is no text.
 _CONNECTION_TYPES: t.Final = {"kubeconfig": "raw", "validate_certs": "bool", "impersonate_groups": "list"}
 
+#: Of those, what leads to another cluster or another user where it is empty. A proxy is allowed to be.
+_NEVER_EMPTY: t.Final = frozenset(
+    {"kubeconfig", "context", "host", "api_key", "client_cert", "client_key", "impersonate_user", "impersonate_groups"}
+)
+
 #: What the playbooks use beside the options of the modules.
 _PLAYBOOK: t.Final = {"reports": "str", "verbose": "bool"}
 
@@ -98,8 +103,10 @@ def _did_you_mean(name: str) -> str:
 def _typed(name: str, value: t.Any) -> t.Any:
     """A value of the type that its option has.
 
-    :raises ValueError: it has another one.
+    :raises ValueError: it has another one, or is empty where nothing would be taken for the default.
     """
+    if name in _NEVER_EMPTY and (not value or value == [""]):
+        raise ValueError("the value is empty; give it one, or remove the variable to use the default")
     kind = _PLAYBOOK.get(name) or _CONNECTION_TYPES.get(name, "str")
     spec = _options.BY_NAME[name].spec() if name in _options.BY_NAME else {"type": kind}
     checked = ArgumentSpecValidator({name: spec}).validate({name: value})

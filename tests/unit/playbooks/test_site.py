@@ -149,6 +149,10 @@ WRONG: t.Final[dict[str, tuple[dict[str, t.Any], tuple[str, ...]]]] = {
     ),
     "context": ({"podshm_context": "{{ contexts_of_nobody }}"}, ("podshm_context cannot be", "contexts_of_nobody")),
     "host": ({"podshm_host": "https://{{ name_of_nobody }}:6443"}, ("podshm_host cannot be", "name_of_nobody")),
+    "empty-kubeconfig": (
+        {"podshm_kubeconfig": "{{ lookup('ansible.builtin.env', 'PODSHM_NOT_SET') }}"},
+        ("podshm_kubeconfig: the value is empty",),
+    ),
     "unknown": ({"podshm_fil": False}, ("there is no variable podshm_fil; did you mean podshm_fill?",)),
     "far": ({"podshm_zzzzzz": 1}, ("there is no variable podshm_zzzzzz",)),
     "bool": ({"podshm_fill": "perhaps"}, ("podshm_fill: 'perhaps' is not of the type bool",)),
@@ -205,8 +209,10 @@ def test_a_vault_that_is_not_loaded(play: Play) -> None:
     played = play.run({}, inventory=inventory)
     assert played.code != 0
     assert play.decoy.connections == 0, played.output
-    # before ansible-core 2.19 it is Ansible's own message, without the words around it
-    assert "Attempting to decrypt but no vault secrets found" in played.output
+    assert (
+        "wrong variable: podshm_kubeconfig cannot be resolved: Attempting to decrypt"
+        in played.report("eu-1")["message"]
+    )
 
 
 def _indented(text: str, spaces: int) -> str:

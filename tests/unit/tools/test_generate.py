@@ -33,10 +33,9 @@ def tasks(entries: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
 
 def arguments(text: str) -> dict[str, t.Any]:
     """Return the arguments that the playbook gives to shm_check."""
-    plays = yaml.safe_load(text)
     (found,) = (
-        {**play["module_defaults"]["group/abcdesktopio.podshm.podshm"], **task["abcdesktopio.podshm.shm_check"]}
-        for play in plays
+        task["abcdesktopio.podshm.shm_check"]
+        for play in yaml.safe_load(text)
         for task in tasks(play.get("tasks", []))
         if "abcdesktopio.podshm.shm_check" in task
     )

@@ -36,10 +36,7 @@ def test_values_have_the_type_of_their_option() -> None:
 
 
 def test_what_the_playbook_registers_is_no_variable() -> None:
-    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == (
-        {},
-        [],
-    )
+    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}) == ({}, [])
 
 
 def test_omit_is_not_set() -> None:
@@ -69,6 +66,18 @@ def test_an_unknown_name(name: str, hint: str) -> None:
     _values, (message,) = read(**{name: 1})
     assert message.startswith(f"there is no variable {name}; ")
     assert message.endswith(hint)
+
+
+@pytest.mark.parametrize("value", ["", None, {}, [], [""]])
+@pytest.mark.parametrize("name", ["podshm_kubeconfig", "podshm_context", "podshm_host", "podshm_impersonate_groups"])
+def test_nothing_is_not_taken_for_the_default_cluster_or_user(name: str, value: t.Any) -> None:
+    """An environment variable that is not set, or what YAML makes of a lone tilde."""
+    _values, (message,) = read(**{name: value})
+    assert message.startswith(f"{name}: the value is empty; ")
+
+
+def test_a_proxy_can_be_empty() -> None:
+    assert read(podshm_proxy="", podshm_no_proxy="") == ({"proxy": "", "no_proxy": ""}, [])
 
 
 def test_everything_wrong_is_named() -> None:
