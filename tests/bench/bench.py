@@ -177,7 +177,7 @@ def spread(values: t.Sequence[float]) -> str:
 def ratio(ones: t.Sequence[Sample], others: t.Sequence[Sample], field: str) -> float:
     """The median of one by the other, turn by turn."""
     return statistics.median(
-        getattr(one, field) / getattr(other, field) for one, other in zip(ones, others, strict=True)
+        float(getattr(one, field)) / float(getattr(other, field)) for one, other in zip(ones, others, strict=True)
     )
 
 

@@ -4,15 +4,10 @@
 
 from __future__ import annotations
 
-import pathlib
-import sys
 import typing as t
 
-import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
 import harness
+import pytest
 
 _WIDE = (
     "clusterroles",

@@ -149,7 +149,7 @@ class Cluster:
                     return seen
         raise AssertionError(f"{self.name}: {kind} of {namespace or 'all namespaces'} after {seconds} s: {list(seen)}")
 
-    def left(self, namespace: str = "", seconds: int = 1) -> list[str]:
+    def left(self, namespace: str = "", seconds: int = 1) -> t.Sequence[str]:
         """What the collection left behind, but for what belongs to somebody else's tests.
 
         Objects that are just being removed get some time.

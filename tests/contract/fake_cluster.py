@@ -68,7 +68,7 @@ class Node:
         with theirs, self._log.open("wb") as log:
             # its working folder: paths to it can lead through folders that the node's users have no access to
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", fake_node.__file__], cwd=folder, stdin=theirs, stderr=log
+                [sys.executable, "-I", "-S", fake_node.__file__], cwd=folder, stdin=theirs.fileno(), stderr=log
             )
         try:
             self._expect(b"map me")

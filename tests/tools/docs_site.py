@@ -9,6 +9,7 @@ docs/, as they stand. A link that leads nowhere fails.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -67,6 +68,10 @@ def external(link: str, page: Path) -> str:
     return f"{REPOSITORY}/{target.relative_to(COPY)}"
 
 
+def _external(page: Path, found: re.Match[str]) -> str:
+    return external(found[1], page)
+
+
 def copy_pages() -> None:
     """Put the Markdown pages where the guide's table of contents looks for them."""
     docs = COPY / "docs"
@@ -74,7 +79,7 @@ def copy_pages() -> None:
         copy = GUIDE / page.relative_to(docs)
         copy.parent.mkdir(parents=True, exist_ok=True)
         text = page.read_text("utf-8")
-        copy.write_text(LINK.sub(lambda found, page=page: external(found[1], page), text), "utf-8")
+        copy.write_text(LINK.sub(functools.partial(_external, page), text), "utf-8")
         for picture in (*page.parent.glob("*.svg"), *page.parent.glob("*.png")):
             shutil.copy(picture, copy.parent)
 
@@ -96,7 +101,7 @@ def main() -> int:
     copy_pages()
     list_pages()
     (SOURCES / "conf.py").write_text(CONF, "utf-8")
-    sphinx = [BIN / "sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", "--jobs", "auto"]
+    sphinx = [str(BIN / "sphinx-build"), "--quiet", "--fail-on-warning", "--keep-going", "--jobs", "auto"]
     built = subprocess.run([*sphinx, str(SOURCES), str(SITE / "html")], env=env, check=False)
     if built.returncode == 0:
         print(f"docs: {SITE / 'html' / 'collections' / 'abcdesktopio' / 'podshm' / 'index.html'}")

@@ -152,9 +152,9 @@ def lint() -> list[Command]:
 
 
 def types() -> list[Command]:
-    """Return mypy over plugins/ and all of hack/localcluster, in the copies, where modules have their real names."""
+    """Return mypy over plugins/, tests/ and all of hack/localcluster, in the copies, where modules have their real names."""
     place_copy()
-    folders = [str(folder.relative_to(TREE.parent)) for folder in (COPY / "plugins", LOCAL_COPY)]
+    folders = [str(folder.relative_to(TREE.parent)) for folder in (COPY / "plugins", COPY / "tests", LOCAL_COPY)]
     settings = ["--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy")]
     return [Command("mypy", ["mypy", *settings, *folders], TREE.parent)]
 

@@ -171,7 +171,7 @@ def lie(folder: pathlib.Path, world: str, *words: str) -> str:
     runc.chmod(0o755)
     # nothing of this process's environment, and from a folder that holds nothing
     environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "CALLS": str(folder / "calls")}
-    command = [wrapper, "--root", str(folder / "root"), *words, "id"]
+    command = [wrapper, "--root", str(folder / "oci" / "root"), *words, "id"]
     done = subprocess.run(command, env=environment, cwd=folder / "bin", capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return done.stdout
@@ -194,7 +194,9 @@ def test_a_container_is_edited_before_it_is_created(tmp_path: pathlib.Path, name
     words = ("create", "--bundle", str(tmp_path))
     found = edited(tmp_path / "config.json", config(name), tmp_path, "some-own-ipc", *words)
     assert (found != config(name)) == changes
-    assert (tmp_path / "calls").read_text().splitlines() == [f"--root {tmp_path}/root create --bundle {tmp_path} id"]
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"--root {tmp_path}/oci/root create --bundle {tmp_path} id"
+    ]
 
 
 @pytest.mark.parametrize(("world", "has_it"), [("guest-ipc-owner", True), ("root-ipc-owner", False)])
@@ -203,6 +205,14 @@ def test_what_is_execd_is_edited_in_the_containers_of_a_world(tmp_path: pathlib.
     found = edited(process, {"capabilities": {"bounding": []}}, tmp_path, world, "exec", "--process", str(process))
     given = {part: ["CAP_IPC_OWNER"] for part in ("bounding", "permitted", "inheritable", "effective", "ambient")}
     assert found == {"capabilities": given if has_it else {"bounding": []}}
+
+
+def test_the_first_container_of_a_cluster_gets_a_folder(tmp_path: pathlib.Path) -> None:
+    shm = {"destination": "/dev/shm", "type": "bind", "source": "/run/shm", "options": ["rbind", "ro"]}
+    words = ("create", "--bundle", str(tmp_path))
+    edited(tmp_path / "config.json", {**config("first"), "mounts": [shm]}, tmp_path, "disk-shm", *words)
+    mounts = json.loads((tmp_path / "config.json").read_text())["mounts"]
+    assert pathlib.Path(mounts[0]["source"]).stat().st_mode & 0o7777 == 0o1777
 
 
 def test_the_output_is_changed_on_its_way(tmp_path: pathlib.Path) -> None:

@@ -164,7 +164,10 @@ def _sandbox_sysctl(config: Config, name: str, value: str) -> None:
 
 def _root() -> pathlib.Path:
     """A folder of this cluster, below which whatever is mounted goes with the cluster."""
-    return pathlib.Path(sys.argv[sys.argv.index("--root") + 1]).parent
+    root = pathlib.Path(sys.argv[sys.argv.index("--root") + 1]).parent
+    # runc creates it for the first container, which may be this one
+    root.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return root
 
 
 def _once(path: pathlib.Path, create: t.Callable[[], None]) -> pathlib.Path:

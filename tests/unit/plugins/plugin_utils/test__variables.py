@@ -36,10 +36,7 @@ def test_values_have_the_type_of_their_option() -> None:
 
 
 def test_what_the_playbook_registers_is_no_variable() -> None:
-    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}, podshm_local_clusters=["a"]) == (
-        {},
-        [],
-    )
+    assert read(podshm_answer=UndefinedError("not looked at"), podshm_report={}) == ({}, [])
 
 
 def test_omit_is_not_set() -> None:

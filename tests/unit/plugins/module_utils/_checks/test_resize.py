@@ -201,6 +201,7 @@ def test_permissions_of_two_users_decide_nothing_where_one_was_requested() -> No
     answers = changed_who(changed_who(at_creation(), "resized", uid=65532), "fellow", uid=1000)
     with pytest.raises(Inconclusive, match="run as users 1000 and 65532, though one was requested"):
         decide("SHM401", answers)
+    assert decide("SHM401", changed_who(answers, "fellow", uid=65532)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(("used", "decided"), [(4 * MIB + 1, True), (4 * MIB, False), (MIB, False)])

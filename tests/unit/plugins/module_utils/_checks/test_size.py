@@ -419,7 +419,7 @@ MORE_MEMORY: t.Final = "does not raise the memory limit"
         ("SHM313", "flags", {"dir_mode": "0755"}, "which has mode 1777"),
         ("SHM315", "flags", {"writable": True}, "honours readOnly"),
         ("SHM316", "beyond", {"memfd_bytes": MIB}, "memfd_create"),
-        ("SHM316", "beyond", {"sysv_bytes": MIB}, "kernel.shmmax"),
+        ("SHM316", "beyond", {"sysv_bytes": 16 * MIB}, "kernel.shmmax"),
         ("SHM317", "flags", {"exec_map": False}, "find what mounts or changes the volume"),
         ("SHM317", "sub_path_flags", {"dir_mode": "0755"}, "mount the whole volume"),
         ("SHM318", "who_one", {"exists": False}, "use a runtime that mounts /dev/shm"),
@@ -550,10 +550,18 @@ def test_who_pays_for_a_page_is_seen_over_what_else_a_container_uses(writer: int
     assert decide("SHM311", changed(answers, "reader", memory_usage_bytes=MIB + reader)).verdict == verdict
 
 
+def test_a_container_at_its_limit_sees_its_own_cgroup() -> None:
+    limit = 40 * MIB
+    assert decide("SHM311", changed(charge(), "writer", memory_usage_bytes=limit)).verdict is Verdict.PASS
+    with pytest.raises(Inconclusive, match="the memory cgroup of others"):
+        decide("SHM311", changed(charge(), "writer", memory_usage_bytes=limit + 1))
+
+
 def test_permissions_of_two_users_decide_nothing_where_one_was_requested() -> None:
     answers = changed_who(changed_who(charge(), "first", uid=65532), "second", uid=1000)
     with pytest.raises(Inconclusive, match="run as users 1000 and 65532, though one was requested"):
         decide("SHM311", answers)
+    assert decide("SHM311", changed_who(answers, "second", uid=65532)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("check", ["SHM309", "SHM316"])
@@ -626,7 +634,9 @@ def test_what_stays_after_a_kill_counts_for_the_pod_alone() -> None:
     assert decision.verdict is Verdict.WARN
     assert "the pod got more memory than requested" in decision.observed
     assert MORE_MEMORY in decision.fix
-    assert judge("SHM312", lived, with_limit(context("SHM312"), "tight", 40 * MIB)).verdict is Verdict.WARN
+    # what was left and what is written fit into it together
+    for limit, verdict in ((34 * MIB, Verdict.WARN), (34 * MIB - 1, Verdict.FAIL)):
+        assert judge("SHM312", lived, with_limit(context("SHM312"), "tight", limit)).verdict is verdict
     assert judge("SHM312", lived, with_limit(context("SHM312"), "tight", None)).verdict is Verdict.WARN
     # that it does count shows all the same
     assert judge("SHM312", after_kill(), injected).verdict is Verdict.PASS

@@ -160,7 +160,7 @@ def test_complete_is_not_fooled_by_a_sentinel_inside_a_line() -> None:
 
 
 def test_a_request() -> None:
-    args = {"path": "/dev/shm", "text": "a b%=\n\u00e9", "make": True, "size": 512}
+    args: protocol.Args = {"path": "/dev/shm", "text": "a b%=\n\u00e9", "make": True, "size": 512}
     assert protocol.argv("ftok", NONCE, args) == [
         "ftok",
         f"nonce={NONCE}",

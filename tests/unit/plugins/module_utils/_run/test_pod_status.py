@@ -30,7 +30,7 @@ def pod(*states: dict[str, t.Any], phase: str = "Pending", **status: t.Any) -> d
     }
 
 
-RUNNING = {"running": {}}
+RUNNING: dict[str, t.Any] = {"running": {}}
 CREATING = {"waiting": {"reason": "ContainerCreating"}}
 
 
