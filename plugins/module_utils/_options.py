@@ -393,7 +393,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         ),
         "seconds for one step of a check in a container; raise it on slow or emulated nodes",
         default=10,
-        version_added="0.2.0",
+        version_added="0.3.0",
     ),
 )
 

@@ -30,7 +30,7 @@ ROLES: t.Final = {
     "isolation": "that pods of a node do not see the shared memory of each other",
     "limits": "the IPC sysctls and limits of a pod",
 }
-#: The roles of the first release; the others came with 0.2.0.
+#: The roles of the first release; the others came with 0.3.0.
 _FIRST: t.Final = ("sysv", "posix", "resize")
 _HEAD: t.Final = (
     "---\n# Copyright (c) 2026, abcdesktop.io contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
@@ -100,7 +100,7 @@ def role_files(role: str) -> t.Iterator[tuple[str, str]]:
     }
     spec = {
         "short_description": f"Check {ROLES[role]}",
-        "version_added": "0.1.0" if role in _FIRST else "0.2.0",
+        "version_added": "0.1.0" if role in _FIRST else "0.3.0",
         "description": [
             f"Checks {ROLES[role]}, and asserts each verdict by name.",
             "Set how to reach the cluster with C(module_defaults) for the group C(abcdesktopio.podshm.podshm).",

@@ -4,14 +4,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
 
 from ansible_collections.abcdesktopio.localcluster.plugins.module_utils import _cluster, _layout
 from ansible_collections.abcdesktopio.localcluster.plugins.modules import local_cluster
+
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:
+    # before ansible-core 2.19
+
+    @contextlib.contextmanager
+    def patch_module_args(args: dict[str, t.Any] | None = None) -> t.Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": args or {}}).encode())
+            yield
+
 
 BINARIES = dict.fromkeys((*_layout.BINARIES, "pause", "busybox"), "/bin/sh")
 GOOD = {"name": "alpha", "binaries": BINARIES}
