@@ -101,9 +101,9 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
                 "The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or "
                 "tags (V(basic), V(postgresql); M(abcdesktopio.podshm.shm_catalog_info) lists them). By default the whole catalog."
             ),
-            "A word after C(!) leaves out what it names, of what the others name, or of the catalog.",
+            "C(!) before a word leaves out what it names. If every word has a C(!), the rest of the catalog runs.",
         ),
-        'list of ids, groups and tags of the checks to run; `"!WORD"` leaves out',
+        'ids, groups and tags of the checks to run; `"!WORD"` leaves out',
         elements="str",
         shown_default="all",
     ),
@@ -242,8 +242,8 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         SIZE,
         (
             (
-                "No check fills C(/dev/shm) with more than this, a Kubernetes quantity. A size that is not smaller is V(WARN), "
-                "since nothing shows that the limit is real."
+                "No check fills C(/dev/shm) with more than this, a Kubernetes quantity. The check of a size that is not smaller "
+                "is V(WARN), since nothing shows that the limit is real."
             ),
             "In addition, SHM309, SHM311, SHM312 and SHM316 write up to 34 MiB each.",
         ),
@@ -257,11 +257,11 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         CHECK,
         (
             (
-                "The programs whose needs SHM601 compares the IPC sysctls with. V(db2) is for 8 GiB of memory, V(postgresql) for "
-                "1000 connections."
+                "SHM601 compares the IPC sysctls with the needs of these programs. V(db2) is Db2 with 8 GiB of memory, "
+                "V(postgresql) is PostgreSQL with 1000 connections."
             ),
         ),
-        "whose needs SHM601 compares the IPC sysctls with: `postgresql`, `oracle`, `db2`",
+        "the programs whose needs SHM601 compares with the IPC sysctls: `postgresql`, `oracle`, `db2`",
         default=["postgresql", "oracle"],
         elements="str",
         choices=tuple(sorted(_profiles.PROFILES)),
@@ -274,11 +274,11 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         CHECK,
         (
             (
-                "Least values that SHM601 requires beside the O(profiles), by sysctl, for example V(kernel.shmmax) or "
-                "V(fs.mqueue.msg_max); V(kernel.sem) is four numbers."
+                "Minimum values by sysctl, for example V(kernel.shmmax) or V(fs.mqueue.msg_max). SHM601 requires them in "
+                "addition to those of the O(profiles). V(kernel.sem) is four numbers."
             ),
         ),
-        "further least values for SHM601, by sysctl",
+        "additional minimum values for SHM601, by sysctl",
         default={},
         role="limits",
         shown_default="none",
@@ -307,9 +307,10 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         RUN,
         (
             (
-                "The limits of each container. Memory is requested in full (only SHM304, which is about it, sets no limit), a "
-                "fifth of the CPU, since the pods of a run use it in turns."
+                "The limits of each container. It requests all of the memory and a fifth of the CPU, since the pods of a run use "
+                "the CPU in turns."
             ),
+            "The container of SHM304 has no memory limit.",
         ),
         "CPU and memory limit of each container, if quotas or policies require other values",
         default={},
@@ -337,7 +338,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         "labels",
         "dict",
         RUN,
-        ("Labels for all objects of the run. Those that the collection itself needs win.",),
+        ("Labels for all objects of the run. They do not replace the labels that the collection itself needs.",),
         "labels for all objects of the run, if your policies require them",
         default={},
         shown_default="none",

@@ -20,7 +20,7 @@ options:
   checks:
     description:
       - The ids of the checks, for example V(SHM101), or groups (V(sysv), V(posix), V(resize), V(isolation), V(limits)) or
-        tags (V(basic), V(postgresql)). A word after C(!) leaves out what it names.
+        tags (V(basic), V(postgresql)). C(!) before a word leaves out what it names.
       - By default all of the catalog, and the controls that are part of every run.
     type: list
     elements: str

@@ -29,8 +29,10 @@ options:
     default: [sysv_shm, sysv_sem, sysv_msg, posix_shm, posix_sem, posix_mq]
   ftok:
     description:
-      - For V(sysv_shm), which of the two scenarios of podshmtest to run, V(shared) (SHM101) or V(private) (SHM102), the file of
-        C(ftok) is shared by both containers, or each has one of its own. All other checks of the mechanism run in any case.
+      - Which of the two scenarios of podshmtest to run for V(sysv_shm).
+      - V(shared) is SHM101, both containers call C(ftok) with one file. V(private) is SHM102, each calls it with a file of its
+        own.
+      - All other checks of the mechanism run in any case.
     type: list
     elements: str
     choices: [shared, private]

@@ -90,7 +90,7 @@ def read(names: t.Iterable[str], resolve: collections.abc.Callable[[str], t.Any]
         except Exception as error:  # noqa: BLE001
             # Ansible has many errors for a value that cannot be resolved, and all mean the same here
             wrong.append(
-                f"{variable} cannot be resolved: {quote(error)}; define what it refers to, or load the vault that does"
+                f"{variable} cannot be resolved: {quote(error)}; define what it refers to, or load the vault that defines it"
             )
     return values, wrong or _wrong_options(values)
 

@@ -146,7 +146,7 @@ def test_size_without_filling(alpha: Cluster, namespace: str) -> None:
     answer = ask(alpha, "shm_size", namespace=namespace, fill=False, size_limit="100Mi")
     assert answer.code == 0
     assert answer.verdicts == {"WARN"}
-    assert answer.checks["SHM303"]["evidence"]["who_limited"]["facts"]["size_bytes"] == 100 * MIB
+    assert answer.checks["SHM303"]["evidence"]["who_sized"]["facts"]["size_bytes"] == 100 * MIB
     assert "fill" not in answer.checks["SHM303"]["evidence"]
 
 
@@ -192,7 +192,7 @@ def test_what_reaches_the_objects(alpha: Cluster, namespace: str) -> None:
     assert spec["automountServiceAccountToken"] is False
     assert spec["activeDeadlineSeconds"] > 0
     limits = {volume["name"]: volume["emptyDir"].get("sizeLimit") for volume in spec["volumes"] if "emptyDir" in volume}
-    assert limits["limited"] == str(100 * MIB)
+    assert limits["sized"] == str(100 * MIB)
     for container in spec["containers"]:
         resources = container["resources"]
         assert resources["requests"] == {**resources["limits"], "cpu": "20m"}

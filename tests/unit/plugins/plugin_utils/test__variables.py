@@ -48,7 +48,7 @@ def test_no_known_variable_that_cannot_be_resolved_is_passed_over(name: str) -> 
     values, wrong = read(**{f"podshm_{name}": UndefinedError("'vault' is undefined")})
     assert values == {}
     assert wrong == [
-        f"podshm_{name} cannot be resolved: 'vault' is undefined; define what it refers to, or load the vault that does"
+        f"podshm_{name} cannot be resolved: 'vault' is undefined; define what it refers to, or load the vault that defines it"
     ]
 
 
