@@ -97,10 +97,13 @@ class Node:
     def _map_users(self, first: int) -> None:
         proc = pathlib.Path("/proc", str(self.process.pid))
         count = 1 if self.one_user else 2 * fake_node.IDS
-        if self.one_user:
-            (proc / "setgroups").write_text("deny")
-        (proc / "uid_map").write_text(f"0 {first} {count}")
-        (proc / "gid_map").write_text(f"0 {os.getegid() if self.one_user else first} {count}")
+        try:
+            if self.one_user:
+                (proc / "setgroups").write_text("deny")
+            (proc / "uid_map").write_text(f"0 {first} {count}")
+            (proc / "gid_map").write_text(f"0 {os.getegid() if self.one_user else first} {count}")
+        except OSError as error:
+            raise Unable(f"no users for a namespace: {error}") from None
 
     def start(self, manifest: Object, bound: int, world: dict[str, bool]) -> socket.socket:
         """Start a pod; returns the socket that its status comes from."""

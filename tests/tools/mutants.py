@@ -43,7 +43,8 @@ SECONDS = 120
 #: a power for a sum).
 POINTLESS = (
     *("_Is", "_IsNot", "_Mod", "_Pow", "_RShift", "_LShift", "_BitAnd", "_BitXor", "_FloorDiv", "_BitOr"),
-    *(f"_{equality}_{order}" for equality in ("Eq", "NotEq") for order in ("Lt", "LtE", "Gt", "GtE")),
+    *(f"_{equality}_{order}" for equality in ("Eq", "NotEq", "Is", "IsNot") for order in ("Lt", "LtE", "Gt", "GtE")),
+    *("_Is_Eq", "_IsNot_NotEq"),
 )
 
 
@@ -142,7 +143,7 @@ def explained() -> dict[str, str]:
     if not EXPLAINED.exists():
         return {}
     entries = tomllib.loads(EXPLAINED.read_text("utf-8"))["mutant"]
-    return {f"{one['module']}\n{one['diff'].strip()}": one["why"] for one in entries}
+    return {f"{one['module']}\n{diff.strip()}": one["why"] for one in entries for diff in one["diffs"]}
 
 
 def survivors(todo: list[Mutant]) -> t.Iterator[Mutant]:
@@ -167,7 +168,6 @@ def survivors(todo: list[Mutant]) -> t.Iterator[Mutant]:
 def main(names: list[str]) -> int:
     """Run the mutants of some modules, or of all, and print the score."""
     os.chdir(CHECKOUT)
-    os.nice(10)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     modules = names or sorted(path.stem for path in SOURCES.glob("*.py"))
     # what the tests share, once for all forks; nothing of what is changed
