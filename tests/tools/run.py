@@ -162,6 +162,11 @@ def types() -> list[Command]:
 def units() -> list[Command]:
     """Return the tests that need no cluster, with pytest and as ansible-test runs them."""
     place_copy()
+    # the compiler's libraries take minutes: both runs share them
+    cache = BUILD / "zig"
+    cache.mkdir(exist_ok=True)
+    (COPY / ".build").mkdir()
+    (COPY / ".build" / "zig").symlink_to(cache, target_is_directory=True)
     python = ["--python", f"{sys.version_info[0]}.{sys.version_info[1]}", "--python-interpreter", sys.executable]
     argv = ["ansible-test", "units", "--color", "no", *python]
     junit = COPY / "tests" / "output" / "junit"
