@@ -172,7 +172,7 @@ def units() -> list[Command]:
     junit = COPY / "tests" / "output" / "junit"
     coverage = ["--cov", "--cov-report=term", "--cov-report=xml"]
     return [
-        pytest("units", *coverage, "tests/unit", "tests/contract", "hack/localcluster/tests/unit"),
+        pytest("units", *coverage, "tests/unit", "tests/contract", "tests/playbooks", "hack/localcluster/tests/unit"),
         Command("ansible-test units", argv, COPY, prepare_ansible_test(), junit),
     ]
 

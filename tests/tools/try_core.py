@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 CHECKOUT: t.Final = Path(__file__).resolve().parents[2]
-TESTS: t.Final = "tests/unit/playbooks"
+TESTS: t.Final = "tests/playbooks"
 CONSTRAINTS: t.Final = CHECKOUT / "requirements" / "constraints.txt"
 
 

@@ -191,7 +191,7 @@ def test_a_wrong_variable_is_one_line_and_nothing_is_requested(play: Play) -> No
 
 def test_what_the_guard_is_for(play: Play) -> None:
     """Without it, a variable that cannot be resolved leads older releases of ansible-core to another cluster."""
-    site = yaml.safe_load((Path(__file__).parents[3] / "playbooks" / "site.yml").read_text("utf-8"))
+    site = yaml.safe_load((Path(__file__).parents[2] / "playbooks" / "site.yml").read_text("utf-8"))
     guard, check, *rest = site[0]["tasks"][0]["block"]
     assert "abcdesktopio.podshm.shm_variables" in guard
     check["abcdesktopio.podshm.shm_check"]["checks"] = ["SHM301"]
