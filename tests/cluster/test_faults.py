@@ -282,7 +282,7 @@ def test_exec_forbidden(alpha: Cluster, namespace: str, without: str) -> None:
 
 def test_log_forbidden(alpha: Cluster, namespace: str) -> None:
     with user(alpha, namespace, ("pods/log",)) as name:
-        answer = ask(alpha, "shm_probe", mechanisms=["posix_shm"], namespace=namespace, impersonate_user=name)
+        answer = ask(alpha, checks=["SHM201"], namespace=namespace, impersonate_user=name)
     fails(answer, "LogsUnavailable", f"of pod {namespace}/podshm-", name)
 
 
