@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_proxy_can_be_empty() -> None:
 
 def test_everything_wrong_is_named() -> None:
     _values, wrong = read(podshm_fil=1, podshm_fill="perhaps", podshm_image=UndefinedError("x"), podshm_nodes="some")
-    assert [message.split(":")[0].split(";")[0] for message in wrong] == [
+    assert [re.split("[:;]", message, maxsplit=1)[0] for message in wrong] == [
         "there is no variable podshm_fil",
         "podshm_fill",
         "podshm_image cannot be resolved",

@@ -25,6 +25,8 @@ Object = dict[str, t.Any]
 
 META: t.Final = manifests.RunMeta("ff", "0", "default", "n", "amd64", "pause", "Never", "", (), {}, {}, 120)
 
+_Answer = t.TypeVar("_Answer", bound="dict[str, t.Any] | bytes")
+
 
 def block(step: PlannedStep, name: str = "", calls: t.Sequence[Object] = (), **facts: t.Any) -> bytes:
     """What the probe prints of a step."""
@@ -131,16 +133,13 @@ class FakeCluster:
         return self.now
 
     def log(self, pod: str, container: str) -> bytes:
-        answer: bytes | Inconclusive = self.logs
-        if isinstance(answer, Inconclusive):
-            raise answer
-        return answer
+        return self._answered(self.logs)
 
     def events(self, pod: Object) -> list[Object]:
         return self.recent
 
     @staticmethod
-    def _answered(answer: Object | Inconclusive) -> Object:
+    def _answered(answer: _Answer | Inconclusive) -> _Answer:
         if isinstance(answer, Inconclusive):
             raise answer
         return answer
