@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe_container, describe_pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PROBE
@@ -31,7 +32,7 @@ def failure(pod: dict[str, t.Any], container: str, log: bytes) -> Inconclusive |
     state = aftermath(pod)["terminated"][container]
     if not state["exit_code"]:
         return None
-    subject = f"container {container} of pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    subject = describe_container(pod["metadata"]["namespace"], pod["metadata"]["name"], container)
     words = log.decode("utf-8", "replace")
     return start_failure(words, subject) or Inconclusive(
         Reason.POD_FAILED, f"it ended: {state['reason']} (exit {state['exit_code']}): {quote(words)}", subject
@@ -141,7 +142,7 @@ def resized(pod: dict[str, t.Any], container: str, memory_bytes: int) -> bool:
 
 
 def _subject(pod: dict[str, t.Any]) -> str:
-    return f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    return describe_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
 
 
 def completed(pod: dict[str, t.Any]) -> bool:

@@ -16,6 +16,7 @@ import time
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe_container, describe_pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import ContainerKind, Settings
@@ -86,7 +87,7 @@ class PodRun:
         self.meta = meta
         self.plan = plan
         self.name = manifests.object_name(meta, plan.role)
-        self.subject = f"pod {meta.namespace}/{self.name}"
+        self.subject = describe_pod(meta.namespace, self.name)
         #: as it was requested, and as the API server stored it
         self.requested: Object = {}
         self.stored: Object = {}
@@ -212,7 +213,7 @@ class ContainerRun:
         self.plan = plan
         self.shared = pod.shared
         self.name = plan.name
-        self.subject = f"container {plan.name} of {pod.subject}"
+        self.subject = describe_container(pod.meta.namespace, pod.name, plan.name)
         self.problem: Inconclusive | None = None
         self.restarts = 0
         self._session: Session | None = None
