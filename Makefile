@@ -79,7 +79,7 @@ lint types sanity units package molecule test-clusters slice worlds gvisor v2: .
 	@.venv/bin/python tests/tools/run.py $@
 
 quick: .venv/.quick
-	@.venv/bin/python -m pytest --quiet tests/unit/plugins tests/contract
+	@.venv/bin/python -m pytest --quiet --numprocesses=auto --dist=loadfile tests/unit/plugins tests/contract
 
 mutants: .venv/.mutants
 	@.venv/bin/python tests/tools/mutants.py

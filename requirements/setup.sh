@@ -53,8 +53,11 @@ docs) kinds=(run local quick test docs) ;;
 mutants) kinds=(run quick mutants) ;;
 esac
 wanted=("${kinds[@]/#/--requirement=requirements/}")
-# compiled is what is imported, when it is: all of it would take as long as the rest
-.venv/bin/python -m pip install --quiet --no-cache-dir --no-compile --disable-pip-version-check \
+# Not compiled for the loop of seconds: that would take as long as the rest. Everything else is, since where
+# PYTHONDONTWRITEBYTECODE is set, as in many images, each start of Ansible would compile the Kubernetes client again.
+compile=--compile
+[[ $kind == quick ]] && compile=--no-compile
+.venv/bin/python -m pip install --quiet --no-cache-dir "$compile" --disable-pip-version-check \
     --constraint requirements/constraints.txt "${wanted[@]/%/.txt}"
 .venv/bin/python requirements/install_collections.py
 touch "${kinds[@]/#/.venv/.}"

@@ -113,7 +113,10 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         RUN,
         (
             "Check ids whose V(FAIL) is accepted, each with a reason. The verdict is then V(WARN), with the reason.",
-            "C(ID@RUNTIMECLASS), for example C(SHM101@gvisor), accepts it under that RuntimeClass alone.",
+            (
+                "C(ID@RUNTIMECLASS), for example C(SHM101@gvisor), accepts it under that RuntimeClass alone, and C(ID@) under the "
+                "default runtime alone."
+            ),
         ),
         "check ids, or `ID@RUNTIMECLASS`, whose FAIL is accepted, each with a reason",
         default={},
@@ -163,7 +166,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         "str",
         RUN,
         ("The RuntimeClass of the pods. By default the cluster's default runtime.",),
-        "the RuntimeClass to run the checks under",
+        "the one RuntimeClass to run the checks under; for several, set `podshm_runtime_classes`",
         default="",
         shown_default="the default runtime",
     ),
@@ -175,7 +178,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
             "Several RuntimeClasses; every check runs under each. The empty name is the cluster's default runtime.",
             "Overrides O(runtime_class).",
         ),
-        "several of them; the empty name is the default runtime",
+        "several RuntimeClasses instead of `podshm_runtime_class`; the empty name is the default runtime",
         default=[],
         elements="str",
         shown_default="none",
@@ -232,7 +235,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
                 "V(WARN), since nothing shows that the limit is real; one that is about writing alone is V(SKIP)."
             ),
         ),
-        "whether to fill `/dev/shm` with real writes, or only to measure it",
+        "whether to fill `/dev/shm` with real writes; if not, its size is only measured, and a PASS of a size becomes WARN",
         default=True,
         role="resize",
     ),

@@ -60,7 +60,7 @@ class Reason(enum.StrEnum):
     UNSUPPORTED = "Unsupported"
     NOT_VISIBLE = "NotVisible"
     # rules that leave a check out
-    NOT_ASKED = "NotAsked"
+    NOT_REQUESTED = "NotRequested"
     CHECK_MODE = "CheckMode"
     PREMISE_FAILED = "PremiseFailed"
     CONTROL_FAILED = "ControlFailed"
@@ -109,7 +109,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.INFEASIBLE: "read the message: the node cannot do it (cgroup v1 cannot resize memory-backed volumes)",
     Reason.UNSUPPORTED: "use a node whose runtime and kernel support it, if workloads need it",
     Reason.NOT_VISIBLE: "nothing to do: the runtime hides from containers what the check measures",
-    Reason.NOT_ASKED: "set the option that the check names, if you want an answer",
+    Reason.NOT_REQUESTED: "set the option that the message names, if you want an answer",
     Reason.CHECK_MODE: "run without check mode to get a verdict",
     Reason.PREMISE_FAILED: "read the message: a precondition of the check is not met here; fix it and run again",
     Reason.CONTROL_FAILED: "fix what the control check reports first; verdicts depend on the controls",

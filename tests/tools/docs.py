@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import collections.abc
 import functools
-import re
 import sys
 import textwrap
 import typing as t
 from pathlib import Path
 
+from blocks import block, with_block
+from tree import CHECKOUT
+
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text
 
-CHECKOUT: t.Final = Path(__file__).parents[2]
 MAIN: t.Final = "https://github.com/abcdesktopio/podshm/blob/main"
 #: The sections of a page, in their order. The accept block stands before the last one.
 SECTIONS: t.Final = ("What a PASS proves", "How it is measured", "What a FAIL means", "The fix", "Sources")
@@ -79,36 +80,6 @@ def remedies() -> dict[str, str]:
 def page_of(check: Entry) -> Path:
     """Return the path of a check's page, below the checkout."""
     return Path("docs", "checks", f"{check.id}.md")
-
-
-def _begin(name: str) -> str:
-    return f"<!-- begin generated: {name} -->"
-
-
-def _end(name: str) -> str:
-    return f"<!-- end generated: {name} -->"
-
-
-def block(name: str, lines: collections.abc.Iterable[str] = ()) -> str:
-    """Return a marked block."""
-    return "\n".join((_begin(name), *lines, _end(name)))
-
-
-def with_block(text: str, name: str, lines: collections.abc.Iterable[str]) -> str:
-    """Return a text with new lines in its block of that name.
-
-    :raises ValueError: it does not have exactly one such block.
-    """
-    pattern = re.compile(f"^{re.escape(_begin(name))}\n.*?^{re.escape(_end(name))}$", re.MULTILINE | re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        raise ValueError(f"exactly one block from {_begin(name)} to {_end(name)} is needed")
-    new = block(name, lines)
-    return pattern.sub(lambda _old: new, text)
-
-
-def without_blocks(text: str) -> str:
-    """Return what people wrote of a text."""
-    return re.sub(r"^<!-- begin generated: (\w+) -->\n.*?^<!-- end generated: \1 -->$", "", text, flags=re.M | re.S)
 
 
 def _codes(words: collections.abc.Iterable[str]) -> str:

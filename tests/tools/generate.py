@@ -13,14 +13,13 @@ from __future__ import annotations
 import re
 import sys
 import typing as t
-from pathlib import Path
 
 import yaml
+from blocks import YAML, with_block
+from tree import CHECKOUT
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _variables
-
-CHECKOUT: t.Final = Path(__file__).parents[2]
 
 #: Role -> what it checks, in words.
 ROLES: t.Final = {
@@ -135,26 +134,18 @@ def _role_table(role: str) -> str:
     return _table(rows)
 
 
-def _marked(text: str, name: str, block: str, comment: str) -> str:
-    begin, end = (comment.format(f"{word} generated: {name}") for word in ("begin", "end"))
-    pattern = re.compile(rf"({re.escape(begin)}\n).*?([ ]*{re.escape(end)})", re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"generate: there is no block {name}")
-    return pattern.sub(lambda match: f"{match[1]}{block}\n{match[2]}", text)
-
-
 def site(text: str) -> str:
     """The playbook with its arguments."""
     names = [*_variables.CONNECTION, *(option.name for option in _variables.SETTABLE if option.name != "checks")]
     lines = [f"            {name}: \"{{{{ lookup('vars', 'podshm_{name}', default=omit) }}}}\"" for name in names]
-    return _marked(text, "arguments", "\n".join(lines), "# {}")
+    return with_block(text, "arguments", lines, YAML)
 
 
 def common_role(text: str) -> str:
     """The tasks that all roles share, with the options that are variables of a role."""
     own = [option.name for role in ROLES for option in _own(role)]
     lines = [f'    {name}: "{{{{ _common_options.{name} | default(omit) }}}}"' for name in own]
-    return _marked(text, "options", "\n".join(lines), "# {}")
+    return with_block(text, "options", lines, YAML)
 
 
 def _shown(option: _options.Option) -> str:
@@ -172,7 +163,7 @@ def variables(text: str) -> str:
     rows = [(f"`podshm_{name}`", words, "") for name, words in _variables.CONNECTION.items()]
     rows += [(f"`podshm_{option.name}`", option.short, _shown(option)) for option in _variables.SETTABLE]
     rows.append(("`podshm_reports`", "the folder for the reports", "`reports`"))
-    return _marked(text, "variables", f"\n{_table(rows)}\n", "<!-- {} -->")
+    return with_block(text, "variables", ["", _table(rows), ""])
 
 
 def files() -> t.Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from blocks import block, with_block, without_blocks
 
 import docs
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
@@ -67,7 +68,7 @@ def page(check: docs.Entry) -> str:
 
 def prose(text: str) -> str:
     """What people wrote: no generated block, no question of the catalog, no code."""
-    text = docs.without_blocks(text)
+    text = without_blocks(text)
     if text.startswith("# SHM"):
         text = "\n".join(text.split("\n")[3:])
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -87,16 +88,16 @@ def test_generated_parts_are_up_to_date() -> None:
     assert [str(path) for path, text in texts.items() if read(path) != text] == []
 
 
-@pytest.mark.parametrize("text", ["", "<!-- begin generated: facts -->\n", f"{docs.block('facts')}\n" * 2])
+@pytest.mark.parametrize("text", ["", "<!-- begin generated: facts -->\n", f"{block('facts')}\n" * 2])
 def test_a_block_that_is_not_there_once_is_a_problem(text: str) -> None:
     with pytest.raises(ValueError, match="exactly one block"):
-        docs.with_block(text, "facts", ["a line"])
+        with_block(text, "facts", ["a line"])
 
 
 def test_a_block_is_replaced_and_nothing_else() -> None:
-    text = f"before\n{docs.block('facts', ['old'])}\n{docs.block('accept', ['kept'])}\nafter\n"
-    expected = f"before\n{docs.block('facts', ['new'])}\n{docs.block('accept', ['kept'])}\nafter\n"
-    assert docs.with_block(text, "facts", ["new"]) == expected
+    text = f"before\n{block('facts', ['old'])}\n{block('accept', ['kept'])}\nafter\n"
+    expected = f"before\n{block('facts', ['new'])}\n{block('accept', ['kept'])}\nafter\n"
+    assert with_block(text, "facts", ["new"]) == expected
 
 
 @each_check
@@ -126,14 +127,14 @@ def test_there_is_no_page_without_a_check() -> None:
 
 @each_check
 def test_a_page_has_its_sections(check: docs.Entry) -> None:
-    _head, *parts = re.split(r"^## ", docs.without_blocks(page(check)), flags=re.MULTILINE)
+    _head, *parts = re.split(r"^## ", without_blocks(page(check)), flags=re.MULTILINE)
     assert [part.split("\n", 1)[0] for part in parts] == list(docs.SECTIONS)
     assert all(part.split("\n", 1)[1].strip() for part in parts)
 
 
 @each_check
 def test_a_page_explains_what_makes_it_skip(check: docs.Entry) -> None:
-    text = " ".join(docs.without_blocks(page(check)).split())
+    text = " ".join(without_blocks(page(check)).split())
     explained = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"\*\*SKIP\*\* \(([^)]*)\)", text))))
     assert set(check.skips) <= explained
 
@@ -174,7 +175,7 @@ def test_shm314_is_reserved() -> None:
 
 
 def test_every_tag_is_explained() -> None:
-    text = docs.without_blocks(read("docs/checks.md"))
+    text = without_blocks(read("docs/checks.md"))
     assert sorted({tag for check in EVERY for tag in check.tags if f"`{tag}`" not in text}) == []
 
 
@@ -258,6 +259,6 @@ def test_words(file: str) -> None:
 # the protocol is wrapped by hand at another width
 @pytest.mark.parametrize("file", [file for file in READ if file != "docs/protocol.md"])
 def test_lines_are_wrapped(file: str) -> None:
-    lines = docs.without_blocks(read(file)).splitlines()
+    lines = without_blocks(read(file)).splitlines()
     long = [line for line in lines if len(line) > WIDTH and not line.startswith("|") and "https://" not in line]
     assert long == []

@@ -122,7 +122,7 @@ def test_a_world_without_effect_is_wrong_in_what_it_names() -> None:
 def test_everything_is_all_that_is_not_skipped_or_a_dry_run() -> None:
     wanted = filled("w").wanted("w")
     assert (wanted["SHM101"], wanted["SHM102"], wanted["SHM318"]) == ("FAIL", "ERROR", "ERROR")
-    assert (wanted["SHM403"], wanted["SHM607"]) == ("SKIP NotAsked", "PASS")
+    assert (wanted["SHM403"], wanted["SHM607"]) == ("SKIP NotRequested", "PASS")
 
 
 def test_a_check_has_one_verdict_in_a_world() -> None:

@@ -12,7 +12,7 @@ from oci import EVERYTHING
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 
-#: Check -> its verdict, and of a SKIP the reason: C(SKIP NotAsked).
+#: Check -> its verdict, and of a SKIP the reason: C(SKIP NotRequested).
 Verdicts = dict[str, str]
 
 
@@ -50,7 +50,7 @@ def honest(**others: str | t.Mapping[str, str]) -> Verdicts:
             WARN="SHM318",
             SKIP={
                 # a restart of the kubelet takes a command
-                "NotAsked": "SHM403",
+                "NotRequested": "SHM403",
                 "FeatureGateOff": "SHM405 SHM406 SHM407",
                 "SysctlForbidden": "SHM603",
             },

@@ -236,9 +236,9 @@ def require_within(size: int, size_limit: int) -> None:
 
 
 def require_fill(context: Context) -> None:
-    """Raise Inconclusive (NotAsked) if the option fill is off."""
+    """Raise Inconclusive (NotRequested) if the option fill is off."""
     if not context.settings.fill:
-        raise Inconclusive(Reason.NOT_ASKED, "the option fill is off")
+        raise Inconclusive(Reason.NOT_REQUESTED, "the option fill is off")
 
 
 # ------------------------------------------------------------------------------------------------- failures

@@ -254,7 +254,7 @@ _UNEQUAL_OBJECT: t.Final = shared_object(FIRST, ONE_SIDED)
     tags="sysv_shm posix_shm nccl",
     layout=PAIR,
     steps=(*_UNEQUAL, *_UNEQUAL_SEGMENT.steps, *_UNEQUAL_OBJECT.steps),
-    question="If only one container has a volume on /dev/shm: is System V shared, and POSIX not?",
+    question="If only one container has a volume on /dev/shm: are System V segments shared, and POSIX objects not?",
     expected="the segment is shared, the POSIX object is not found",
 )
 def posix_one_sided_volume(seen: Seen, context: Context) -> Decision:

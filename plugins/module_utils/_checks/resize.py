@@ -154,7 +154,7 @@ _KUBELET_LOG: t.Final = (
     steps=(_KUBELET_BEFORE, _KUBELET_PUT, _KUBELET_RESTART, _KUBELET_AFTER, _KUBELET_GET, drop_object(KEPT)),
     question="Do the size and the content of a volume on /dev/shm outlive a restart of the kubelet?",
     expected="the same size, and the object with its nonce, in a container that was not restarted",
-    skips=(Reason.NOT_ASKED,),
+    skips=(Reason.NOT_REQUESTED,),
     option="restart_kubelet",
 )
 def resize_kubelet_restart(seen: Seen, context: Context) -> Decision:
@@ -286,14 +286,14 @@ _SHRINK_USED: t.Final = _resize_volume(lambda sizes: sizes.too_small)
     steps=(_BEFORE, _FILL_USED, _SHRINK_USED, _AFTER, Step("drop", RESIZED, "fill_drop")),
     question="Is /dev/shm kept from shrinking below what is used of it?",
     expected="the size of before, and a pod status that says that the resize failed",
-    skips=(*_NO_RESIZE, Reason.NOT_ASKED),
+    skips=(*_NO_RESIZE, Reason.NOT_REQUESTED),
 )
 def resize_volume_used(seen: Seen, context: Context) -> Decision:
     """Nothing that is in use is cut off."""
     require_fill(context)
     used, wanted = require_fact(seen[_FILL_USED], "written_bytes"), context.sizes.too_small
     if used <= wanted:
-        raise Inconclusive(Reason.NOT_ASKED, f"max_write leaves only {used} bytes in use")
+        raise Inconclusive(Reason.NOT_REQUESTED, f"max_write leaves only {used} bytes in use")
     before, after = _sizes(seen, _BEFORE, _AFTER)
     observed = f"{before} bytes before, {after} after a resize to {wanted} with {used} in use"
     if after != before or require_fact(seen[_SHRINK_USED], "resized"):

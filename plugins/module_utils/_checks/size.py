@@ -373,7 +373,7 @@ _FILL_TIGHT: t.Final = fill(TIGHT, lambda sizes: sizes.fill_default, counted=Fal
     steps=(_TIGHT, _FILL_TIGHT),
     question="Is a writer whose memory limit is smaller than /dev/shm killed before ENOSPC?",
     expected="the writer is killed (OOM) before ENOSPC: the capacity is the smaller of /dev/shm and the memory limit",
-    skips=(Reason.NOT_ASKED,),
+    skips=(Reason.NOT_REQUESTED,),
 )
 def shm_memory_first(seen: Seen, context: Context) -> Decision:
     """The size that df shows is more than the memory limit lets a program use."""
@@ -387,7 +387,7 @@ def shm_memory_first(seen: Seen, context: Context) -> Decision:
     most = min(context.sizes.default_size, context.settings.max_write_bytes)
     if limit >= most:
         raise Inconclusive(
-            Reason.NOT_ASKED, f"the memory limit of the container is {limit} bytes, and max_write allows {most}"
+            Reason.NOT_REQUESTED, f"the memory limit of the container is {limit} bytes, and max_write allows {most}"
         )
     if require_fact(written_out, "stopped_by") == "OOMKilled":
         return passed(f"{killed(written_out)} with a memory limit of {limit}")
@@ -471,7 +471,7 @@ _AGAIN: t.Final = fill(TIGHT, lambda sizes: sizes.nearly_all, "again", counted=F
     ),
     question="After an OOM kill and a restart: is what was written into /dev/shm still there, and does it still count?",
     expected="both: the object outlives its container, and the next one is killed by writing what fitted before",
-    skips=(Reason.NOT_ASKED,),
+    skips=(Reason.NOT_REQUESTED,),
 )
 def shm_after_kill(seen: Seen, context: Context) -> Decision:
     """Why a container that was killed once is killed again and again."""

@@ -25,6 +25,10 @@ _PRINTABLE = re.compile(rb"[\x20-\x7e\n]*")
 _READY = b'{"ready":true}\n'
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
+#: How an error begins that follows from an earlier step of the session: an answer for the rule, as a failed call is.
+#: Every other error says that the step itself was not done.
+_OF_THE_SESSION: t.Final = "this session "
+
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
@@ -35,6 +39,8 @@ class Observation:
     facts: t.Mapping[str, Scalar]
     calls: tuple[t.Mapping[str, Scalar], ...]
     error: str | None
+    refused: bool = False
+    """Whether the probe did not do the step: it does not know it, or its arguments, or could not report it whole."""
 
 
 def argv(step: str, nonce: str, args: Args) -> list[str]:
@@ -154,6 +160,7 @@ def _observation(records: list[dict[str, Scalar]], step: str, nonce: str) -> Obs
     facts: dict[str, Scalar] = {}
     calls: list[dict[str, Scalar]] = []
     error: str | None = None
+    refused = False
     for record in records:
         if isinstance(record.get("call"), str) and _is_int(record.get("result")):
             calls.append(record)
@@ -164,6 +171,7 @@ def _observation(records: list[dict[str, Scalar]], step: str, nonce: str) -> Obs
             facts[name] = record["value"]
         elif isinstance(record.get("error"), str) and set(record) <= {"error", "argument"} and error is None:
             error = " ".join(str(value) for value in reversed(list(record.values())))
+            refused = not str(record["error"]).startswith(_OF_THE_SESSION)
         elif record != {"ready": True}:
             raise _bad("a line is of an unknown kind")
-    return Observation(step, nonce, facts, tuple(calls), error)
+    return Observation(step, nonce, facts, tuple(calls), error, refused)

@@ -102,7 +102,7 @@ class Judge:
     def _decide(self, check: Check) -> Ruling:
         if not check.is_enabled(self.settings):
             detail = f"the option {check.option} is not set"
-            return self._skipped(Inconclusive(Reason.NOT_ASKED, detail))
+            return self._skipped(Inconclusive(Reason.NOT_REQUESTED, detail))
         answers = self._answers(check)
         problem = next((answer for answer in answers.values() if isinstance(answer, Inconclusive)), None)
         problem = problem or self.problem
@@ -118,6 +118,7 @@ class Judge:
         if problem is None:
             observations = {label: answer for label, answer in answers.items() if isinstance(answer, Observation)}
             try:
+                _require_done(observations.values())
                 decision = check.rule(Seen(check.steps, observations), self._context(check))
                 return self._accepted(check, decision)
             except Inconclusive as undecided:
@@ -179,6 +180,16 @@ class Judge:
             "evidence": {label: _evidence(answer) for label, answer in self._answers(check).items()},
             "duration": round(result.seconds.get(check.id, 0.0) if result else 0.0, 3),
         }
+
+
+def _require_done(observations: t.Iterable[Observation]) -> None:
+    """Raise Inconclusive (ProbeError) if the probe refused a step: what was not done did not fail."""
+    for observation in observations:
+        if observation.refused:
+            raise Inconclusive(
+                Reason.PROBE_ERROR,
+                f"the probe refused the step {observation.step}: {printable(observation.error or '')}",
+            )
 
 
 def depends_on(check: Check, control: Check) -> bool:

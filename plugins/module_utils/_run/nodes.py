@@ -39,7 +39,7 @@ def choose(
 
     One node per distinct pool, architecture, kernel, kubelet and runtime version represents the others, times each
     RuntimeClass; all nodes or only the first, if the settings say so. A kind of node that cannot be used is skipped, as
-    long as there is another.
+    long as there is another; so are those beside the first, if only the first is wanted.
 
     :param nodes: Node objects as the API server returns them.
     :raises Inconclusive: none can be used; the detail says why the nearest could not.
@@ -66,12 +66,17 @@ def choose(
         nearest = max((problem for _nodes, problem in skipped), key=_nearness)
         others = f"; the other {len(selected) - 1} cannot be used either" if len(selected) > 1 else ""
         raise Inconclusive(nearest.reason, f"{nearest.detail}{others}", nearest.subject)
+    left_out = [nodes for nodes, _problem in skipped]
     if settings.nodes is NodeChoice.FIRST:
+        others = [name for _node, names in usable[1:] for name in names]
         usable = usable[:1]
+        if others:
+            detail = "they are of other kinds, and the option nodes is first"
+            left_out.append(SkippedNodes(sorted(others), Reason.NOT_REQUESTED, detail))
     targets = [
         Target(node, runtime_class, names) for node, names in usable for runtime_class in settings.runtime_classes
     ]
-    return targets, [nodes for nodes, _problem in skipped]
+    return targets, left_out
 
 
 def _kind(node: dict[str, t.Any], settings: Settings) -> tuple[str, ...]:

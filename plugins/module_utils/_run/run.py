@@ -79,7 +79,7 @@ class Result:
         if self.problem and self.problem.reason in UNREACHABLE:
             return Verdict.UNREACHABLE
         reasons = {check["reason"] for check in self.checks}
-        if Reason.CHECK_MODE in reasons and reasons <= {Reason.CHECK_MODE, Reason.NOT_ASKED}:
+        if Reason.CHECK_MODE in reasons and reasons <= {Reason.CHECK_MODE, Reason.NOT_REQUESTED}:
             return Verdict.SKIP
         return worst(Verdict(check["verdict"]) for check in self.checks)
 

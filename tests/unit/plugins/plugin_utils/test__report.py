@@ -78,7 +78,7 @@ def test_one_cause_for_all_is_named_once() -> None:
 
 def test_a_skip_does_not_keep_one_cause_from_being_named_once() -> None:
     same = [check(i, "ERROR", reason="ApiUnreachable", observed="same") for i in ("SHM101", "SHM201")]
-    gone = report("gamma", "UNREACHABLE", *same, check("SHM403", "SKIP", reason="NotAsked", observed="not set"))
+    gone = report("gamma", "UNREACHABLE", *same, check("SHM403", "SKIP", reason="NotRequested", observed="not set"))
     lines = _report.table([gone])
     finding = lines.index("ERROR gamma n1 SHM101..SHM201 ApiUnreachable")
     assert lines[finding + 1 : finding + 4] == ["  observed  same", "  remedy    do that", ""]

@@ -50,13 +50,13 @@ def ids(*checks: dict[str, t.Any]) -> list[str]:
 def test_pass_and_skip_are_no_findings_and_the_worst_is_last() -> None:
     found = ids(
         check("SHM103", "FAIL"), check("SHM101", "PASS"), check("SHM104", "WARN"), check("SHM102", "ERROR", "Timeout"),
-        check("SHM105", "SKIP", "NotAsked"),
+        check("SHM105", "SKIP", "NotRequested"),
     )  # fmt: skip
     assert found == ["SHM104", "SHM102", "SHM103"]
 
 
 def test_one_cause_is_one_finding_whatever_is_skipped_or_passes() -> None:
-    for other in (check("SHM403", "SKIP", "NotAsked"), check("SHM607", "PASS")):
+    for other in (check("SHM403", "SKIP", "NotRequested"), check("SHM607", "PASS")):
         assert ids(*SAME, other) == ["SHM101..SHM201"]
 
 
@@ -124,7 +124,7 @@ def test_a_group_alone() -> None:
 
 
 def test_one_cause_is_one_line() -> None:
-    result = asserted(*SAME, check("SHM403", "SKIP", "NotAsked"), status="ERROR")
+    result = asserted(*SAME, check("SHM403", "SKIP", "NotRequested"), status="ERROR")
     assert len(result.lines) == 2
     assert "SHM101..SHM201 ERROR ApiUnreachable: same" in result.lines[1].text
     assert result.message == "cluster eu: 3 of 4 checks do not hold: SHM101..SHM201 ERROR"

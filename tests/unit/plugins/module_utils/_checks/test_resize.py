@@ -107,7 +107,7 @@ def test_a_size_that_was_not_filled_to_its_end_is_no_pass() -> None:
 def test_without_the_fill_nothing_is_in_use() -> None:
     with pytest.raises(Inconclusive, match="the option fill is off") as caught:
         decide("SHM407", GOOD["SHM407"](), fill=False)
-    assert caught.value.reason is Reason.NOT_ASKED
+    assert caught.value.reason is Reason.NOT_REQUESTED
     assert caught.value.reason in find("SHM407").skips
 
 
@@ -212,7 +212,7 @@ def test_less_in_use_than_the_new_size_keeps_nothing_from_shrinking(used: int, d
         return
     with pytest.raises(Inconclusive, match=f"max_write leaves only {used} bytes in use") as caught:
         decide("SHM407", answers)
-    assert caught.value.reason is Reason.NOT_ASKED
+    assert caught.value.reason is Reason.NOT_REQUESTED
     assert caught.value.reason in find("SHM407").skips
 
 
@@ -231,7 +231,7 @@ def test_a_memory_that_was_not_resized_shows_nothing_of_the_volume() -> None:
 
 @pytest.mark.parametrize("check", ["SHM404", "SHM405", "SHM406", "SHM407"])
 def test_a_cluster_that_does_not_resize_in_place_is_skipped(check: str) -> None:
-    assert find(check).skips - {Reason.NOT_ASKED} == {Reason.FORBIDDEN, Reason.INFEASIBLE, Reason.FEATURE_GATE_OFF}
+    assert find(check).skips - {Reason.NOT_REQUESTED} == {Reason.FORBIDDEN, Reason.INFEASIBLE, Reason.FEATURE_GATE_OFF}
 
 
 def test_only_the_restart_of_the_kubelet_needs_an_option() -> None:

@@ -192,7 +192,7 @@ def test_an_answer_that_is_absent_is_no_option_that_is_off(check: str) -> None:
 def test_without_the_fill_nobody_is_killed(check: str) -> None:
     with pytest.raises(Inconclusive, match="the option fill is off") as caught:
         decide(check, GOOD[check](), fill=False)
-    assert caught.value.reason is Reason.NOT_ASKED
+    assert caught.value.reason is Reason.NOT_REQUESTED
     assert caught.value.reason in find(check).skips
 
 
@@ -601,7 +601,7 @@ def test_a_size_limit_that_nothing_clips() -> None:
 def test_a_writer_with_memory_enough_is_not_killed() -> None:
     with pytest.raises(Inconclusive) as caught:
         decide("SHM310", GOOD["SHM310"](), memory_bytes=128 * MIB)
-    assert caught.value.reason is Reason.NOT_ASKED
+    assert caught.value.reason is Reason.NOT_REQUESTED
     assert caught.value.reason in find("SHM310").skips
     assert caught.value.detail == "the memory limit of the container is 134217728 bytes, and max_write allows 67108864"
 

@@ -54,7 +54,14 @@ def test_a_whole_block() -> None:
 def test_a_block_with_an_error() -> None:
     error = {"error": "unknown argument", "argument": "foo"}
     assert protocol.parse(block(error), STEP, NONCE).error == "foo unknown argument"
-    assert protocol.parse(block({"error": "unknown step"}), STEP, NONCE).error == "unknown step"
+    seen = protocol.parse(block({"error": "unknown step"}), STEP, NONCE)
+    assert (seen.error, seen.refused) == ("unknown step", True)
+
+
+def test_an_error_that_follows_from_an_earlier_step_refuses_nothing() -> None:
+    error = {"error": "this session holds no such segment", "argument": "key"}
+    seen = protocol.parse(block(error), STEP, NONCE)
+    assert (seen.error, seen.refused) == ("key this session holds no such segment", False)
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,20 @@ def test_a_step_without_an_answer_decides_before_the_rule(skips: frozenset[Reaso
     assert returned["evidence"]["step"] == {"undecided": "Forbidden", "detail": "pods/exec: no exec"}
 
 
+def test_a_step_that_the_probe_refused_decides_nothing() -> None:
+    check = decides(FAIL)
+    refused = Observation("sysv_shm_crate", "aa", {}, (), "unknown step", refused=True)
+    returned = judged(check, answered(check, step=refused))
+    assert (returned["verdict"], returned["reason"]) == ("ERROR", "ProbeError")
+    assert "the probe refused the step sysv_shm_crate: unknown step" in returned["observed"]
+
+
+def test_an_error_of_the_session_is_for_the_rule() -> None:
+    check = decides(FAIL)
+    answer = Observation("sysv_shm_detach", "aa", {}, (), "key this session holds no such segment")
+    assert judged(check, answered(check, step=answer))["verdict"] == "FAIL"
+
+
 def test_a_rule_that_cannot_read_the_evidence_is_a_bug() -> None:
     for error in (KeyError("size_bytes"), TypeError("no number"), ValueError("no")):
         returned = judged(decides(error))
@@ -238,7 +252,7 @@ def test_a_dry_run_has_no_answers() -> None:
 def test_a_check_whose_option_is_not_set_did_not_run() -> None:
     check = decides(FAIL, option="restart_kubelet")
     returned = judged(check)
-    assert (returned["verdict"], returned["reason"]) == ("SKIP", "NotAsked")
+    assert (returned["verdict"], returned["reason"]) == ("SKIP", "NotRequested")
     assert returned["observed"] == "not applicable: the option restart_kubelet is not set"
     assert said(check, settings=Settings(restart_kubelet=("true",))) == ("FAIL", "")
 

@@ -56,14 +56,21 @@ WINDOWS = {"operatingSystem": "windows", "architecture": "amd64"}
 
 
 @pytest.mark.parametrize(
-    ("choice", "wanted"),
-    [("representative", ["a", "b"]), ("first", ["a"]), ("all", ["a", "b", "c"])],
+    ("choice", "wanted", "left_out"),
+    [
+        ("representative", ["a", "b"], []),
+        ("first", ["a"], [(["b", "d"], "NotRequested")]),
+        ("all", ["a", "b", "c", "d"], []),
+    ],
 )
-def test_which_nodes_are_used(choice: str, wanted: list[str]) -> None:
-    targets, _skipped = nodes.choose(
-        [node("a"), node("b", status__nodeInfo=KERNEL), node("c")], Settings(nodes=NodeChoice(choice)), {"amd64"}
+def test_which_nodes_are_used(choice: str, wanted: list[str], left_out: list[tuple[list[str], str]]) -> None:
+    targets, skipped = nodes.choose(
+        [node("a"), node("b", status__nodeInfo=KERNEL), node("c"), node("d", status__nodeInfo=KERNEL)],
+        Settings(nodes=NodeChoice(choice)),
+        {"amd64"},
     )
     assert [target.node.name for target in targets] == wanted
+    assert [(one.nodes, one.reason) for one in skipped] == left_out
 
 
 def test_every_runtime_class_on_every_kind_of_node() -> None:

@@ -76,9 +76,7 @@ def test_every_node_is_used_represented_or_skipped_exactly_once(
         here = [name for _node, one, alike in targets if one == runtime_class for name in alike]
         times = collections.Counter([*here, *skipped])
         assert set(times.values()) <= {1}
-        # of kinds beside the first nothing is said, if only the first is wanted
-        if choice is not NodeChoice.FIRST:
-            assert times.keys() == {node["metadata"]["name"] for node in found}
+        assert times.keys() == {node["metadata"]["name"] for node in found}
 
 
 @given(clusters(), choices)
