@@ -4,7 +4,8 @@
 """Break the rules of the checks, one change at a time, and count what no test notices: mutants.py [MODULE ...].
 
 The changes are those of cosmic-ray, and one more: a guard is left out. No file is changed: each mutant is a fork of this
-process that imports the changed source, so a thousand of them take minutes. Run by `make mutants`, not by `make test`.
+process that imports the changed source, so a thousand of them take minutes. What the unit tests of a family do not notice
+is tried with the real probe (tests/contract): they know no arguments of steps. Run by `make mutants`, not by `make test`.
 
 Mutants that live are printed, and written to .build/mutants/; those that behave as the original does are explained in
 mutants.toml beside this file. It ends with 1 if there are others.
@@ -35,10 +36,12 @@ from tree import CHECKOUT
 PACKAGE = "ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks"
 SOURCES = CHECKOUT / "plugins" / "module_utils" / "_checks"
 TESTS = CHECKOUT / "tests" / "unit" / "plugins" / "module_utils" / "_checks"
+CONTRACT = CHECKOUT / "tests" / "contract"
 EXPLAINED = Path(__file__).with_name("mutants.toml")
 OUTPUT = CHECKOUT / ".build" / "mutants"
-#: A mutant that never ends is noticed, too.
-SECONDS = 120
+#: A mutant that never ends is noticed, too: by the time of the processor, on a busy machine; by the clock if it sleeps.
+CPU_SECONDS = 60
+SECONDS = 900
 #: Operators whose mutants say nothing: identity of text and numbers, and what nobody confuses (an order for an equality,
 #: a power for a sum).
 POINTLESS = (
@@ -125,7 +128,8 @@ def tests_of(module: str) -> list[str]:
 
 
 def run(mutant: Mutant | None, module: str) -> t.NoReturn:
-    """Run the tests of a module and end with 0 if they notice nothing."""
+    """Run the tests of a module, then the contract test, and end with 0 if they notice nothing."""
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     signal.alarm(SECONDS)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
@@ -134,7 +138,10 @@ def run(mutant: Mutant | None, module: str) -> t.NoReturn:
         sys.meta_path.insert(0, Finder(mutant))
     code = 1
     with contextlib.suppress(BaseException):
-        code = pytest.main(["-x", "-q", "-o", "cache_dir=.build/pytest-mutants", *tests_of(module)])
+        for tests in (tests_of(module), [str(CONTRACT)]):
+            code = pytest.main(["-x", "-q", "-o", "cache_dir=.build/pytest-mutants", *tests])
+            if code:
+                break
     os._exit(int(code))
 
 

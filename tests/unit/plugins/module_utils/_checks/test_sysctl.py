@@ -149,6 +149,8 @@ def test_a_budget_that_no_queue_fits_into_is_not_used_up_by_others() -> None:
     decision = decide("SHM606", answers)
     assert decision.verdict is Verdict.FAIL
     assert "raise the RLIMIT_MSGQUEUE" in decision.fix
+    assert "RLIMIT_MSGQUEUE is 0 bytes, less than one of 81920" in decision.observed
+    assert decide("SHM606", changed(answers, "sysctls", rlimit_msgqueue=81919)).verdict is Verdict.FAIL
     enough = changed(answers, "sysctls", rlimit_msgqueue=81920)
     assert decide("SHM606", enough).verdict is Verdict.WARN
 
@@ -184,6 +186,17 @@ def test_a_profile_of_ones_own() -> None:
         "kernel.msgmax 8192 < 65536 (db2); kernel.msgmnb 16384 < 65536 (db2); kernel.msgmni 32000 < 32001 (minimum)"
     )
     assert decide("SHM601", sysctls()(), profiles=()).verdict is Verdict.PASS
+
+
+def test_a_hidden_sysctl_hides_no_other() -> None:
+    decision = decide("SHM601", sysctls(kernel_shmmax=None, kernel_shmall=None, kernel_shmmni=1, kernel_msgmni=1)())
+    assert decision.verdict is Verdict.FAIL
+    assert "kernel.shmmni 1 <" in decision.observed
+
+
+def test_a_node_that_reports_no_huge_pages_has_none() -> None:
+    answers = changed(GOOD["SHM605"](), "sysctls", hugepages_total=None)
+    assert decide("SHM605", answers).observed == "0 huge pages on the node, a mapping ends in ENOMEM"
 
 
 def test_a_pass_names_the_profiles() -> None:

@@ -213,6 +213,30 @@ def test_both_directions(check: str, label: str, change: Facts, verdict: str, wo
     assert bool(decision.fix) == (verdict != "PASS")
 
 
+@pytest.mark.parametrize(
+    ("times", "micros"),
+    [({}, 4), ({"wait_ended_ns": 5000}, 0), ({"wait_began_ns": 5000, "wait_ended_ns": 5000}, 0)],
+)
+def test_a_peer_is_woken_at_the_post_or_later(times: Facts, micros: int) -> None:
+    decision = decide("SHM103", changed(semaphore(), "wait", **times))
+    assert decision.verdict is Verdict.PASS
+    assert f"woken {micros} microseconds after the post" in decision.observed
+
+
+def test_a_pass_names_the_keys() -> None:
+    observed = decide("SHM101", shared_path()).observed
+    assert observed == "both nonces and the sentence crossed under key 0x50080005; the segment is gone"
+    observed = decide("SHM102", private_path()).observed
+    assert "own files give 0x50080005 and 0x50080006 since the inode differs" in observed
+    observed = decide("SHM102", changed(private_path(), "own_second", ftok_dev="8:2")).observed
+    assert "since the device differs" in observed
+
+
+def test_a_failure_names_both_keys() -> None:
+    observed = decide("SHM101", changed(shared_path(), "read", ftok_key="0x50080009")).observed
+    assert observed == "ftok gives 0x50080005 and 0x50080009 for one shared file"
+
+
 def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
     with pytest.raises(Inconclusive, match="only after the post") as caught:
         decide("SHM103", changed(semaphore(), "wait", wait_began_ns=6000))
@@ -228,6 +252,7 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
         ("SHM106", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM110", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM110", "create", {"attached": False, "calls": [failed("shmget", "ENOSPC")]}, "cannot create a segment"),
+        ("SHM110", "create", {"attached": False, "calls": [failed("shmget", "EEXIST")]}, "foreign segment"),
         ("SHM110", "read", NOT_FOUND, "is not refused for its mode"),
         ("SHM110", "read", {"calls": [failed("shmat", "ENOMEM")]}, "is not refused for its mode"),
         ("SHM111", "create", {"attached": False, "calls": [failed("shmget", "ENOSPC")]}, "cannot create a segment"),
@@ -238,6 +263,8 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
         ("SHM111", "who_root-ipc-owner", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM111", "read_user", NOT_FOUND, "is not refused for its mode"),
         ("SHM111", "read_capability", NOT_FOUND, "does not find the segment"),
+        ("SHM111", "read_capability", {**DENIED, "calls": [failed("shmat", "ENOMEM")]}, "shmat: ENOMEM"),
+        ("SHM111", "read_capability", {**DENIED, "found": False}, "does not find the segment"),
         ("SHM101", "read", {"calls": [failed("ftok", "EPERM")], "ftok_key": None}, "stat is denied to the probe"),
         ("SHM102", "absent", {"calls": [failed("ftok", "ENOSYS")]}, "stat is denied to the probe"),
         ("SHM101", "read", {"calls": [failed("shmctl", "EPERM")]}, "its state is denied to the probe"),
@@ -262,9 +289,11 @@ def test_a_file_that_could_not_be_created_decides_nothing(check: str, label: str
     assert caught.value.reason is Reason.PROBE_ERROR
 
 
-@pytest.mark.parametrize("check", ["SHM101", "SHM102", "SHM103", "SHM104"])
+@pytest.mark.parametrize("check", ["SHM101", "SHM102", "SHM103", "SHM104", "SHM108", "SHM109"])
 def test_permissions_of_two_users_decide_nothing_where_one_was_requested(check: str) -> None:
-    answers = changed(changed(GOOD[check](), "who_first", uid=65532), "who_second", uid=1000)
+    answers = GOOD[check]()
+    one, other = [label for label in answers if label.startswith("who_")]
+    answers = changed(changed(answers, one, uid=65532), other, uid=1000)
     with pytest.raises(Inconclusive, match="run as users 1000 and 65532, though one was requested"):
         decide(check, answers)
 
