@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible import errors
@@ -53,7 +54,7 @@ class ActionModule(ActionBase):
             return {"changed": False, "failed": True, "msg": msg, "checks": []}
         return {
             "changed": False,
-            "msg": _variables.announcement(host, values),
+            "msg": _variables.announcement(host, values, os.environ),
             "checks": checks,
             # shown without -v: everybody should see which cluster it is
             "_ansible_verbose_always": True,

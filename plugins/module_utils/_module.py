@@ -99,6 +99,9 @@ Select: t.TypeAlias = collections.abc.Callable[[t.Mapping[str, t.Any]], t.Sequen
 
 def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:
     """End the module. The content of a kubeconfig is not among the arguments that are shown with -vvv."""
+    source = result.source
+    if source:
+        module._module.no_log_values |= kubeconfig_secrets(source.kubeconfig)
     if not isinstance(module.params["kubeconfig"], str) or "\n" in module.params["kubeconfig"]:
         module.params["kubeconfig"] = None
     (module.fail_json if failed else module.exit_json)(msg=msg, **exit_fields(result))
@@ -107,6 +110,7 @@ def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:
 
 def exit_fields(result: Result) -> dict[str, t.Any]:
     """What a module returns, the same on success and on failure."""
+    source = result.source
     return {
         "changed": bool(result.leftovers),
         "checks": result.checks,
@@ -115,7 +119,10 @@ def exit_fields(result: Result) -> dict[str, t.Any]:
         "run": {
             "id": result.run,
             "cluster": result.cluster,
-            "server": result.server,
+            "server": source.shown_server if source else "",
+            "context": source.context if source else "",
+            "source": source.origin if source else "",
+            "cluster_uid": result.cluster_uid,
             "targets": result.targets,
             "skipped_nodes": result.skipped_nodes,
             "duration": result.duration,

@@ -17,6 +17,7 @@ class Reason(enum.StrEnum):
 
     # before the first request about a pod
     BAD_KUBECONFIG = "BadKubeconfig"
+    AMBIGUOUS_CLUSTER = "AmbiguousCluster"
     API_UNREACHABLE = "ApiUnreachable"
     TLS_UNTRUSTED = "TlsUntrusted"
     UNAUTHORIZED = "Unauthorized"
@@ -71,6 +72,7 @@ class Reason(enum.StrEnum):
 #: Reason -> what to do about it.
 REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.BAD_KUBECONFIG: "check the path, the format and the context of the kubeconfig",
+    Reason.AMBIGUOUS_CLUSTER: "name server and credentials in one place: by kubeconfig and context, or by host with its credentials",
     Reason.API_UNREACHABLE: "check the address of the API server, that it runs, and the network and proxies on the way",
     Reason.TLS_UNTRUSTED: "name the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
     Reason.UNAUTHORIZED: "renew the token or client certificate; it is wrong or has expired",
@@ -119,7 +121,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
 
 #: Reasons that say that the cluster as a whole is out of reach.
 UNREACHABLE: t.Final = frozenset(
-    {Reason.BAD_KUBECONFIG, Reason.API_UNREACHABLE, Reason.TLS_UNTRUSTED, Reason.UNAUTHORIZED}
+    {Reason.BAD_KUBECONFIG, Reason.AMBIGUOUS_CLUSTER, Reason.API_UNREACHABLE, Reason.TLS_UNTRUSTED, Reason.UNAUTHORIZED}
 )
 
 #: Reasons that can be gone a moment later: an API server that restarts or is overloaded.

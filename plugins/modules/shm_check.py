@@ -149,7 +149,21 @@ run:
       type: str
       returned: always
     server:
-      description: The URL of the API server.
+      description: The URL of the API server that the run was connected to, without user and password.
+      type: str
+      returned: always
+    context:
+      description: The context of the kubeconfig; empty if the options name the server without a kubeconfig.
+      type: str
+      returned: always
+    source:
+      description:
+        - Where server and credentials come from, for example V(kubeconfig /etc/clusters/eu-1). Empty, as the server is, if
+          it is not clear which cluster is meant.
+      type: str
+      returned: always
+    cluster_uid:
+      description: The uid of the cluster's namespace kube-system. Empty if the account is not allowed to get it.
       type: str
       returned: always
     targets:

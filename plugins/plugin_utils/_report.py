@@ -54,6 +54,22 @@ def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return sorted(reports, key=lambda one: (-Verdict(one["status"]).severity, one["cluster"]))
 
 
+def twins(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """Hosts of the inventory that are one cluster, in words: by the uid, or by the server where no uid is known."""
+    hosts: dict[str, list[str]] = {}
+    for one in reports:
+        run = one["run"]
+        identity = f"uid {run['cluster_uid']}" if run.get("cluster_uid") else run.get("server")
+        if identity:
+            hosts.setdefault(identity, []).append(one["cluster"])
+    return [
+        f"{', '.join(printable(name) for name in names[:-1])} and {printable(names[-1])} are one cluster "
+        f"({printable(identity)}): check kubeconfig and context of these hosts"
+        for identity, names in hosts.items()
+        if len(names) > 1
+    ]
+
+
 #: More columns than this do not fit a terminal.
 _COLUMNS: t.Final = 10
 
@@ -136,11 +152,21 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
             ]
         if one["leftovers"]:
             lines += ["", f"left behind on {printable(one['cluster'])}: {printable(', '.join(one['leftovers']))}"]
+    for words in twins(reports):
+        lines += ["", words]
     return [*lines, "", _headline(reports)]
 
 
 def _cell(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", printable(text))
+
+
+def _cluster_line(run: t.Mapping[str, t.Any]) -> list[str]:
+    if not run.get("server"):
+        return []
+    context = f", context {_cell(run['context'])}" if run.get("context") else ""
+    uid = f", uid {_cell(run['cluster_uid'])}" if run.get("cluster_uid") else ""
+    return [f"- API server {_cell(run['server'])}{context}, {_cell(run.get('source', ''))}{uid}"]
 
 
 def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:
@@ -186,8 +212,11 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
     lines = ["# podshm", "", _headline(reports), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    for words in twins(reports):
+        lines += ["", f"**{_cell(words)}**"]
     for one in reports:
         lines += ["", f"## {_cell(one['cluster'])}", "", _cell(one["message"]), ""]
+        lines += _cluster_line(one["run"])
         lines += [_target_line(target, one["run"]) for target in one["run"].get("targets") or ()]
         lines += [
             f"- {verdict} {left['reason']}: {_cell(', '.join(left['nodes']))}: {_cell(left['detail'])}"

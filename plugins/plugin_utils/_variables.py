@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import collections.abc
 import difflib
-import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import select
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, quote
 
 PREFIX: t.Final = "podshm_"
 
@@ -154,27 +154,12 @@ def selection(checks: t.Sequence[str] | None, run_tags: t.Iterable[str], skip_ta
     return words
 
 
-def announcement(host: str, values: t.Mapping[str, t.Any]) -> str:
-    """Which cluster the checks run on, in words. Content of a kubeconfig is never shown."""
-    context = values.get("context") or os.environ.get("K8S_AUTH_CONTEXT")
-    source = _source(values)
-    return f"cluster {host}: {source}, {f'context {context}' if context else 'its current context'}"
+def announcement(host: str, values: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:
+    """Which cluster the checks run on, in words: server, context and where that is said. Never a secret.
 
-
-#: What kubernetes.core reads in the environment for an option that is not set.
-_ENVIRONMENT: t.Final = ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "KUBECONFIG")
-
-
-def _source(values: t.Mapping[str, t.Any]) -> str:
-    given = values.get("kubeconfig")
-    if given:
-        is_path = isinstance(given, str) and "\n" not in given
-        return f"kubeconfig {given}" if is_path else "a kubeconfig from variables"
-    if values.get("host"):
-        return f"API server {values['host']}"
-    for name in _ENVIRONMENT:
-        if os.environ.get(name):
-            return f"{os.environ[name]} (from the environment: {name})"
-    if os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return "the service account of this pod, or kubeconfig ~/.kube/config"
-    return "kubeconfig ~/.kube/config"
+    What is wrong with it is no failure yet: the module fails before its first request, and has a reason for the report.
+    """
+    try:
+        return f"cluster {host}: {source.resolve(values, environment)}"
+    except Inconclusive as problem:
+        return f"cluster {host}: {problem.reason}: {problem}"

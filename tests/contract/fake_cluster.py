@@ -241,6 +241,9 @@ class FakeCluster:
 
     # ------------------------------------------------------------------------------------------------- objects
 
+    def uid(self) -> str:
+        return "fake"
+
     def nodes(self) -> list[Object]:
         return [
             {

@@ -14,6 +14,7 @@ import pathlib
 import signal
 import subprocess
 import threading
+import types
 import typing as t
 
 import pytest
@@ -104,13 +105,15 @@ def kubelet(cluster: FakeCluster, folder: pathlib.Path) -> t.Iterator[tuple[str,
         os.write(descriptor, b"e")
         thread.join()
         os.close(descriptor)
+        pipe.unlink()
 
 
 def ask(node: Node, world: str) -> run.Result:
     """Run all checks in a world."""
     cluster = FakeCluster(node, **({world: True} if world else {}))
     with pytest.MonkeyPatch.context() as patch, kubelet(cluster, node.folder) as command:
-        patch.setattr(run, "Cluster", lambda _module, _namespace, _timeout: cluster)
+        patch.setattr(run, "resolve", lambda _params, _environment: None)
+        patch.setattr(run, "Cluster", lambda _source, _namespace, _timeout: cluster)
         settings = Settings(
             namespace="n",
             timeout=60,
@@ -121,7 +124,7 @@ def ask(node: Node, world: str) -> run.Result:
             restart_kubelet=command,
         )
         try:
-            return run.run(None, "fake", COVERED, settings, check_mode=False)
+            return run.run(types.SimpleNamespace(params={}), "fake", COVERED, settings, check_mode=False)
         finally:
             cluster.close()
 

@@ -27,12 +27,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors i
     describe_container,
     describe_pod,
     failed_answer,
+    failed_client,
     failed_connection,
     failed_exec,
-    failed_kubeconfig,
     failed_request,
     failed_upgrade,
-    kubeconfig_source,
     status_message,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import (
@@ -41,6 +40,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec imp
     open_websocket,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, alarm
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import PREFIX, Source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
@@ -50,7 +50,6 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions imp
 try:
     import urllib3
     import websocket
-    from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
     from kubernetes.dynamic.exceptions import DynamicApiError
 except ImportError:
@@ -97,53 +96,64 @@ class ClientLog(logging.Handler):
             root.removeHandler(self)
 
 
-def _server_address(params: t.Mapping[str, t.Any]) -> str:
-    """The API server's URL as far as it is known when connecting failed, or an empty string."""
-    host = params.get("host") or os.environ.get("K8S_AUTH_HOST") or Configuration.get_default_copy().host
-    return "" if host == Configuration().host else str(host)
+@contextlib.contextmanager
+def _without_environment() -> collections.abc.Iterator[None]:
+    """Keep the variables of kubernetes.core from it: the source has taken them into account, or decided against them."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 class Cluster:
     """One cluster, connected. It is a :class:`watch.PodSource`.
 
-    :param module: its parameters contain the authentication options of kubernetes.core.
+    :param source: which cluster, and with which credentials.
     :param namespace: of every object but nodes.
     :param timeout: of the run, in seconds.
     :raises Inconclusive: BadKubeconfig, ApiUnreachable, TlsUntrusted, Unauthorized, ApiError.
     """
 
-    def __init__(self, module: t.Any, namespace: str, timeout: float) -> None:
+    def __init__(self, source: Source, namespace: str, timeout: float) -> None:
         self.namespace = namespace
-        #: the URL of the API server
-        self.server = ""
+        #: the URL of the API server, without user and password
+        self.server = source.shown_server
         #: when (monotonic) the run's time is up: no request waits longer; the clean-up sets it to its own time
         self.until = time.monotonic() + timeout
         self._log = ClientLog()
-        self._client = self._connected(module, min(_CONNECT_SECONDS, timeout))
-        self.server = str(self._client.configuration.host)
+        self._client = self._connected(source, min(_CONNECT_SECONDS, timeout))
         # the client repeats a request three times, each with the full timeout: a silent address would take minutes
         pools = self._client.client.rest_client.pool_manager
         pools.connection_pool_kw["retries"] = urllib3.Retry(total=3, connect=1, read=0, redirect=0)
         pools.clear()
 
-    def _connected(self, module: t.Any, seconds: float) -> t.Any:
+    def _connected(self, source: Source, seconds: float) -> t.Any:
+        subject = f"API server {self.server}"
         try:
-            with self._log.listening(), alarm(seconds):
-                return get_api_client(module=module).client
+            with self._log.listening(), alarm(seconds), _without_environment():
+                # nothing but the source: no module, whose options kubernetes.core would mix with the environment
+                connected = get_api_client(
+                    kubeconfig=source.kubeconfig, context=source.kubeconfig["current-context"], **source.beside
+                ).client
         except Expired:
-            server = _server_address(module.params)
-            # a credential plugin runs before the address is known
-            subject = f"API server {server}" if server else kubeconfig_source(module.params)
-            raise Inconclusive(Reason.API_UNREACHABLE, f"no answer within {seconds:g} s", subject) from None
+            plugin = " of the credential plugin or the API server" if source.has_plugin else ""
+            raise Inconclusive(Reason.API_UNREACHABLE, f"no answer{plugin} within {seconds:g} s", subject) from None
         except DynamicApiError as error:
-            subject = f"API server {_server_address(module.params)}"
             raise self._failed_request(error.status, error.body, subject) from None
         except urllib3.exceptions.HTTPError as error:
-            raise failed_connection(error, f"API server {_server_address(module.params)}") from None
+            raise failed_connection(error, subject) from None
         except Exception as error:  # noqa: BLE001
             # other messages may quote the kubeconfig
             quotable = isinstance(error, (CoreException, ConfigException))
-            raise failed_kubeconfig(error, module.params, _server_address(module.params), quotable) from None
+            raise failed_client(error, source.origin, subject, quotable) from None
+        if connected.configuration.host != source.server:
+            raise Inconclusive(
+                Reason.INTERNAL, "the client is connected to another server than the source names", subject
+            )
+        return connected
 
     # ------------------------------------------------------------------ requests
 
@@ -190,9 +200,7 @@ class Cluster:
         if problem.reason != Reason.UNAUTHORIZED:
             return problem
         logged = f"; the client logged: {self._log.last}" if self._log.last else ""
-        return Inconclusive(
-            problem.reason, f"{problem.detail}{logged}", f"API server {self.server}" if self.server else subject
-        )
+        return Inconclusive(problem.reason, f"{problem.detail}{logged}", f"API server {self.server}")
 
     def _read(self, response: t.Any) -> bytes:
         """The body of a response."""
@@ -221,6 +229,16 @@ class Cluster:
         """All nodes, as the API server returns them."""
         # resourceVersion 0: from the API server's cache, which is cheap in large clusters
         return list(self._list("nodes", "nodes", ("resourceVersion", "0")).get("items") or [])
+
+    def uid(self) -> str:
+        """The uid of the cluster, which is that of its namespace kube-system; nothing if the account may not see it."""
+        try:
+            request = self._request("get", "/api/v1/namespaces/kube-system", "namespace kube-system")
+        except Inconclusive as problem:
+            if problem.reason in (Reason.FORBIDDEN, Reason.NAMESPACE_MISSING):
+                return ""
+            raise
+        return str(self._json(request)["metadata"]["uid"])
 
     def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
         """Create one object in the namespace; returns it as stored."""

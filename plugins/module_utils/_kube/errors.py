@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import ssl
 import typing as t
@@ -29,13 +28,12 @@ __all__ = (
     "describe_container",
     "describe_pod",
     "failed_answer",
+    "failed_client",
     "failed_command",
     "failed_connection",
     "failed_exec",
-    "failed_kubeconfig",
     "failed_request",
     "failed_upgrade",
-    "kubeconfig_source",
     "status_message",
 )
 
@@ -159,45 +157,24 @@ def _failed_tls(words: str, subject: str) -> Inconclusive:
     return Inconclusive(Reason.API_UNREACHABLE, f"TLS fails: {quote(words)}", subject)
 
 
-# ----------------------------------------------------------------------- kubeconfigs
+# ------------------------------------------------------------------------ the client
 
 
-def kubeconfig_source(params: t.Mapping[str, t.Any]) -> str:
-    """Where the kubeconfig comes from: a path, or only that it is given in variables. Never its content."""
-    given = params.get("kubeconfig") or os.environ.get("K8S_AUTH_KUBECONFIG") or os.environ.get("KUBECONFIG")
-    if not given:
-        return "kubeconfig ~/.kube/config"
-    return f"kubeconfig {given}" if isinstance(given, str) and "\n" not in given else "kubeconfig from variables"
-
-
-def failed_kubeconfig(error: Exception, params: t.Mapping[str, t.Any], server: str, quotable: bool) -> Inconclusive:
+def failed_client(error: Exception, origin: str, subject: str, quotable: bool) -> Inconclusive:
     """What an error means that the client raises while it connects without saying which part of the input is wrong.
 
-    :param params: the module's parameters.
-    :param server: the URL of the API server, if it is known by then, or an empty string.
+    :param origin: where server and credentials come from, in words.
+    :param subject: the API server.
     :param quotable: whether the error's message is known to contain nothing of the kubeconfig's content.
     """
-    source = kubeconfig_source(params)
-    if source.startswith("kubeconfig from") and not isinstance(params.get("kubeconfig"), dict):
-        return Inconclusive(
-            Reason.BAD_KUBECONFIG, "it is text; give a path or a mapping (the filter from_yaml returns one)", source
-        )
     if isinstance(error, OSError):
         return Inconclusive(
-            Reason.BAD_KUBECONFIG, f"{error.strerror or type(error).__name__}: {error.filename}", source
+            Reason.BAD_KUBECONFIG, f"{error.strerror or type(error).__name__}: {error.filename}", origin
         )
     if quotable:
-        path = params.get("kubeconfig")
-        missing = isinstance(path, str) and not os.path.exists(os.path.expanduser(path))
         words = quote(error).removeprefix("Could not create API client: ")
-        return Inconclusive(Reason.BAD_KUBECONFIG, "there is no such file" if missing else words, source)
-    if server.startswith(("http://", "https://")):
-        return failed_answer(error, f"API server {server}")
-    if server:
-        return Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", source)
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}" if mark else type(error).__name__
-    return Inconclusive(Reason.BAD_KUBECONFIG, f"the client cannot read it as a kubeconfig ({where})", source)
+        return Inconclusive(Reason.BAD_KUBECONFIG, words, origin)
+    return failed_answer(error, subject)
 
 
 # ------------------------------------------------------------------------------ exec

@@ -27,6 +27,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals 
     interruptible,
     uninterruptible,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Check,
@@ -68,7 +69,9 @@ class Result:
     controls: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     targets: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     skipped_nodes: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
-    server: str = ""
+    #: nothing if it could not be found out which cluster it is
+    source: Source | None = None
+    cluster_uid: str = ""
     leftovers: list[str] = dataclasses.field(default_factory=list)
     problem: Inconclusive | None = None
     duration: float = 0.0
@@ -122,8 +125,9 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
     targets: list[TargetRun] = []
     with interruptible():
         try:
-            cluster = Cluster(module, settings.namespace, settings.timeout)
-            result.server = cluster.server
+            result.source = source = resolve(module.params, os.environ)
+            cluster = Cluster(source, settings.namespace, settings.timeout)
+            result.cluster_uid = cluster.uid()
             found, skipped = nodes.choose(cluster.nodes(), settings, payload.BINARIES)
             result.skipped_nodes = [one.facts() for one in skipped]
             for index, target in enumerate(found):

@@ -172,3 +172,31 @@ def test_summary_shows_which_nodes_represent_which() -> None:
     text = _report.summary([report("alpha", "PASS", check("SHM101", "PASS"), run=run)])
     assert "represents n2" in text
     assert "SKIP NotLinux: w1: runs windows" in text
+
+
+def test_hosts_that_are_one_cluster_are_named() -> None:
+    def one(cluster: str, **run: str) -> dict[str, t.Any]:
+        return _report.report(cluster, {"status": "PASS", "run": run})
+
+    reports = [
+        one("eu-1", server="https://a", cluster_uid="u-1"),
+        one("eu-2", server="https://b", cluster_uid="u-2"),
+        one("eu-3", server="https://vip", cluster_uid="u-1"),
+        one("us-1", server="https://c"),
+        one("us-2", server="https://c"),
+        one("us-3"),
+        one("us-4"),
+    ]
+    expected = [
+        "eu-1 and eu-3 are one cluster (uid u-1): check kubeconfig and context of these hosts",
+        "us-1 and us-2 are one cluster (https://c): check kubeconfig and context of these hosts",
+    ]
+    assert _report.twins(reports) == expected
+    assert set(expected) < set(_report.table(reports))
+    assert "eu-1 and eu-3 are one cluster" in _report.summary(reports)
+
+
+def test_the_summary_says_which_cluster_it_was() -> None:
+    run = {"server": "https://h:6443", "context": "c", "source": "kubeconfig /k", "cluster_uid": "u-1"}
+    text = _report.summary([_report.report("eu-1", {"status": "PASS", "run": run})])
+    assert "- API server https://h:6443, context c, kubeconfig /k, uid u-1" in text

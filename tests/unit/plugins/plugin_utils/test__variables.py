@@ -96,43 +96,17 @@ def test_foreign_words_are_one_printable_line() -> None:
     assert message.isprintable()
 
 
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({}, "kubeconfig ~/.kube/config, its current context"),
-        ({"kubeconfig": "/k", "context": "c"}, "kubeconfig /k, context c"),
-        (
-            {"kubeconfig": {"users": [{"user": {"token": "secret"}}]}},
-            "a kubeconfig from variables, its current context",
-        ),
-        ({"kubeconfig": "users:\n- secret"}, "a kubeconfig from variables, its current context"),
-        ({"host": "https://h"}, "API server https://h, its current context"),
-    ],
-)
-def test_which_cluster_it_is(values: dict[str, t.Any], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "K8S_AUTH_CONTEXT", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    assert _variables.announcement("eu-1", values) == f"cluster eu-1: {words}"
+def test_which_cluster_it_is() -> None:
+    words = _variables.announcement("eu-1", {"host": "https://u:secret@h:6443"}, {})
+    assert words == "cluster eu-1: https://h:6443 (options)"
+    words = _variables.announcement("eu-1", {}, {"K8S_AUTH_HOST": "https://h", "K8S_AUTH_API_KEY": "secret"})
+    assert words.startswith("cluster eu-1: https://h (the environment: K8S_AUTH_HOST, K8S_AUTH_API_KEY)")
+    assert "secret" not in words
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("K8S_AUTH_HOST", "x (from the environment: K8S_AUTH_HOST), its current context"),
-        ("K8S_AUTH_KUBECONFIG", "x (from the environment: K8S_AUTH_KUBECONFIG), its current context"),
-        ("KUBECONFIG", "x (from the environment: KUBECONFIG), its current context"),
-        ("K8S_AUTH_CONTEXT", "kubeconfig ~/.kube/config, context x"),
-        (
-            "KUBERNETES_SERVICE_HOST",
-            "the service account of this pod, or kubeconfig ~/.kube/config, its current context",
-        ),
-    ],
-)
-def test_which_cluster_the_environment_names(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for other in ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "K8S_AUTH_CONTEXT", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
-        monkeypatch.delenv(other, raising=False)
-    monkeypatch.setenv(name, "x")
-    assert _variables.announcement("eu-1", {}) == f"cluster eu-1: {words}"
+def test_which_cluster_it_is_can_be_unclear() -> None:
+    words = _variables.announcement("eu-1", {"api_key": "secret"}, {})
+    assert words.startswith("cluster eu-1: AmbiguousCluster: api_key is set")
 
 
 @pytest.mark.parametrize(

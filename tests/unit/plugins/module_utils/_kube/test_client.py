@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections.abc
 import json
 import logging
+import os
 import re
 import time
 import types
@@ -20,6 +21,7 @@ from kubernetes.config import ConfigException
 from kubernetes.dynamic.exceptions import api_exception
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client, watch
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
 
@@ -87,10 +89,13 @@ class FakeClient:
         return answer
 
 
-def connect(connector: t.Callable[[], t.Any], params: dict[str, t.Any], timeout: float = 60) -> client.Cluster:
+SOURCE = resolve({"host": "https://h:6443"}, {})
+
+
+def connect(connector: t.Callable[[], t.Any], source: Source = SOURCE, timeout: float = 60) -> client.Cluster:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "get_api_client", lambda module: types.SimpleNamespace(client=connector()))
-        return client.Cluster(types.SimpleNamespace(params=params), "n", timeout)
+        patch.setattr(client, "get_api_client", lambda **_options: types.SimpleNamespace(client=connector()))
+        return client.Cluster(source, "n", timeout)
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def fake() -> FakeClient:
 
 @pytest.fixture
 def cluster(fake: FakeClient) -> client.Cluster:
-    return connect(lambda: fake, {"host": "https://h:6443"})
+    return connect(lambda: fake)
 
 
 # ------------------------------------------------------------------------- connecting
@@ -115,12 +120,13 @@ def test_a_silent_address_is_not_tried_again_and_again(fake: FakeClient, cluster
 @pytest.mark.parametrize(
     ("error", "reason", "words"),
     [
-        (refused(401, "Unauthorized"), Reason.UNAUTHORIZED, "API server https://h: the credentials"),
-        (refused(503, "it starts"), Reason.API_ERROR, "API server https://h: the API server answers 503: it starts"),
-        (urllib3.exceptions.ProtocolError("refused"), Reason.API_UNREACHABLE, "API server https://h: refused"),
-        (CoreException("Could not create API client: bad"), Reason.BAD_KUBECONFIG, "kubeconfig from variables: bad"),
-        (ConfigException("no context"), Reason.BAD_KUBECONFIG, "kubeconfig from variables: no context"),
-        (ValueError(SECRET), Reason.API_ERROR, "API server https://h: the answer is not"),
+        (refused(401, "Unauthorized"), Reason.UNAUTHORIZED, "API server https://h:6443: the credentials"),
+        (refused(503, "starts"), Reason.API_ERROR, "API server https://h:6443: the API server answers 503: starts"),
+        (urllib3.exceptions.ProtocolError("refused"), Reason.API_UNREACHABLE, "API server https://h:6443: refused"),
+        (CoreException("Could not create API client: bad"), Reason.BAD_KUBECONFIG, "options: bad"),
+        (ConfigException("no context"), Reason.BAD_KUBECONFIG, "options: no context"),
+        (FileNotFoundError(2, "No such file", "/ca"), Reason.BAD_KUBECONFIG, "No such file: /ca"),
+        (ValueError(SECRET), Reason.API_ERROR, "API server https://h:6443: the answer is not"),
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "line break"),
     ],
 )
@@ -129,21 +135,68 @@ def test_why_there_is_no_connection(error: Exception, reason: Reason, words: str
         raise error
 
     with pytest.raises(Inconclusive, match=re.escape(words)) as caught:
-        connect(fail, {"host": "https://h", "kubeconfig": {"users": SECRET}})
+        connect(fail)
     assert caught.value.reason == reason
     assert SECRET not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(
-    ("params", "subject"),
-    [({"host": "https://h"}, "API server https://h"), ({"kubeconfig": "/k"}, "kubeconfig /k")],
+    ("user", "whose"), [({}, ""), ({"exec": {"command": "login"}}, " of the credential plugin or the API server")]
 )
-def test_a_connection_that_hangs(monkeypatch: pytest.MonkeyPatch, params: dict[str, t.Any], subject: str) -> None:
-    monkeypatch.delenv("K8S_AUTH_HOST", raising=False)
+def test_a_connection_that_hangs(user: dict[str, t.Any], whose: str) -> None:
+    source = resolve({"host": "https://h:6443"}, {})
+    source.kubeconfig["users"][0]["user"] = user
     with pytest.raises(Inconclusive) as caught:
-        connect(lambda: time.sleep(60), params, timeout=0.1)
-    assert (caught.value.reason, str(caught.value)) == (Reason.API_UNREACHABLE, f"{subject}: no answer within 0.1 s")
+        connect(lambda: time.sleep(60), source, timeout=0.1)
+    assert caught.value.reason == Reason.API_UNREACHABLE
+    assert str(caught.value) == f"API server https://h:6443: no answer{whose} within 0.1 s"
+
+
+def test_the_client_gets_the_source_and_nothing_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeClient
+) -> None:
+    monkeypatch.setenv("K8S_AUTH_HOST", "https://other")
+    monkeypatch.setenv("K8S_AUTH_VERIFY_SSL", "false")
+    got: dict[str, t.Any] = {}
+
+    def get_api_client(**options: t.Any) -> t.Any:
+        got.update(options, environment=[name for name in os.environ if name.startswith("K8S_AUTH_")])
+        return types.SimpleNamespace(client=fake)
+
+    monkeypatch.setattr(client, "get_api_client", get_api_client)
+    source = resolve({"host": "https://h:6443", "impersonate_user": "u"}, {})
+    client.Cluster(source, "n", 60)
+    assert got == {
+        "kubeconfig": source.kubeconfig,
+        "context": source.kubeconfig["current-context"],
+        "impersonate_user": "u",
+        "environment": [],
+    }
+    assert os.environ["K8S_AUTH_HOST"] == "https://other"
+
+
+def test_another_server_than_the_source_names_is_never_asked(fake: FakeClient) -> None:
+    fake.configuration.host = "https://other:6443"
+    with pytest.raises(Inconclusive, match="connected to another server") as caught:
+        connect(lambda: fake)
+    assert caught.value.reason is Reason.INTERNAL
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "uid"),
+    [
+        (Response({"metadata": {"uid": "u-1"}}), "u-1"),
+        (refused(403, 'namespaces "kube-system" is forbidden: User "x" cannot get'), ""),
+        (refused(404, 'namespaces "kube-system" not found'), ""),
+    ],
+)
+def test_the_uid_of_the_cluster(
+    fake: FakeClient, cluster: client.Cluster, answer: Response | Exception, uid: str
+) -> None:
+    fake.script = [answer]
+    assert cluster.uid() == uid
 
 
 def test_what_the_client_only_logs_is_kept_from_stderr(capfd: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +216,7 @@ def test_why_a_credential_plugin_failed_is_part_of_the_cause(fake: FakeClient) -
         refused(403, 'nodes is forbidden: User "system:anonymous" cannot list'),
         refused(403, "User cannot "),
     ]
-    cluster = connect(connector, {})
+    cluster = connect(connector)
     with pytest.raises(Inconclusive) as caught:
         cluster.nodes()
     assert caught.value.reason == Reason.UNAUTHORIZED

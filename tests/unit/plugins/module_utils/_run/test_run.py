@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections.abc
 import copy
+import types
 import typing as t
 
 import pytest
@@ -47,6 +48,9 @@ class FakeCluster:
         if self.trouble.get(method):
             raise self.trouble[method].pop(0)
 
+    def uid(self) -> str:
+        return "u-1"
+
     def nodes(self) -> list[dict[str, t.Any]]:
         self._raise("nodes")
         return [NODE]
@@ -83,12 +87,13 @@ class FakeCluster:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     cluster = FakeCluster()
-    monkeypatch.setattr(run, "Cluster", lambda module, namespace, timeout: cluster)
+    monkeypatch.setattr(run, "resolve", lambda params, environment: None)
+    monkeypatch.setattr(run, "Cluster", lambda source, namespace, timeout: cluster)
     return cluster
 
 
 def ran(check_mode: bool = False) -> run.Result:
-    return run.run(None, "c", CHECKS, SETTINGS, check_mode)
+    return run.run(types.SimpleNamespace(params={}), "c", CHECKS, SETTINGS, check_mode)
 
 
 def test_nothing_is_left_when_nothing_works(fake: FakeCluster) -> None:

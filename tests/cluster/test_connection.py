@@ -1,0 +1,112 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The right cluster, or none: what options, kubeconfigs and the environment say together."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import pathlib
+import socket
+import typing as t
+
+import pytest
+import yaml
+from harness import Answer, Cluster, call, passes
+
+
+@contextlib.contextmanager
+def admin(cluster: Cluster) -> t.Iterator[str]:
+    """A token that is good for everything on a cluster."""
+    namespace = cluster.make_namespace()
+    binding = {
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
+    }
+    try:
+        with cluster.wide("clusterrolebindings", binding):
+            yield cluster.token(namespace, "default")
+    finally:
+        cluster.delete("namespaces", namespace)
+
+
+@pytest.fixture
+def tokens(alpha: Cluster, beta: Cluster) -> t.Iterator[dict[str, str]]:
+    """A token of each cluster."""
+    with admin(alpha) as one, admin(beta) as other:
+        yield {"alpha": one, "beta": other}
+
+
+def run(cluster: Cluster, env: dict[str, str], **options: t.Any) -> Answer:
+    """The module with these options and this environment, and nothing else that names a cluster."""
+    # harness.call names a kubeconfig unless there is one
+    return call(cluster, env=env, **{"kubeconfig": None, **options}).answer()
+
+
+def is_of(answer: Answer, cluster: Cluster, source: str) -> None:
+    """Everything passed, on this cluster: requests and execs."""
+    passes(answer)
+    assert answer.result["run"]["server"] == cluster.server
+    assert [target["name"] for target in answer.result["run"]["targets"]] == [cluster.name]
+    uid = cluster.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    assert answer.result["run"]["cluster_uid"] == uid
+    assert source in answer.result["run"]["source"]
+
+
+def awx(cluster: Cluster, token: str) -> dict[str, str]:
+    """What AWX gives to every job."""
+    return {"K8S_AUTH_HOST": cluster.server, "K8S_AUTH_API_KEY": token, "K8S_AUTH_VERIFY_SSL": "false"}
+
+
+def test_the_environment_of_a_job_is_not_the_host_of_the_inventory(
+    alpha: Cluster, beta: Cluster, tokens: dict[str, str]
+) -> None:
+    answer = run(beta, awx(alpha, tokens["alpha"]), kubeconfig=str(beta.kubeconfig), context="beta")
+    is_of(answer, beta, f"kubeconfig {beta.kubeconfig}")
+    # where the host says nothing, it counts, completely
+    answer = run(alpha, {**awx(alpha, tokens["alpha"]), "KUBECONFIG": str(beta.kubeconfig)})
+    is_of(answer, alpha, "K8S_AUTH_HOST")
+    assert tokens["alpha"] not in answer.output
+
+
+def test_no_credentials_go_to_the_server_of_another_source(beta: Cluster) -> None:
+    with socket.socket() as decoy:
+        decoy.bind(("127.0.0.1", 0))
+        decoy.listen()
+        decoy.settimeout(0)
+        host = f"https://127.0.0.1:{decoy.getsockname()[1]}"
+        answer = run(beta, {"K8S_AUTH_HOST": host}, kubeconfig=str(beta.kubeconfig), context="beta")
+        is_of(answer, beta, f"kubeconfig {beta.kubeconfig}")
+        # a token without a server of its own
+        answer = run(beta, {"K8S_AUTH_HOST": host}, api_key="correct-horse-battery-staple")
+        assert answer.reasons == {"AmbiguousCluster"}
+        assert answer.result["status"] == "UNREACHABLE"
+        with pytest.raises(BlockingIOError):
+            decoy.accept()
+
+
+def test_the_check_of_certificates_is_not_switched_off_by_the_environment(alpha: Cluster, beta: Cluster) -> None:
+    config = alpha.kubeconfig_with({"token": "x"}, **{"certificate-authority-data": beta.ca_data})
+    answer = run(alpha, {"K8S_AUTH_VERIFY_SSL": "false"}, kubeconfig=config)
+    assert answer.reasons == {"TlsUntrusted"}
+
+
+def test_several_files_are_merged_as_kubectl_does_it(
+    alpha: Cluster, beta: Cluster, tokens: dict[str, str], tmp_path: pathlib.Path
+) -> None:
+    # both have a cluster, a user and a context of one name: c, u and that of the cluster
+    for cluster in (alpha, beta):
+        config = cluster.kubeconfig_with({"token": tokens[cluster.name]})
+        (tmp_path / cluster.name).write_text(yaml.safe_dump(config))
+    is_of(run(alpha, {"KUBECONFIG": f"{tmp_path}/alpha:{tmp_path}/beta"}), alpha, "KUBECONFIG")
+    is_of(run(beta, {"KUBECONFIG": f"{tmp_path}/none:{tmp_path}/beta:{tmp_path}/alpha"}), beta, "KUBECONFIG")
+
+
+def test_options_take_effect_beside_a_kubeconfig(
+    alpha: Cluster, beta: Cluster, tokens: dict[str, str], tmp_path: pathlib.Path
+) -> None:
+    authority = tmp_path / "ca"
+    authority.write_bytes(base64.b64decode(beta.ca_data))
+    config = alpha.kubeconfig_with({"token": tokens["alpha"]})
+    answer = run(beta, {}, kubeconfig=config, host=beta.server, ca_cert=str(authority), api_key=tokens["beta"])
+    is_of(answer, beta, "a kubeconfig from variables")

@@ -1,0 +1,241 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+
+SECRET = "correct-horse-battery-staple"
+
+
+def kubeconfig(name: str, current: str | None = None, **changes: t.Any) -> dict[str, t.Any]:
+    """A kubeconfig of one cluster; the user is called admin everywhere, as kubeadm has it."""
+    return {
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}:6443", "certificate-authority": "ca.crt"}}],
+        "users": [{"name": "admin", "user": {"token": f"token-of-{name}", **changes}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "admin"}}],
+        "current-context": name if current is None else current,
+    }
+
+
+@pytest.fixture
+def home(tmp_path: pathlib.Path) -> pathlib.Path:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(yaml.safe_dump(kubeconfig(name)))
+    (tmp_path / "empty").write_text(yaml.safe_dump(kubeconfig("e", current="")))
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text(yaml.safe_dump(kubeconfig("usual")))
+    return tmp_path
+
+
+def resolve(home: pathlib.Path, environment: dict[str, str] | None = None, **params: t.Any) -> source.Source:
+    """The source; a path with {} stands for the home."""
+    filled = {name: value.format(home) if isinstance(value, str) else value for name, value in params.items()}
+    variables = {name: value.format(home) for name, value in (environment or {}).items()}
+    return source.resolve(filled, {"HOME": str(home), **variables})
+
+
+def who(chosen: source.Source) -> tuple[str, t.Any]:
+    """The server, and the token that is sent there."""
+    return chosen.server, chosen.kubeconfig["users"][0]["user"].get("token")
+
+
+AWX = {"K8S_AUTH_HOST": "https://awx", "K8S_AUTH_API_KEY": "token-of-awx", "K8S_AUTH_VERIFY_SSL": "false"}
+IN_A = ("https://a:6443", "token-of-a")
+IN_B = ("https://b:6443", "token-of-b")
+
+
+@pytest.mark.parametrize("said", [{"kubeconfig": "{}/b"}, {"kubeconfig": "{}/b", "context": "b"}])
+@pytest.mark.parametrize(
+    "environment", [AWX, {"K8S_AUTH_HOST": "https://awx"}, {"K8S_AUTH_CONTEXT": "a"}, {"KUBECONFIG": "{}/a"}]
+)
+def test_what_the_options_say_is_all_that_counts(
+    home: pathlib.Path, said: dict[str, str], environment: dict[str, str]
+) -> None:
+    chosen = resolve(home, environment, **said)
+    assert who(chosen) == IN_B
+    assert "insecure-skip-tls-verify" not in chosen.kubeconfig["clusters"][0]["cluster"]
+    assert str(chosen) == f"https://b:6443 (context b of kubeconfig {home}/b)"
+
+
+def test_the_environment_counts_completely_where_options_say_nothing(home: pathlib.Path) -> None:
+    chosen = resolve(home, {**AWX, "KUBECONFIG": "{}/a"})
+    assert who(chosen) == ("https://awx", "token-of-awx")
+    assert chosen.kubeconfig["clusters"][0]["cluster"]["insecure-skip-tls-verify"] is True
+    assert str(chosen) == ("https://awx (the environment: K8S_AUTH_HOST, K8S_AUTH_API_KEY, K8S_AUTH_VERIFY_SSL)")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected", "context"),
+    [
+        ({"KUBECONFIG": "{0}/a:{0}/b"}, IN_A, "a"),
+        ({"KUBECONFIG": "{0}/b:{0}/a"}, IN_B, "b"),
+        ({"KUBECONFIG": "{0}/missing:{0}/b"}, IN_B, "b"),
+        ({"KUBECONFIG": "{0}/empty:{0}/b"}, ("https://b:6443", "token-of-e"), "b"),
+        ({"KUBECONFIG": "{0}/a:{0}/empty"}, IN_A, "a"),
+        ({}, ("https://usual:6443", "token-of-usual"), "usual"),
+        ({"K8S_AUTH_KUBECONFIG": "{0}/a", "KUBECONFIG": "{0}/b"}, IN_A, "a"),
+        ({"K8S_AUTH_HOST": "", "KUBECONFIG": "{0}/b"}, IN_B, "b"),
+        # a pod: its own cluster is the last place
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443", "KUBECONFIG": "{0}/b"}, IN_B, "b"),
+    ],
+)
+def test_it_is_as_with_kubectl(
+    home: pathlib.Path, environment: dict[str, str], expected: tuple[str, str], context: str
+) -> None:
+    chosen = resolve(home, environment)
+    assert (who(chosen), chosen.context) == (expected, context)
+
+
+def test_the_first_entry_of_a_name_counts(home: pathlib.Path) -> None:
+    chosen = resolve(home, kubeconfig="{0}/a:{0}/b", context="b")
+    # kubectl, too, has one user of the name admin: that of the first file
+    assert who(chosen) == ("https://b:6443", "token-of-a")
+
+
+def test_paths_are_relative_to_their_own_file(home: pathlib.Path) -> None:
+    (home / "sub").mkdir()
+    user = {"client-certificate": "c.pem", "client-key": "/abs/k.pem", "exec": {"command": "./login"}}
+    (home / "sub" / "k").write_text(yaml.safe_dump(kubeconfig("k", **user)))
+    chosen = resolve(home, kubeconfig=f"{home}/a:{home}/sub/k", context="k").kubeconfig
+    assert chosen["clusters"][0]["cluster"]["certificate-authority"] == f"{home}/sub/ca.crt"
+    chosen = resolve(home, kubeconfig="{}/sub/k").kubeconfig
+    assert chosen["users"][0]["user"] == {
+        "token": "token-of-k",
+        "client-certificate": f"{home}/sub/c.pem",
+        "client-key": "/abs/k.pem",
+        "exec": {"command": f"{home}/sub/./login"},
+    }
+
+
+def test_a_pod_is_its_own_cluster_where_nothing_else_is_said(
+    home: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".kube" / "config").unlink()
+    (home / "token").write_text("token-of-pod")
+    monkeypatch.setattr(source, "_SERVICE_ACCOUNT", str(home))
+    pod = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+    chosen = resolve(home, pod)
+    assert str(chosen) == "https://[fd00::1]:443 (the service account of this pod)"
+    assert chosen.kubeconfig["users"][0]["user"] == {"tokenFile": f"{home}/token"}
+    # host goes before it, and gets none of its credentials
+    chosen = resolve(home, pod, host="https://b:6443")
+    assert (chosen.server, chosen.kubeconfig["users"][0]["user"]) == ("https://b:6443", {})
+    # the pod's own cluster has no context of that name
+    with pytest.raises(Inconclusive, match="there is no such file"):
+        resolve(home, pod, context="b")
+
+
+def test_options_replace_what_the_kubeconfig_says(home: pathlib.Path) -> None:
+    chosen = resolve(home, kubeconfig="{}/a", host="https://proxy:8443/", ca_cert="/ca", api_key="mine")
+    assert who(chosen) == ("https://proxy:8443", "mine")
+    assert chosen.kubeconfig["clusters"][0]["cluster"] == {
+        "server": "https://proxy:8443",
+        "certificate-authority": "/ca",
+    }
+    chosen = resolve(home, kubeconfig="{}/a", client_cert="/c", client_key="/k")
+    assert chosen.kubeconfig["users"][0]["user"] == {"client-certificate": "/c", "client-key": "/k"}
+    chosen = resolve(home, kubeconfig="{}/a", validate_certs=False)
+    assert chosen.kubeconfig["clusters"][0]["cluster"] == {"server": "https://a:6443", "insecure-skip-tls-verify": True}
+
+
+def test_what_the_client_gets_beside_the_kubeconfig(home: pathlib.Path) -> None:
+    content = kubeconfig("a", **{"as": "jane", "as-groups": ["dev"]})
+    content["clusters"][0]["cluster"]["proxy-url"] = "http://p:1"
+    assert resolve(home, kubeconfig=content).beside == {
+        "proxy": "http://p:1",
+        "impersonate_user": "jane",
+        "impersonate_groups": ["dev"],
+    }
+    chosen = resolve(home, kubeconfig=content, proxy="http://q:2", impersonate_user="joe")
+    assert chosen.beside == {"proxy": "http://q:2", "impersonate_user": "joe"}
+    chosen = resolve(
+        home, {"K8S_AUTH_KUBECONFIG": "{}/a", "K8S_AUTH_IMPERSONATE_GROUPS": "x,y", "K8S_AUTH_IMPERSONATE_USER": "u"}
+    )
+    assert chosen.beside == {"impersonate_user": "u", "impersonate_groups": ["x", "y"]}
+
+
+@pytest.mark.parametrize(
+    ("params", "environment", "reason", "words"),
+    [
+        ({"api_key": SECRET}, {}, "AmbiguousCluster", "api_key is set, but neither host nor kubeconfig"),
+        (
+            {"api_key": SECRET},
+            AWX,
+            "AmbiguousCluster",
+            "K8S_AUTH_API_KEY, K8S_AUTH_VERIFY_SSL of the environment does not count",
+        ),
+        ({"context": "a", "api_key": SECRET}, {}, "AmbiguousCluster", "api_key is set"),
+        ({"host": "https://h", "context": "a"}, {}, "AmbiguousCluster", "whose credentials are meant?"),
+        ({"host": "https://h", "username": "u"}, {}, "AmbiguousCluster", "username and password belong together"),
+        ({"kubeconfig": "{}/a", "client_cert": "/c"}, {}, "AmbiguousCluster", "client_cert and client_key belong"),
+        ({}, {"K8S_AUTH_API_KEY": SECRET}, "AmbiguousCluster", "api_key is set"),
+        ({"kubeconfig": "{}/empty"}, {}, "BadKubeconfig", "it has no current context"),
+        ({"kubeconfig": "{}/a", "context": "usal"}, {}, "BadKubeconfig", "there is no context usal"),
+        ({"context": "usul"}, {}, "BadKubeconfig", "did you mean usual?"),
+        ({"kubeconfig": "{}/none"}, {}, "BadKubeconfig", "there is no such file"),
+        ({"kubeconfig": "{}/none"}, {"KUBECONFIG": "{}/a"}, "BadKubeconfig", "there is no such file"),
+        ({}, {"KUBECONFIG": "{}/none"}, "BadKubeconfig", "there is no such file"),
+        ({"kubeconfig": f"users:\n{SECRET}"}, {}, "BadKubeconfig", "it is text; give a path or a mapping"),
+        ({"kubeconfig": {"users": SECRET}}, {}, "BadKubeconfig", "users is not a list of entries"),
+        ({"host": "10.0.0.1:6443"}, {}, "BadKubeconfig", "the server 10.0.0.1:6443 is not a URL"),
+    ],
+)
+def test_what_is_not_clear_is_an_error_before_any_request(
+    home: pathlib.Path, params: dict[str, t.Any], environment: dict[str, str], reason: str, words: str
+) -> None:
+    with pytest.raises(Inconclusive) as caught:
+        resolve(home, environment, **params)
+    assert words in str(caught.value)
+    assert caught.value.reason == reason
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"a: [{SECRET}", "it is not YAML (line 1)"),
+        (SECRET, "there is no mapping in it"),
+        ("clusters: [x]", "clusters is not a list of entries"),
+        ("contexts: [{name: c, context: {cluster: k}}]\ncurrent-context: c", "there is no cluster k of the context c"),
+        (yaml.safe_dump(kubeconfig("k", **{"as-uid": "7"})), "as-uid of the user admin is not supported"),
+        (yaml.safe_dump({**kubeconfig("k"), "clusters": [{"name": "k"}]}), "the cluster k has no server"),
+        (yaml.safe_dump({**kubeconfig("k"), "users": []}), "there is no user admin of the context k"),
+    ],
+)
+def test_files_that_are_no_kubeconfig(home: pathlib.Path, text: str, words: str) -> None:
+    (home / "k").write_text(text)
+    with pytest.raises(Inconclusive) as caught:
+        resolve(home, kubeconfig="{}/k")
+    assert words in str(caught.value)
+    assert caught.value.reason is Reason.BAD_KUBECONFIG
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read(home: pathlib.Path) -> None:
+    with pytest.raises(Inconclusive, match="Is a directory"):
+        resolve(home, kubeconfig="{}/.kube")
+    (home / "k").write_bytes(b"\xff\xfe")
+    with pytest.raises(Inconclusive, match="UnicodeDecodeError"):
+        resolve(home, kubeconfig="{}/k")
+
+
+def test_no_secret_is_in_words(home: pathlib.Path) -> None:
+    chosen = resolve(home, host=f"https://user:{SECRET}@h:6443", api_key=SECRET)
+    assert chosen.shown_server == "https://h:6443"
+    assert SECRET not in f"{chosen} {chosen!r}"
+
+
+def test_a_user_is_not_needed(home: pathlib.Path) -> None:
+    content = kubeconfig("a")
+    del content["contexts"][0]["context"]["user"]
+    assert resolve(home, kubeconfig=content).kubeconfig["users"][0]["user"] == {}
+    assert content["users"][0]["user"] == {"token": "token-of-a"}
