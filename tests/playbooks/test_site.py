@@ -130,7 +130,7 @@ def test_without_variables_the_default_kubeconfig_is_used(play: Play) -> None:
     played = play.run({"eu-1": {}})
     assert played.code != 0
     assert play.decoy.connections > 0, played.output
-    assert "cluster eu-1: kubeconfig ~/.kube/config, its current context" in played.output
+    assert f"of kubeconfig {play.tmp}/.kube/config)" in played.output
 
 
 #: Host -> its variables, and the words that the message must have.
