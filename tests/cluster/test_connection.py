@@ -9,6 +9,7 @@ import contextlib
 import pathlib
 import socket
 import typing as t
+import urllib.parse
 
 import pytest
 import yaml
@@ -43,12 +44,24 @@ def run(cluster: Cluster, env: dict[str, str], **options: t.Any) -> Answer:
     return call(cluster, env=env, **{"kubeconfig": None, **options}).answer()
 
 
+def in_pod(cluster: Cluster, token: str, folder: pathlib.Path) -> dict[str, str]:
+    """The environment of a pod of this cluster."""
+    (folder / "token").write_text(token)
+    (folder / "ca.crt").write_bytes(base64.b64decode(cluster.ca_data))
+    url = urllib.parse.urlsplit(cluster.server)
+    return {
+        "KUBERNETES_SERVICE_HOST": str(url.hostname),
+        "KUBERNETES_SERVICE_PORT": str(url.port),
+        "PODSHM_TEST_SERVICE_ACCOUNT": str(folder),
+    }
+
+
 def is_of(answer: Answer, cluster: Cluster, source: str) -> None:
     """Everything passed, on this cluster: requests and execs."""
     passes(answer)
     assert answer.result["run"]["server"] == cluster.server
     assert [target["name"] for target in answer.result["run"]["targets"]] == [cluster.name]
-    uid = cluster.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    uid = cluster.request("GET", "api/v1/namespaces/kube-system")["metadata"]["uid"]
     assert answer.result["run"]["cluster_uid"] == uid
     assert source in answer.result["run"]["source"]
 
@@ -110,3 +123,20 @@ def test_options_take_effect_beside_a_kubeconfig(
     config = alpha.kubeconfig_with({"token": tokens["alpha"]})
     answer = run(beta, {}, kubeconfig=config, host=beta.server, ca_cert=str(authority), api_key=tokens["beta"])
     is_of(answer, beta, "a kubeconfig from variables")
+
+
+def test_the_pod_that_it_runs_in_is_the_last_place_to_look(
+    alpha: Cluster, beta: Cluster, tokens: dict[str, str], tmp_path: pathlib.Path
+) -> None:
+    pod = in_pod(alpha, tokens["alpha"], tmp_path)
+    is_of(run(alpha, pod, fault="faults.in_pod"), alpha, "the service account of this pod")
+    answer = run(beta, {**pod, "KUBECONFIG": str(beta.kubeconfig)}, fault="faults.in_pod")
+    is_of(answer, beta, f"kubeconfig {beta.kubeconfig}")
+    authority = tmp_path / "ca"
+    authority.write_bytes(base64.b64decode(beta.ca_data))
+    options = {"host": beta.server, "ca_cert": str(authority)}
+    is_of(run(beta, pod, fault="faults.in_pod", api_key=tokens["beta"], **options), beta, "options")
+    # without credentials, nobody else's are sent
+    answer = run(beta, pod, fault="faults.in_pod", **options)
+    assert answer.reasons == {"Unauthorized"}
+    assert "no credentials" in answer.msg
