@@ -364,6 +364,8 @@ def test_absence_proves_nothing_if_nothing_was_created() -> None:
         ("SHM202", "who_guest", {"calls": [failed("statx", "ENOSYS")], "exists": False}, "stat is denied to the probe"),
         ("SHM206", "put", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         ("SHM201", "read", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
+        ("SHM206", "get", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
+        ("SHM205", "get", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         ("SHM208", "get", {"calls": [failed("shm_open", "EACCES")]}, "cannot look for the object"),
         ("SHM212", "names", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         # semaphores that nobody can create do not miss each other
