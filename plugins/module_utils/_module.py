@@ -123,6 +123,7 @@ def exit_fields(result: Result) -> dict[str, t.Any]:
             "context": source.context if source else "",
             "source": source.origin if source else "",
             "cluster_uid": result.cluster_uid,
+            "retries": result.retries,
             "targets": result.targets,
             "skipped_nodes": result.skipped_nodes,
             "duration": result.duration,

@@ -31,6 +31,7 @@ class Reason(enum.StrEnum):
     LIMIT_RANGE = "LimitRange"
     POD_SECURITY = "PodSecurity"
     ADMISSION_DENIED = "AdmissionDenied"
+    WEBHOOK_FAILED = "WebhookFailed"
     RUNTIME_CLASS_MISSING = "RuntimeClassMissing"
     INVALID = "Invalid"
     # where the pod should start
@@ -85,6 +86,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.LIMIT_RANGE: "stay within the LimitRange with the options resources and size_limit, or name another namespace",
     Reason.POD_SECURITY: "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
     Reason.ADMISSION_DENIED: "request an exception from the admission policy for pods labelled app.kubernetes.io/name=podshm",
+    Reason.WEBHOOK_FAILED: "repair the admission webhook that the message names, or remove its configuration; it gave no answer",
     Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass, or name another with the option runtime_class",
     Reason.INVALID: "correct the option that the API server names",
     Reason.NO_NODE: "change node_selector or tolerations, or free a node for scheduling",

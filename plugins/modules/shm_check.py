@@ -166,6 +166,11 @@ run:
       description: The uid of the cluster's namespace kube-system. Empty if the account is not allowed to get it.
       type: str
       returned: always
+    retries:
+      description: Requests that were sent again, each with the answer that was the reason (429, 503, a lost connection) and how often.
+      type: list
+      elements: str
+      returned: always
     targets:
       description: The nodes and RuntimeClasses that the checks ran on.
       type: list

@@ -9,6 +9,7 @@ import copy
 import http.server
 import json
 import pathlib
+import re
 import secrets
 import select
 import signal
@@ -431,7 +432,7 @@ def test_admission_webhook_that_is_dead(alpha: Cluster, namespace: str) -> None:
         pod = {"metadata": {"name": "stranger"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
         wait_refused(alpha, namespace, pod)
         answer = ask(alpha, namespace=namespace)
-    fails(answer, "AdmissionDenied", namespace, "dead.podshm-test.invalid")
+    fails(answer, "WebhookFailed", namespace, "dead.podshm-test.invalid")
 
 
 def test_runtime_class_missing(alpha: Cluster, namespace: str) -> None:
@@ -533,13 +534,33 @@ def test_pod_deleted_while_it_is_asked(alpha: Cluster, namespace: str) -> None:
     fails(running.answer(), "PodGone", f"pod {namespace}/podshm-")
 
 
+def _rest_of(request: bytes, client: socket.socket) -> bytes:
+    """The part of a request's body that has not come yet."""
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    missing = int(length[1]) - len(body) if end and length else 0
+    rest = b""
+    while len(rest) < missing:
+        part = client.recv(65536)
+        if not part:
+            break
+        rest += part
+    return rest
+
+
 class Relay:
     """An address that leads to an API server as its administrator, and drops what a test says.
 
     :param drops: given what the client sent last and what the server sends on this connection, whether to cut it now.
+    :param answers: given a whole request, the answer that comes instead of the server's; nothing to pass it on.
     """
 
-    def __init__(self, cluster: Cluster, drops: t.Callable[[bytes, bytes], bool]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        drops: t.Callable[[bytes, bytes], bool] = lambda asked, answer: False,
+        answers: t.Callable[[bytes], bytes] = lambda asked: b"",
+    ) -> None:
         self.cut = 0
         self.silent = threading.Event()
         relay, address = self, cluster.server.removeprefix("https://").split(":")
@@ -562,6 +583,11 @@ class Relay:
                     if client in ready:
                         asked = client.recv(65536)
                         if not asked:
+                            return
+                        asked += _rest_of(asked, client)
+                        own = answers(asked)
+                        if own:
+                            client.sendall(own)
                             return
                         if not relay.silent.is_set():
                             server.settimeout(20)
@@ -601,6 +627,84 @@ def test_watches_that_break(alpha: Cluster, namespace: str) -> None:
     with relay.serving(alpha) as kubeconfig:
         passes(ask(alpha, "shm_size", namespace=namespace, kubeconfig=kubeconfig))
     assert relay.cut > 1
+
+
+def status(code: int, message: str, *headers: str) -> bytes:
+    """An answer of an API server that did not do what was requested."""
+    body = json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message})
+    lines = [f"HTTP/1.1 {code} Weather", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return "\r\n".join([*lines, "Content-Type: application/json", "", body]).encode()
+
+
+class Once:
+    """Answers the first requests whose head matches itself."""
+
+    def __init__(self, pattern: bytes, answer: bytes, times: int = 1) -> None:
+        self._pattern, self._answer = re.compile(pattern), answer
+        self._left = times
+        self._lock = threading.Lock()
+
+    def __call__(self, asked: bytes) -> bytes:
+        with self._lock:
+            if not self._left or not self._pattern.match(asked):
+                return b""
+            self._left -= 1
+            return self._answer
+
+
+QUOTA = (
+    'Operation cannot be fulfilled on resourcequotas "gke-resource-quotas": the object has been modified; please apply your '
+    "changes to the latest version and try again"
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "answer", "words"),
+    [
+        (rb"POST \S*/pods ", status(409, QUOTA), "resourcequotas"),
+        (rb"POST \S*/pods ", status(429, "too many requests", "Retry-After: 1"), "429"),
+        (rb"POST \S*/pods ", status(500, "etcdserver: leader changed"), "leader changed"),
+        (rb"POST \S*/configmaps ", status(504, "timeout"), "504"),
+        (rb"POST \S*/jobs ", status(503, "the server is currently unable to handle the request"), "503"),
+        (rb"GET \S*/nodes\?", status(503, "starting"), "503"),
+        (rb"GET \S*/pods\?labelSelector", status(429, "busy", "Retry-After: 1"), "429"),
+        (rb"DELETE \S*/pods/", status(500, "etcdserver: request timed out"), "etcdserver"),
+    ],
+)
+def test_weather_at_the_api_server_passes(
+    alpha: Cluster, namespace: str, pattern: bytes, answer: bytes, words: str
+) -> None:
+    relay = Relay(alpha, answers=Once(pattern, answer))
+    with relay.serving(alpha) as kubeconfig:
+        done = ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig)
+    passes(done)
+    # the clean-up and the watch end in their own way
+    if not pattern.startswith(b"DELETE"):
+        assert any(words in retry for retry in done.result["run"]["retries"]), done.result["run"]
+
+
+@pytest.mark.parametrize("kind", [b"pods", b"configmaps", b"jobs"])
+def test_the_answer_to_a_creation_is_lost(alpha: Cluster, namespace: str, kind: bytes) -> None:
+    lost: list[bytes] = []
+
+    def drops(asked: bytes, answer: bytes) -> bool:
+        if lost or not re.match(rb"POST \S*/" + kind + rb" ", asked):
+            return False
+        lost.append(answer)
+        return True
+
+    relay = Relay(alpha, drops)
+    with relay.serving(alpha) as kubeconfig:
+        passes(ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig))
+    assert lost[0].startswith(b"HTTP/1.1 201")
+
+
+def test_retry_after_does_not_carry_a_run_past_its_time(alpha: Cluster, namespace: str) -> None:
+    busy = status(503, "busy", "Retry-After: 600")
+    relay = Relay(alpha, answers=Once(rb"GET \S*/nodes\?", busy, times=100))
+    with relay.serving(alpha) as kubeconfig:
+        answer = ask(alpha, namespace=namespace, kubeconfig=kubeconfig, timeout=20)
+    fails(answer, "ApiError", "503: busy", "Retry-After")
 
 
 def test_exec_that_breaks(alpha: Cluster, namespace: str) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import collections
 import collections.abc
 import contextlib
 import copy
@@ -216,6 +217,8 @@ class FakeCluster:
 
     def __init__(self, node: Node, **world: bool) -> None:
         self.until = 0.0
+        self.stopping = threading.Event()
+        self.retries: collections.Counter[str] = collections.Counter()
         self._node = node
         self._world = world
         self._objects: dict[tuple[str, str], Object] = {}

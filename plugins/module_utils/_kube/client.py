@@ -12,17 +12,20 @@ stable since Kubernetes 1.9, so nothing is discovered beyond what the client dis
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 import contextlib
 import json
 import logging
 import os
+import threading
 import time
 import typing as t
 import urllib.parse
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import (
     Explain,
+    WeatherError,
     describe,
     describe_container,
     describe_pod,
@@ -32,6 +35,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors i
     failed_exec,
     failed_request,
     failed_upgrade,
+    is_broken_off,
+    is_weather,
     status_message,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import (
@@ -68,6 +73,10 @@ _CONNECT_SECONDS: t.Final = 15
 
 #: How much longer (seconds) than a watch lasts its connection may be silent.
 _WATCH_SLACK: t.Final = 5
+
+#: How often a request is sent whose answer is weather (errors.is_weather), and the first pause (seconds), which then doubles.
+_TRIES: t.Final = 6
+_FIRST_PAUSE: t.Final = 0.2
 
 #: The kinds of objects that a run creates.
 _RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
@@ -123,15 +132,26 @@ class Cluster:
         self.server = source.shown_server
         #: when (monotonic) the run's time is up: no request waits longer; the clean-up sets it to its own time
         self.until = time.monotonic() + timeout
+        #: ends the pauses between the tries of a request
+        self.stopping = threading.Event()
+        #: what was tried again, in words, and how often
+        self.retries: collections.Counter[str] = collections.Counter()
         self._log = ClientLog()
-        self._client = self._connected(source, min(_CONNECT_SECONDS, timeout))
+        self._client = self._through_weather(
+            f"GET version of API server {self.server}", lambda _tries: self._connected(source, timeout)
+        )
         # the client repeats a request three times, each with the full timeout: a silent address would take minutes
         pools = self._client.client.rest_client.pool_manager
-        pools.connection_pool_kw["retries"] = urllib3.Retry(total=3, connect=1, read=0, redirect=0)
+        # Retry-After is ours to obey: the client would do it for hours
+        pools.connection_pool_kw["retries"] = urllib3.Retry(
+            total=3, connect=1, read=0, redirect=0, respect_retry_after_header=False
+        )
         pools.clear()
 
-    def _connected(self, source: Source, seconds: float) -> t.Any:
+    def _connected(self, source: Source, timeout: float) -> t.Any:
         subject = f"API server {self.server}"
+        left = max(self.until - time.monotonic(), _LAST_SECONDS)
+        seconds = min(_CONNECT_SECONDS, timeout, left)
         try:
             with self._log.listening(), alarm(seconds), _without_environment():
                 # nothing but the source: no module, whose options kubernetes.core would mix with the environment
@@ -142,7 +162,7 @@ class Cluster:
             plugin = " of the credential plugin or the API server" if source.has_plugin else ""
             raise Inconclusive(Reason.API_UNREACHABLE, f"no answer{plugin} within {seconds:g} s", subject) from None
         except DynamicApiError as error:
-            raise self._failed_request(error.status, error.body, subject) from None
+            raise self._failure(error, subject) from None
         except urllib3.exceptions.HTTPError as error:
             raise failed_connection(error, subject) from None
         except Exception as error:  # noqa: BLE001
@@ -175,6 +195,47 @@ class Cluster:
         content_type: str = "application/json",
         subresource: str = "",
     ) -> t.Any:
+        """Send a request, and again while its answer is weather and time is left."""
+
+        def attempt(tries: int) -> t.Any:
+            try:
+                return self._send(method, path, subject, body, query, read_seconds, content_type, subresource)
+            except WeatherError as weather:
+                if not (weather.already_exists and tries):
+                    raise
+                # the answer to an earlier try was lost: the name is the run's own, and so is the object
+                return self._send("get", f"{path}/{(body or {})['metadata']['name']}", subject)
+
+        return self._through_weather(f"{method.upper()} {subject}", attempt)
+
+    def _through_weather(self, what: str, attempt: t.Callable[[int], t.Any]) -> t.Any:
+        """Try until there is an answer, it is no weather, or the time or the tries are over.
+
+        :param attempt: is given the number of tries before it.
+        """
+        for tries in range(_TRIES):
+            try:
+                return attempt(tries)
+            except WeatherError as weather:
+                wait = max(_FIRST_PAUSE * 2**tries, weather.retry_after)
+                is_last = tries == _TRIES - 1 or weather.already_exists or wait >= self.until - time.monotonic()
+                if is_last or self.stopping.is_set():
+                    raise weather.problem(tries) from None
+                self.retries[f"{what}: {weather.detail}"] += 1
+                self.stopping.wait(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        subject: str,
+        body: dict[str, t.Any] | None = None,
+        query: t.Sequence[tuple[str, str]] = (),
+        read_seconds: float = _REQUEST_SECONDS[1],
+        content_type: str = "application/json",
+        subresource: str = "",
+    ) -> t.Any:
         most = max(_LAST_SECONDS, self.until - time.monotonic())
         timeout = (min(_REQUEST_SECONDS[0], most), min(read_seconds, most))
         try:
@@ -188,11 +249,20 @@ class Cluster:
                 _request_timeout=timeout,
             )
         except DynamicApiError as error:
-            raise self._failed_request(error.status, error.body, subject, subresource) from None
+            raise self._failure(error, subject, subresource) from None
         except urllib3.exceptions.HTTPError as error:
-            raise failed_connection(error, f"API server {self.server}") from None
+            problem = failed_connection(error, f"API server {self.server}")
+            if is_broken_off(error):
+                raise WeatherError(problem, {}) from None
+            raise problem from None
         except ValueError as error:
             raise failed_answer(error, f"API server {self.server}") from None
+
+    def _failure(self, error: t.Any, subject: str, subresource: str = "") -> Exception:
+        """What an answer other than success means: weather, or the failure of the request."""
+        problem = self._failed_request(error.status, error.body, subject, subresource)
+        is_to_try_again = is_weather(int(error.status or 0), status_message(error.body))
+        return WeatherError(problem, error.headers or {}) if is_to_try_again else problem
 
     def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
         """The failure of a request; one about credentials with what the client logged, and about the server."""

@@ -24,6 +24,7 @@ with contextlib.suppress(ImportError):
 
 __all__ = (
     "Explain",
+    "WeatherError",
     "describe",
     "describe_container",
     "describe_pod",
@@ -34,6 +35,8 @@ __all__ = (
     "failed_exec",
     "failed_request",
     "failed_upgrade",
+    "is_broken_off",
+    "is_weather",
     "status_message",
 )
 
@@ -54,8 +57,11 @@ _FORBIDDEN: t.Final = (
     ("cannot ", Reason.FORBIDDEN),
 )
 
+#: Words of an admission webhook that gave no answer: it said nothing of the object.
+_WEBHOOK: t.Final = "failed calling webhook"
+
 #: Words of admission policies and webhooks, whatever the status is.
-_ADMISSION: t.Final = ("ValidatingAdmissionPolicy", "admission webhook", "calling webhook")
+_ADMISSION: t.Final = ("ValidatingAdmissionPolicy", "admission webhook")
 
 
 # ------------------------------------------------------------------------ subjects
@@ -96,6 +102,8 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     :param subresource: the subresource of a pod that the request was for, if API servers exist that lack it.
     """
     detail = f"the API server answers {status}: {quote(message)}"
+    if _WEBHOOK in message:
+        return Inconclusive(Reason.WEBHOOK_FAILED, detail, subject)
     if any(words in message for words in _ADMISSION):
         return Inconclusive(Reason.ADMISSION_DENIED, detail, subject)
     if status == 401:
@@ -114,6 +122,59 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     if status in (400, 422):
         return Inconclusive(Reason.INVALID, detail, subject)
     return Inconclusive(Reason.API_ERROR, detail, subject)
+
+
+#: Answers of an API server, or of what lies before it, that is overloaded, restarts or changes its leader.
+_WEATHER: t.Final = frozenset({429, 502, 503, 504})
+
+#: Words of an answer that another try can change, by status. A 500 or 409 without them is an answer.
+_WEATHER_WORDS: t.Final[dict[int, tuple[str, ...]]] = {
+    409: ("the object has been modified", "already exists"),
+    500: ("etcdserver", "leader changed", "context deadline exceeded", "request timed out", _WEBHOOK),
+}
+
+#: How an exchange ends that a server or something on the way broke off.
+_BROKEN_OFF: t.Final = re.compile("reset by peer|aborted|closed connection without response|broken pipe", re.IGNORECASE)
+
+
+def is_weather(status: int, message: str) -> bool:
+    """Whether another try can have another outcome, with nobody having changed anything in between."""
+    return status in _WEATHER or any(words in message for words in _WEATHER_WORDS.get(status, ()))
+
+
+def is_broken_off(error: BaseException) -> bool:
+    """Whether a connection was lost that had been made."""
+    return isinstance(error, urllib3.exceptions.HTTPError) and bool(_BROKEN_OFF.search(str(error)))
+
+
+class WeatherError(Exception):
+    """A request failed in a way that another try can change.
+
+    :param reason: what it means if it is the last try.
+    :param headers: of the answer.
+    """
+
+    def __init__(self, reason: Inconclusive, headers: t.Mapping[str, str]) -> None:
+        super().__init__(reason.detail)
+        self._reason = reason
+        self.detail = reason.detail
+        #: for how long (seconds) the server wants to be left alone
+        self.retry_after = _seconds(headers.get("Retry-After"))
+        #: an object of the name is there
+        self.already_exists = "already exists" in reason.detail
+
+    def problem(self, tries: int) -> Inconclusive:
+        """What the failure means after so many tries before it."""
+        words = self.detail + (f"; tried {tries + 1} times" if tries else "")
+        if self.retry_after:
+            words += f"; the server wants to be left alone for {self.retry_after:g} s (Retry-After)"
+        return Inconclusive(self._reason.reason, words, self._reason.subject)
+
+
+def _seconds(header: object) -> float:
+    """Retry-After in seconds; its other form, a date, is not used by API servers."""
+    text = str(header or "")
+    return float(text) if re.fullmatch(r"\d{1,9}", text) else 0.0
 
 
 def failed_answer(error: Exception, subject: str) -> Inconclusive:

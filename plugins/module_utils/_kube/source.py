@@ -193,7 +193,7 @@ def _of_options(options: _Object, environment: t.Mapping[str, str], names: str) 
     server = str(chosen["clusters"][0]["cluster"]["server"])
     if not server.startswith(("https://", "http://")):
         raise Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", where)
-    beside = {name: options[name] for name in _BESIDE if name in options}
+    beside: _Object = {name: options[name] for name in _BESIDE if name in options}
     _move(chosen, beside)
     return Source(f"{where}{origin}", "" if context == _NO_CONTEXT else context, server, chosen, beside)
 
@@ -342,7 +342,7 @@ def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> tuple[str, _Obje
     if not cluster["cluster"].get("server"):
         raise Inconclusive(Reason.BAD_KUBECONFIG, f"the cluster {cluster['name']} has no server", where)
     # kubectl, too, asks without credentials where a context names no user
-    user = (
+    user: _Object = (
         _entry(kubeconfig, "users", str(inner["user"]), where, f" of the context {name}")
         if inner.get("user")
         else {"name": "nobody", "user": {}}

@@ -68,11 +68,11 @@ def choose(
         raise Inconclusive(nearest.reason, f"{nearest.detail}{others}", nearest.subject)
     left_out = [nodes for nodes, _problem in skipped]
     if settings.nodes is NodeChoice.FIRST:
-        others = [name for _node, names in usable[1:] for name in names]
+        beside = sorted(name for _node, names in usable[1:] for name in names)
         usable = usable[:1]
-        if others:
+        if beside:
             detail = "they are of other kinds, and the option nodes is first"
-            left_out.append(SkippedNodes(sorted(others), Reason.NOT_REQUESTED, detail))
+            left_out.append(SkippedNodes(beside, Reason.NOT_REQUESTED, detail))
     targets = [
         Target(node, runtime_class, names) for node, names in usable for runtime_class in settings.runtime_classes
     ]

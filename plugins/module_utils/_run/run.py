@@ -72,6 +72,8 @@ class Result:
     #: nothing if it could not be found out which cluster it is
     source: Source | None = None
     cluster_uid: str = ""
+    #: requests that were tried again, in words
+    retries: list[str] = dataclasses.field(default_factory=list)
     leftovers: list[str] = dataclasses.field(default_factory=list)
     problem: Inconclusive | None = None
     duration: float = 0.0
@@ -123,6 +125,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
     result = Result(cluster=cluster_name, run=secrets.token_hex(5))
     sizes = Sizes.of(settings)
     targets: list[TargetRun] = []
+    cluster: Cluster | None = None
     with interruptible():
         try:
             result.source = source = resolve(module.params, os.environ)
@@ -144,6 +147,8 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         except Exception as error:  # noqa: BLE001
             # its message can quote anything, so only its place is reported
             result.problem = Inconclusive(Reason.INTERNAL, f"{type(error).__name__} in {_place(error)}")
+    if cluster:
+        result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
     words = texts(settings, sizes)
     every: list[TargetRun | None] = [*targets] or [None]
     for one in every:
@@ -228,6 +233,7 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     finally:
         # an interrupt must not wait for the threads: their waits end here, and none begins
         shared.stopping = True
+        shared.cluster.stopping.set()
         shared.watch.stop()
         for session in shared.sessions:
             session.abort()
@@ -237,6 +243,7 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
 def _clean_up(shared: Shared, selector: str) -> list[str]:
     """Remove what was created, on a budget of its own; returns what stays, in words."""
     until = shared.cluster.until = time.monotonic() + shared.settings.cleanup_timeout
+    shared.cluster.stopping.clear()
     left: list[Object] | None = list(shared.created)
     pause = 0.2
     while True:

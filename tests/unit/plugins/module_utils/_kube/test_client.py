@@ -135,7 +135,7 @@ def test_why_there_is_no_connection(error: Exception, reason: Reason, words: str
         raise error
 
     with pytest.raises(Inconclusive, match=re.escape(words)) as caught:
-        connect(fail)
+        connect(fail, timeout=0.1)
     assert caught.value.reason == reason
     assert SECRET not in str(caught.value)
     assert caught.value.__suppress_context__
@@ -226,6 +226,107 @@ def test_why_a_credential_plugin_failed_is_part_of_the_cause(fake: FakeClient) -
     with pytest.raises(Inconclusive) as caught:
         cluster.nodes()
     assert "logged" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------- weather
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster) -> list[float]:
+    """The pauses between tries, which take no time."""
+    found: list[float] = []
+    monkeypatch.setattr(cluster.stopping, "wait", found.append)
+    return found
+
+
+RESET = urllib3.exceptions.ProtocolError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer"))
+POD = {"kind": "Pod", "metadata": {"namespace": "n", "name": "p", "uid": "u"}}
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [
+        refused(429, "too many requests"),
+        refused(409, 'cannot be fulfilled on resourcequotas "q": the object has been modified; please try again'),
+        refused(500, "etcdserver: leader changed"),
+        refused(500, 'failed calling webhook "w": connection refused'),
+        refused(503, "apiserver is shutting down"),
+        refused(504, "gateway timeout"),
+        RESET,
+    ],
+)
+def test_weather_is_waited_for(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float], weather: Exception
+) -> None:
+    fake.script = [weather, weather, Response(POD)]
+    assert cluster.create(POD) == POD
+    assert pauses == [0.2, 0.4]
+    ((words, count),) = cluster.retries.items()
+    assert (words.startswith("POST pod n/p: "), count) == (True, 2)
+
+
+def test_weather_that_does_not_change_is_told_with_the_number_of_tries(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float]
+) -> None:
+    fake.script = [refused(503, "no backend") for _unused in range(6)]
+    with pytest.raises(Inconclusive, match="answers 503: no backend; tried 6 times") as caught:
+        cluster.nodes()
+    assert caught.value.reason is Reason.API_ERROR
+    assert (len(pauses), fake.script) == (5, [])
+
+
+def with_retry_after(text: str) -> Exception:
+    error = refused(429, "busy")
+    error.headers = {"Retry-After": text}  # type: ignore[attr-defined]
+    return error
+
+
+def test_retry_after_is_obeyed_within_the_time_of_the_run(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float]
+) -> None:
+    fake.script = [with_retry_after("7"), Response({"items": []})]
+    assert cluster.nodes() == []
+    assert pauses == [7]
+    cluster.until = time.monotonic() + 5
+    fake.script = [with_retry_after("8")]
+    with pytest.raises(Inconclusive, match=r"busy; the server wants to be left alone for 8 s \(Retry-After\)"):
+        cluster.nodes()
+    assert pauses == [7]
+
+
+def test_an_answer_that_was_lost_is_not_somebody_elses_object(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float]
+) -> None:
+    exists = refused(409, 'pods "p" already exists')
+    fake.script = [RESET, exists, Response(POD)]
+    assert cluster.create(POD) == POD
+    assert [(method, path) for method, path, _options in fake.requests[1:]] == [
+        ("post", "/api/v1/namespaces/n/pods"),
+        ("get", "/api/v1/namespaces/n/pods/p"),
+    ]
+    # without a lost answer it is not ours
+    fake.script = [exists]
+    with pytest.raises(Inconclusive, match="already exists"):
+        cluster.create(POD)
+
+
+@pytest.mark.parametrize(
+    "answer", [refused(500, "container not found"), refused(409, "StorageError: invalid object"), refused(403, "no")]
+)
+def test_what_is_an_answer_is_asked_once(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float], answer: Exception
+) -> None:
+    fake.script = [answer]
+    with pytest.raises(Inconclusive):
+        cluster.nodes()
+    assert pauses == []
+
+
+def test_no_pause_keeps_a_run_from_its_end(fake: FakeClient, cluster: client.Cluster) -> None:
+    cluster.stopping.set()
+    fake.script = [refused(503, "down")]
+    with pytest.raises(Inconclusive, match="503: down"):
+        cluster.nodes()
 
 
 # --------------------------------------------------------------------------- requests

@@ -49,7 +49,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
             "pods is invalid: ValidatingAdmissionPolicy 'p' with binding 'b' denied request",
             Reason.ADMISSION_DENIED,
         ),
-        (500, 'Internal error occurred: failed calling webhook "w": timeout', Reason.ADMISSION_DENIED),
+        (500, 'Internal error occurred: failed calling webhook "w": timeout', Reason.WEBHOOK_FAILED),
         (404, 'namespaces "x" not found', Reason.NAMESPACE_MISSING),
         (404, 'pods "x" not found', Reason.POD_GONE),
         (404, "the server could not find the requested resource", Reason.POD_GONE),

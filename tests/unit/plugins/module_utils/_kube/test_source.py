@@ -103,7 +103,7 @@ def test_the_first_entry_of_a_name_counts(home: pathlib.Path) -> None:
 
 def test_paths_are_relative_to_their_own_file(home: pathlib.Path) -> None:
     (home / "sub").mkdir()
-    user = {"client-certificate": "c.pem", "client-key": "/abs/k.pem", "exec": {"command": "./login"}}
+    user: dict[str, t.Any] = {"client-certificate": "c.pem", "client-key": "/abs/k.pem", "exec": {"command": "./login"}}
     (home / "sub" / "k").write_text(yaml.safe_dump(kubeconfig("k", **user)))
     chosen = resolve(home, kubeconfig=f"{home}/a:{home}/sub/k", context="k").kubeconfig
     assert chosen["clusters"][0]["cluster"]["certificate-authority"] == f"{home}/sub/ca.crt"
@@ -148,7 +148,8 @@ def test_options_replace_what_the_kubeconfig_says(home: pathlib.Path) -> None:
 
 
 def test_what_the_client_gets_beside_the_kubeconfig(home: pathlib.Path) -> None:
-    content = kubeconfig("a", **{"as": "jane", "as-groups": ["dev"]})
+    user: dict[str, t.Any] = {"as": "jane", "as-groups": ["dev"]}
+    content = kubeconfig("a", **user)
     content["clusters"][0]["cluster"]["proxy-url"] = "http://p:1"
     assert resolve(home, kubeconfig=content).beside == {
         "proxy": "http://p:1",

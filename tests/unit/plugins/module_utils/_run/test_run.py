@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 import copy
+import threading
 import types
 import typing as t
 
@@ -39,6 +41,8 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.until = 0.0
+        self.stopping = threading.Event()
+        self.retries: collections.Counter[str] = collections.Counter()
         self.objects: dict[str, dict[str, t.Any]] = {}
         #: method -> errors that it raises, one per call, before it works
         self.trouble: dict[str, list[BaseException]] = {}
