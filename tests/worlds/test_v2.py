@@ -89,9 +89,9 @@ def test_a_resize_that_does_not_reach_the_container(cluster: harness.Cluster) ->
     checks = answers(cluster, *EXPECTED[_OWN_VOLUME], runtime_class=_OWN_VOLUME)
     assert {name: check["verdict"] for name, check in checks.items()} == EXPECTED[_OWN_VOLUME]
     assert checks["SHM405"]["observed"] == (
-        "16777216 bytes before, 16777216 after, not 33554432, though the kubelet says that it is done"
+        "16777216 bytes before, 16777216 after, not 33554432, though the kubelet reports that the resize is done"
     )
-    assert checks["SHM406"]["observed"].endswith("not 8388608, though the kubelet says that it is done")
+    assert checks["SHM406"]["observed"].endswith("not 8388608, though the kubelet reports that the resize is done")
 
 
 @pytest.mark.parametrize("world", [name for name in EXPECTED if name != _OWN_VOLUME])
