@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import typing as t
 
@@ -31,8 +32,9 @@ class ActionModule(ActionBase):
             }
         )
         hostvars = (task_vars or {})["hostvars"]
+        written = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         reports = [
-            _report.report(cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None)
+            _report.report(cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None, written)
             for cluster in args["clusters"]
         ]
         display = Display()
@@ -48,19 +50,30 @@ class ActionModule(ActionBase):
         }
         if self._task.check_mode:
             return result
-        try:
-            os.makedirs(directory, exist_ok=True)
-            for one in reports:
-                _write(os.path.join(directory, _report.file_name(one["cluster"])), _report.to_json(one))
-            _write(os.path.join(directory, "summary.md"), _report.summary(reports))
-        except OSError as error:
-            return {
-                **result,
-                "failed": True,
-                "msg": f"the reports cannot be written to {directory}: {error.strerror}; name another with podshm_reports",
-            }
+        files = {_report.file_name(one["cluster"]): _report.to_json(one) for one in reports}
+        failed = _write_all(directory, {**files, "summary.md": _report.summary(reports)})
+        if failed:
+            words = (
+                f"the reports cannot be written to {directory}: {'; '.join(failed)}; name another with podshm_reports"
+            )
+            return {**result, "failed": True, "msg": words}
         display.display(f"reports in {directory}")
         return result
+
+
+def _write_all(directory: str, files: dict[str, str]) -> list[str]:
+    """Write what can be written; returns what cannot, in words."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        return [str(error.strerror)]
+    failed = []
+    for name, text in files.items():
+        try:
+            _write(os.path.join(directory, name), text)
+        except OSError as error:
+            failed.append(f"{name}: {error.strerror}")
+    return failed
 
 
 def _write(path: str, text: str) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import TAGS, Check, Settings, Sizes, texts
 
 #: Where the page of a check is.
-_PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/checks/{id}.md"
+PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/checks/{id}.md"
 
 
 def entry(check: Check) -> dict[str, t.Any]:
@@ -29,7 +29,7 @@ def entry(check: Check) -> dict[str, t.Any]:
         "question": check.question.format_map(values),
         "expected": check.expected.format_map(values),
         "skips": sorted(reason.value for reason in check.skips),
-        "page": _PAGES.format(id=check.id),
+        "page": PAGES.format(id=check.id),
     }
 
 

@@ -8,27 +8,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.payload import VERSION
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _verdicts
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _verdicts
 
 #: Of the JSON report; fields can be added under the same number, none is renamed or removed.
 SCHEMA: t.Final = "podshm/2"
 
+#: How much of a host name is kept in the name of its file.
+_NAME: t.Final = 100
 
-def report(cluster: str, answer: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+
+def report(cluster: str, answer: t.Mapping[str, t.Any] | None, written: str = "") -> dict[str, t.Any]:
     """The report on one cluster.
 
     :param answer: what the module returned; nothing, or no checks, if the module did not start.
+    :param written: the time of the report.
     """
     answer = answer or {}
-    checks = list(answer.get("checks") or ())
+    checks = [{**check, "page": _catalog_text.PAGES.format(id=check["id"])} for check in answer.get("checks") or ()]
     return {
         "schema": SCHEMA,
+        "podshm": VERSION,
+        "written": written,
         "cluster": cluster,
         "status": str(answer.get("status") or (Verdict.UNREACHABLE if answer.get("unreachable") else Verdict.ERROR)),
         "message": _verdicts.message(cluster, answer),
@@ -45,8 +53,14 @@ def to_json(one: t.Mapping[str, t.Any]) -> str:
 
 
 def file_name(cluster: str) -> str:
-    """The name of a cluster's report. A host name can contain what a file name must not."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".") + ".json"
+    """The name of a cluster's report: another one for every host.
+
+    A host name can contain what a file name must not, and be longer than one: then a checksum of it tells it apart.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".")[:_NAME]
+    if name != cluster or not name:
+        name += "-" + hashlib.sha256(cluster.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name}.json"
 
 
 def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -202,6 +216,7 @@ def _check_line(check: t.Mapping[str, t.Any], ids: str) -> str:
     if check["remedy"]:
         words.append(f"*Expected:* {_cell(check['expected'])}" if check["expected"] else "")
         words.append(f"*Remedy:* {_cell(check['remedy'])}")
+        words.append(f"[{check['id']}]({check['page']})" if check.get("page") else "")
     return " ".join(word for word in words if word)
 
 
@@ -209,7 +224,8 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
     """The summary of all clusters in Markdown."""
     reports = order(reports)
     head, *rows = _rows(reports)
-    lines = ["# podshm", "", _headline(reports), ""]
+    written = next((f"Written {one['written']} by podshm {VERSION}." for one in reports if one.get("written")), "")
+    lines = ["# podshm", "", _headline(reports), "", *([written, ""] if written else [])]
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     for words in twins(reports):

@@ -227,6 +227,25 @@ def test_reports_that_cannot_be_written(play: Play, alpha: Cluster, tmp_path: pa
     assert "1 of 1 checks decided" in played.output
 
 
+def test_one_report_that_cannot_be_written_costs_no_other(play: Play, alpha: Cluster, beta: Cluster) -> None:
+    # a folder is where the file of one host belongs
+    (play.tmp / "reports" / "alpha.json.part").mkdir(parents=True)
+    hosts = {"alpha": play.host(alpha), "beta": play.host(beta)}
+    played = play.run(hosts, podshm_checks=["SHM301"])
+    assert played.code != 0
+    assert "alpha.json: Is a directory; name another" in played.output
+    assert played.report("beta")["status"] == "PASS"
+    assert "alpha" in played.summary
+
+
+def test_two_hosts_that_are_one_cluster_are_named(play: Play, alpha: Cluster) -> None:
+    played = play.run({"eu-1": play.host(alpha), "eu/2": play.host(alpha)}, podshm_checks=["SHM301"])
+    assert played.code == 0, played.output
+    assert "eu-1 and eu/2 are one cluster (uid " in played.output
+    assert f"cluster eu-1: {alpha.server} (context alpha of kubeconfig {alpha.kubeconfig})" in played.output
+    assert {file.name.split("-")[0] for file in played.reports.glob("*.json")} == {"eu", "eu_2"}
+
+
 def test_check_mode(play: Play, alpha: Cluster) -> None:
     played = play.run({"alpha": play.host(alpha)}, "--check")
     assert played.code == 0, played.output

@@ -160,7 +160,9 @@ class Cluster:
                 ).client
         except Expired:
             plugin = " of the credential plugin or the API server" if source.has_plugin else ""
-            raise Inconclusive(Reason.API_UNREACHABLE, f"no answer{plugin} within {round(seconds, 1):g} s", subject) from None
+            raise Inconclusive(
+                Reason.API_UNREACHABLE, f"no answer{plugin} within {round(seconds, 1):g} s", subject
+            ) from None
         except DynamicApiError as error:
             raise self._failure(error, subject) from None
         except urllib3.exceptions.HTTPError as error:

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.payload import VERSION
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
 
 
@@ -128,8 +130,25 @@ def test_summary_escapes_markdown() -> None:
 
 
 def test_file_name_stays_in_its_folder() -> None:
-    assert _report.file_name("../../etc/passwd") == "_.._etc_passwd.json"
+    assert re.fullmatch(r"_\.\._etc_passwd-[0-9a-f]{8}\.json", _report.file_name("../../etc/passwd"))
     assert _report.file_name("eu-1.example") == "eu-1.example.json"
+
+
+def test_no_two_hosts_have_one_file() -> None:
+    hosts = ["a/b", "a:b", "a_b", ".a_b", "..", ".", "x" * 300, "x" * 299, "x" * 100, "summary"]
+    names = {_report.file_name(host) for host in hosts}
+    assert len(names) == len(hosts)
+    assert "a_b.json" in names
+    assert max(map(len, names)) < 120
+
+
+def test_a_report_says_when_it_was_written_and_by_what() -> None:
+    one = _report.report("alpha", {"status": "PASS", "checks": [check("SHM101", "FAIL")]}, "2026-11-25T20:00:00+00:00")
+    assert (one["podshm"], one["written"]) == (VERSION, "2026-11-25T20:00:00+00:00")
+    assert one["checks"][0]["page"].endswith("/docs/checks/SHM101.md")
+    text = _report.summary([one])
+    assert f"Written 2026-11-25T20:00:00+00:00 by podshm {VERSION}." in text
+    assert f"[SHM101]({one['checks'][0]['page']})" in text
 
 
 def test_many_checks_are_shown_by_group() -> None:

@@ -144,7 +144,10 @@ def test_every_error_is_one_line_with_a_remedy(
     assert result.leftovers == []
 
 
-def test_a_clean_up_is_tried_again_while_the_api_server_restarts(fake: FakeCluster) -> None:
+def test_a_clean_up_is_tried_again_while_the_api_server_restarts(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run.time, "sleep", lambda seconds: None)
     down = Inconclusive(Reason.API_UNREACHABLE, "refused", "API server x")
     fake.trouble = {"create": [RuntimeError()], "delete": [down], "list_run_objects": [down]}
     assert ran().leftovers == []
