@@ -19,6 +19,7 @@ class Reason(enum.StrEnum):
     BAD_KUBECONFIG = "BadKubeconfig"
     AMBIGUOUS_CLUSTER = "AmbiguousCluster"
     API_UNREACHABLE = "ApiUnreachable"
+    PROXY_UNUSABLE = "ProxyUnusable"
     TLS_UNTRUSTED = "TlsUntrusted"
     UNAUTHORIZED = "Unauthorized"
     API_ERROR = "ApiError"
@@ -75,6 +76,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.BAD_KUBECONFIG: "check the path, the format and the context of the kubeconfig",
     Reason.AMBIGUOUS_CLUSTER: "name server and credentials in one place: by kubeconfig and context, or by host with its credentials",
     Reason.API_UNREACHABLE: "check the address of the API server, that it runs, and the network and proxies on the way",
+    Reason.PROXY_UNUSABLE: "install the Python package that the message names beside the Kubernetes client, or name an HTTP proxy",
     Reason.TLS_UNTRUSTED: "name the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
     Reason.UNAUTHORIZED: "renew the token or client certificate; it is wrong or has expired",
     Reason.API_ERROR: "check the health and the logs of the API server, then run again",

@@ -140,3 +140,26 @@ def test_the_pod_that_it_runs_in_is_the_last_place_to_look(
     answer = run(beta, pod, fault="faults.in_pod", **options)
     assert answer.reasons == {"Unauthorized"}
     assert "no credentials" in answer.msg
+
+
+@pytest.mark.parametrize(
+    ("proxy", "exceptions"),
+    [
+        ("http://127.0.0.1:9", "example.com, {address}"),
+        ("http://127.0.0.1:9", "{address}:{port}"),
+        ("http://127.0.0.1:9", "127.1.2.3/8"),
+        ("https://127.0.0.1:9", "{address}:{port}"),
+        ("http://127.0.0.1", "{address}:{port}"),
+    ],
+)
+def test_requests_and_execs_make_the_same_exceptions_from_a_proxy(alpha: Cluster, proxy: str, exceptions: str) -> None:
+    url = urllib.parse.urlsplit(alpha.server)
+    variables = {"HTTPS_PROXY": proxy, "NO_PROXY": exceptions.format(address=url.hostname, port=url.port)}
+    is_of(run(alpha, variables, kubeconfig=str(alpha.kubeconfig)), alpha, f"kubeconfig {alpha.kubeconfig}")
+
+
+def test_a_proxy_that_needs_a_package_names_it(alpha: Cluster) -> None:
+    answer = run(alpha, {}, kubeconfig=str(alpha.kubeconfig), proxy="socks5://user:password@127.0.0.1:9")
+    assert answer.reasons == {"ProxyUnusable"}
+    assert "Python package" in answer.msg
+    assert "password" not in answer.output

@@ -167,6 +167,9 @@ class Cluster:
             raise self._failure(error, subject) from None
         except urllib3.exceptions.HTTPError as error:
             raise failed_connection(error, subject) from None
+        except ImportError as error:
+            words = f"a proxy of this kind needs a Python package that is not installed ({error.name or 'PySocks'})"
+            raise Inconclusive(Reason.PROXY_UNUSABLE, words, subject) from None
         except Exception as error:  # noqa: BLE001
             # other messages may quote the kubeconfig
             quotable = isinstance(error, (CoreException, ConfigException))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import importlib.util
 import re
 import ssl
 import time
@@ -25,6 +26,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 
 with contextlib.suppress(ImportError):
     import websocket  # it comes with the Kubernetes client; without that client nothing in here is called
+
+    try:
+        from kubernetes.client.rest import should_bypass_proxies as _bypasses
+    except ImportError:
+        # what older clients use
+        from requests.utils import should_bypass_proxies as _bypasses
 
 __all__ = ("OUTPUT_BYTES", "Session", "open_websocket")
 
@@ -45,6 +52,7 @@ def open_websocket(configuration: t.Any, path: str, headers: t.Sequence[tuple[st
     :param configuration: the Configuration of the Kubernetes client: address, TLS and proxy.
     :param headers: credentials and impersonation; names may repeat.
     :param timeout: for the connection and every later exchange that sets none, in seconds.
+    :raises Inconclusive: ProxyUnusable.
     :raises websocket.WebSocketBadStatusException: an HTTP answer came instead; see :func:`errors.failed_exec`.
     :raises websocket.WebSocketException, OSError: no answer came; see :func:`errors.failed_upgrade`.
     """
@@ -74,19 +82,44 @@ def _ssl_options(configuration: t.Any) -> dict[str, t.Any]:
     return options
 
 
+#: What websocket-client takes for "never a proxy", and for "none of your own exceptions": with nothing it would read the
+#: environment, by other rules than those of the client (kubernetes-client/python#2321).
+_NO_PROXY: t.Final = ["*"]
+_NO_EXCEPTION: t.Final = ["none.invalid"]
+
+#: Schemes of proxies that websocket-client knows, and the port where the URL has none.
+_SCHEMES: t.Final = {"http": 80, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+
+
 def _proxy_options(configuration: t.Any) -> dict[str, t.Any]:
-    if not configuration.proxy:
-        return {}
+    """The way that the other requests take: the client's own function says whether the proxy is used for the server.
+
+    :raises Inconclusive: ProxyUnusable, the WebSocket cannot take it.
+    """
+    if not configuration.proxy or _bypasses(configuration.host, getattr(configuration, "no_proxy", None) or ""):
+        return {"http_no_proxy": _NO_PROXY}
     proxy = urllib.parse.urlparse(configuration.proxy)
+    scheme = proxy.scheme or "http"
+    if scheme not in _SCHEMES:
+        raise Inconclusive(
+            Reason.PROXY_UNUSABLE, f"a WebSocket cannot go through a proxy of the scheme {quote(scheme)}; http is known"
+        )
+    if scheme != "http" and not importlib.util.find_spec("python_socks"):
+        raise Inconclusive(
+            Reason.PROXY_UNUSABLE,
+            f"a WebSocket needs the Python package python-socks for a proxy of the scheme {scheme}",
+        )
     options: dict[str, t.Any] = {
         "http_proxy_host": proxy.hostname,
-        "http_proxy_port": proxy.port,
-        "proxy_type": proxy.scheme or "http",
+        "http_proxy_port": proxy.port or _SCHEMES[scheme],
+        "proxy_type": scheme,
+        "http_no_proxy": _NO_EXCEPTION,
     }
     if proxy.username:
-        options["http_proxy_auth"] = (proxy.username, proxy.password or "")
-    if getattr(configuration, "no_proxy", None):
-        options["http_no_proxy"] = configuration.no_proxy.split(",")
+        options["http_proxy_auth"] = (
+            urllib.parse.unquote(proxy.username),
+            urllib.parse.unquote(proxy.password or ""),
+        )
     return options
 
 

@@ -126,6 +126,7 @@ def test_a_silent_address_is_not_tried_again_and_again(fake: FakeClient, cluster
         (CoreException("Could not create API client: bad"), Reason.BAD_KUBECONFIG, "options: bad"),
         (ConfigException("no context"), Reason.BAD_KUBECONFIG, "options: no context"),
         (FileNotFoundError(2, "No such file", "/ca"), Reason.BAD_KUBECONFIG, "No such file: /ca"),
+        (ModuleNotFoundError("no", name="socks"), Reason.PROXY_UNUSABLE, "is not installed (socks)"),
         (ValueError(SECRET), Reason.API_ERROR, "API server https://h:6443: the answer is not"),
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "line break"),
     ],

@@ -214,28 +214,51 @@ def test_tls_is_as_the_client_has_it(settings: dict[str, t.Any], options: dict[s
     assert kube_exec._ssl_options(configuration(**settings)) == options
 
 
+WAY = {"http_no_proxy": ["none.invalid"]}
+
+
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
-        ({}, {}),
+        ({}, {"http_no_proxy": ["*"]}),
         (
             {"proxy": "http://p:3128"},
-            {"http_proxy_host": "p", "http_proxy_port": 3128, "proxy_type": "http"},
+            {"http_proxy_host": "p", "http_proxy_port": 3128, "proxy_type": "http", **WAY},
         ),
+        # without a port
+        ({"proxy": "http://p"}, {"http_proxy_host": "p", "http_proxy_port": 80, "proxy_type": "http", **WAY}),
         (
-            {"proxy": "socks5://u:w@p:1080", "no_proxy": "a,b"},
+            {"proxy": "http://u:w%40rd@p:3128", "no_proxy": "a,b"},
             {
                 "http_proxy_host": "p",
-                "http_proxy_port": 1080,
-                "proxy_type": "socks5",
-                "http_proxy_auth": ("u", "w"),
-                "http_no_proxy": ["a", "b"],
+                "http_proxy_port": 3128,
+                "proxy_type": "http",
+                "http_proxy_auth": ("u", "w@rd"),
+                **WAY,
             },
         ),
+        # all forms that the client knows, and websocket-client does not: kubernetes-client/python#2321
+        ({"proxy": "http://p:1", "no_proxy": "example.com, 10.0.0.5"}, {"http_no_proxy": ["*"]}),
+        ({"proxy": "http://p:1", "no_proxy": "10.0.0.5:6443"}, {"http_no_proxy": ["*"]}),
+        ({"proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, {"http_no_proxy": ["*"]}),
+        # a proxy that is not used may be of any kind
+        ({"proxy": "https://p:1", "no_proxy": "10.0.0.5"}, {"http_no_proxy": ["*"]}),
     ],
 )
 def test_the_proxy_is_as_the_client_has_it(settings: dict[str, t.Any], options: dict[str, t.Any]) -> None:
-    assert kube_exec._proxy_options(configuration(**settings)) == options
+    chosen = configuration(**{"host": "https://10.0.0.5:6443", **settings})
+    assert kube_exec._proxy_options(chosen) == options
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [("https://u:secret@p:1", "of the scheme https"), ("socks5://u:secret@p:1", "package python-socks")],
+)
+def test_a_proxy_that_a_websocket_cannot_take(proxy: str, words: str) -> None:
+    with pytest.raises(Inconclusive, match=words) as caught:
+        kube_exec._proxy_options(configuration(host="https://10.0.0.5:6443", proxy=proxy))
+    assert caught.value.reason is Reason.PROXY_UNUSABLE
+    assert "secret" not in str(caught.value)
 
 
 def test_equal_header_names_all_reach_the_api_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +275,7 @@ def test_equal_header_names_all_reach_the_api_server(monkeypatch: pytest.MonkeyP
         "header": ["Impersonate-Group: a", "Impersonate-Group: b"],
         "subprotocols": ["v5.channel.k8s.io", "v4.channel.k8s.io"],
         "timeout": 7,
+        "http_no_proxy": ["*"],
     }
 
 
