@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections.abc
 import re
 import typing as t
+import urllib.parse
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client
@@ -49,6 +50,12 @@ def kubeconfig_secrets(kubeconfig: t.Any) -> set[str]:
     return {text for text in found if len(text) >= 6}
 
 
+def url_secrets(*urls: t.Any) -> set[str]:
+    """The passwords in URLs, as they are written there and decoded."""
+    found = {urllib.parse.urlsplit(str(url or "")).password or "" for url in urls}
+    return {text for one in found for text in (one, urllib.parse.unquote(one)) if text}
+
+
 def _leaves(value: t.Any) -> set[str]:
     if isinstance(value, dict):
         value = list(value.values())
@@ -65,6 +72,7 @@ def _mask(module: t.Any) -> None:
     inner.no_log_values |= kubeconfig_secrets(kubeconfig)
     # what other options hold as secret stays secret
     inner.no_log_values |= _leaves([module.params.get(name) for name in ("api_key", "password", "proxy_headers")])
+    inner.no_log_values |= url_secrets(module.params.get("host"), module.params.get("proxy"))
 
 
 def main(scopes: t.Sequence[str], own: dict[str, t.Any], select: Select) -> t.NoReturn:
@@ -102,6 +110,7 @@ def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:
     source = result.source
     if source:
         module._module.no_log_values |= kubeconfig_secrets(source.kubeconfig)
+        module._module.no_log_values |= url_secrets(source.server, source.beside.get("proxy"))
     if not isinstance(module.params["kubeconfig"], str) or "\n" in module.params["kubeconfig"]:
         module.params["kubeconfig"] = None
     (module.fail_json if failed else module.exit_json)(msg=msg, **exit_fields(result))

@@ -159,7 +159,7 @@ def test_requests_and_execs_make_the_same_exceptions_from_a_proxy(alpha: Cluster
 
 
 def test_a_proxy_that_needs_a_package_names_it(alpha: Cluster) -> None:
-    answer = run(alpha, {}, kubeconfig=str(alpha.kubeconfig), proxy="socks5://user:password@127.0.0.1:9")
+    answer = run(alpha, {}, kubeconfig=str(alpha.kubeconfig), proxy="socks5://user:battery%2Fstaple@127.0.0.1:9")
     assert answer.reasons == {"ProxyUnusable"}
     assert "Python package" in answer.msg
-    assert "password" not in answer.output
+    assert "battery" not in answer.output

@@ -84,7 +84,13 @@ def _ssl_options(configuration: t.Any) -> dict[str, t.Any]:
 
 #: What websocket-client takes for "never a proxy", and for "none of your own exceptions": with nothing it would read the
 #: environment, by other rules than those of the client (kubernetes-client/python#2321).
-_NO_PROXY: t.Final = ["*"]
+_NO_PROXY: t.Final[dict[str, t.Any]] = {
+    # without a host it would not read the exceptions
+    "http_proxy_host": "none.invalid",
+    "http_proxy_port": 9,
+    "proxy_type": "http",
+    "http_no_proxy": ["*"],
+}
 _NO_EXCEPTION: t.Final = ["none.invalid"]
 
 #: Schemes of proxies that websocket-client knows, and the port where the URL has none.
@@ -97,7 +103,7 @@ def _proxy_options(configuration: t.Any) -> dict[str, t.Any]:
     :raises Inconclusive: ProxyUnusable, the WebSocket cannot take it.
     """
     if not configuration.proxy or _bypasses(configuration.host, getattr(configuration, "no_proxy", None) or ""):
-        return {"http_no_proxy": _NO_PROXY}
+        return dict(_NO_PROXY)
     proxy = urllib.parse.urlparse(configuration.proxy)
     scheme = proxy.scheme or "http"
     if scheme not in _SCHEMES:

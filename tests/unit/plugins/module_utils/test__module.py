@@ -47,3 +47,7 @@ def test_nothing_but_secrets_is_hidden() -> None:
     module = types.SimpleNamespace(params={"kubeconfig": kubeconfig, "api_key": "secret-2"}, _module=inner)
     _module._mask(module)
     assert inner.no_log_values == {"secret-1", "secret-2"}
+
+
+def test_passwords_in_urls_are_secret() -> None:
+    assert _module.url_secrets("https://u:a%2Fb@h:6443", None, "http://p:1", "") == {"a%2Fb", "a/b"}

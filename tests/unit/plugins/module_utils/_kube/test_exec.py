@@ -179,6 +179,10 @@ def test_a_connection_that_is_gone_can_be_closed_and_aborted(trouble: BaseExcept
 # ------------------------------------------------------------------------- the set-up
 
 
+#: What keeps websocket-client from the environment.
+NEVER = {"http_proxy_host": "none.invalid", "http_proxy_port": 9, "proxy_type": "http", "http_no_proxy": ["*"]}
+
+
 def configuration(**settings: t.Any) -> types.SimpleNamespace:
     """What is read of the client's Configuration."""
     defaults: dict[str, t.Any] = {
@@ -220,7 +224,7 @@ WAY = {"http_no_proxy": ["none.invalid"]}
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
-        ({}, {"http_no_proxy": ["*"]}),
+        ({}, NEVER),
         (
             {"proxy": "http://p:3128"},
             {"http_proxy_host": "p", "http_proxy_port": 3128, "proxy_type": "http", **WAY},
@@ -238,11 +242,11 @@ WAY = {"http_no_proxy": ["none.invalid"]}
             },
         ),
         # all forms that the client knows, and websocket-client does not: kubernetes-client/python#2321
-        ({"proxy": "http://p:1", "no_proxy": "example.com, 10.0.0.5"}, {"http_no_proxy": ["*"]}),
-        ({"proxy": "http://p:1", "no_proxy": "10.0.0.5:6443"}, {"http_no_proxy": ["*"]}),
-        ({"proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, {"http_no_proxy": ["*"]}),
+        ({"proxy": "http://p:1", "no_proxy": "example.com, 10.0.0.5"}, NEVER),
+        ({"proxy": "http://p:1", "no_proxy": "10.0.0.5:6443"}, NEVER),
+        ({"proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, NEVER),
         # a proxy that is not used may be of any kind
-        ({"proxy": "https://p:1", "no_proxy": "10.0.0.5"}, {"http_no_proxy": ["*"]}),
+        ({"proxy": "https://p:1", "no_proxy": "10.0.0.5"}, NEVER),
     ],
 )
 def test_the_proxy_is_as_the_client_has_it(settings: dict[str, t.Any], options: dict[str, t.Any]) -> None:
@@ -275,7 +279,7 @@ def test_equal_header_names_all_reach_the_api_server(monkeypatch: pytest.MonkeyP
         "header": ["Impersonate-Group: a", "Impersonate-Group: b"],
         "subprotocols": ["v5.channel.k8s.io", "v4.channel.k8s.io"],
         "timeout": 7,
-        "http_no_proxy": ["*"],
+        **NEVER,
     }
 
 
