@@ -8,6 +8,7 @@ import collections
 import collections.abc
 import copy
 import threading
+import time
 import types
 import typing as t
 
@@ -147,7 +148,7 @@ def test_every_error_is_one_line_with_a_remedy(
 def test_a_clean_up_is_tried_again_while_the_api_server_restarts(
     fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     down = Inconclusive(Reason.API_UNREACHABLE, "refused", "API server x")
     fake.trouble = {"create": [RuntimeError()], "delete": [down], "list_run_objects": [down]}
     assert ran().leftovers == []
