@@ -32,7 +32,8 @@ class ActionModule(ActionBase):
             }
         )
         hostvars = (task_vars or {})["hostvars"]
-        written = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        now = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (imported with Python 3.10, too)
+        written = now.isoformat(timespec="seconds")
         reports = [
             _report.report(cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None, written)
             for cluster in args["clusters"]

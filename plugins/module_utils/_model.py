@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import enum
 import typing as t
 import zlib
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation, Scalar
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text, page_rounded
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, TextEnum
 
 #: What the original podshmtest let its receiver read.
 SENTENCE: t.Final = "This is the way the world ends..."
@@ -29,7 +28,7 @@ DEFAULT_SHM_BYTES: t.Final = 64 * MIB
 # ------------------------------------------------------------------------------------------------- verdicts
 
 
-class Verdict(enum.StrEnum):
+class Verdict(TextEnum):
     """What is said of a check, the worst first. V(UNREACHABLE) is said of a whole cluster only."""
 
     UNREACHABLE = "UNREACHABLE"
@@ -79,7 +78,7 @@ class Decision:
 # ------------------------------------------------------------------------------------------------- settings
 
 
-class NodeChoice(enum.StrEnum):
+class NodeChoice(TextEnum):
     """Which of the eligible nodes a run uses."""
 
     REPRESENTATIVE = "representative"
@@ -211,7 +210,7 @@ def texts(settings: Settings, sizes: Sizes) -> dict[str, str]:
 # -------------------------------------------------------------------------------------------------- layouts
 
 
-class ContainerKind(enum.StrEnum):
+class ContainerKind(TextEnum):
     """How a container lives. V(init): its one step is its own command. V(sidecar): Kubernetes 1.29."""
 
     MAIN = "main"
@@ -309,7 +308,7 @@ class Layout:
 # --------------------------------------------------------------------------------------------------- checks
 
 
-class Action(enum.StrEnum):
+class Action(TextEnum):
     """A step that the run itself does, not the probe."""
 
     #: end the container's process and wait until the kubelet has started the container again
@@ -491,7 +490,7 @@ class Context:
 Rule: t.TypeAlias = "collections.abc.Callable[[Seen, Context], Decision]"
 
 
-class Group(enum.StrEnum):
+class Group(TextEnum):
     """What a role bundles."""
 
     SYSV = "sysv"

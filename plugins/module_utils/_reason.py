@@ -12,7 +12,19 @@ import enum
 import typing as t
 
 
-class Reason(enum.StrEnum):
+class TextEnum(str, enum.Enum):  # noqa: UP042
+    """Members are their texts. Not enum.StrEnum: ansible-test imports with Python 3.10 for ansible-core 2.16 and 2.17."""
+
+    def __str__(self) -> str:
+        """The text."""
+        return str(self.value)
+
+    def __format__(self, spec: str, /) -> str:
+        """The text as others are formatted."""
+        return format(str(self.value), spec)
+
+
+class Reason(TextEnum):
     """The code of a reason. A code is never reused for another meaning."""
 
     # before the first request about a pod

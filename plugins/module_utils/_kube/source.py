@@ -6,7 +6,7 @@
 
 """Which cluster a run goes to: one source of server and credentials, chosen before anything is requested.
 
-The rule (docs/clusters.md). What the options say is all that counts. The environment counts only where no option says
+The rule (docs/connection.md). What the options say is all that counts. The environment counts only where no option says
 anything: C(K8S_AUTH_*) as if they were the options, and without those as kubectl does it: $KUBECONFIG, ~/.kube/config, the
 service account of the pod. Server and credentials never come from two sources. The outcome is a kubeconfig of one
 cluster, one user and one context. The client gets that and nothing else, so neither its own order of places
