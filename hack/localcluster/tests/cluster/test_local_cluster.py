@@ -525,7 +525,8 @@ def snapshot() -> dict[str, set[str]]:
         "mounts": own(line.split(" ", 2)[2] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()),
         "links": {link["ifname"] for link in links if "master" not in link},
         "addresses": own(re.sub(r"^\d+: ", "", line) for line in lines("ip", "-oneline", "address")),
-        "routes": own(lines("ip", "route", "show", "table", "all")),
+        # the last pod of another cluster may end meanwhile, which takes the carrier of its bridge
+        "routes": own(line.replace(" linkdown", "") for line in lines("ip", "route", "show", "table", "all")),
         "named namespaces": lines("ip", "netns"),
         "iptables": {
             re.sub(r"\[\d+:\d+\]", "", line)
