@@ -203,13 +203,14 @@ class Cluster:
         """Send a request, and again while its answer is weather and time is left."""
 
         def attempt(tries: int) -> t.Any:
+            options = {"body": body, "query_params": list(query), "content_type": content_type}
             try:
-                return self._send(method, path, subject, body, query, read_seconds, content_type, subresource)
+                return self._send(method, path, subject, read_seconds, subresource, **options)
             except WeatherError as weather:
                 if not (weather.already_exists and tries):
                     raise
                 # the answer to an earlier try was lost: the name is the run's own, and so is the object
-                return self._send("get", f"{path}/{(body or {})['metadata']['name']}", subject)
+                return self._send("get", f"{path}/{(body or {})['metadata']['name']}", subject, read_seconds)
 
         return self._through_weather(f"{method.upper()} {subject}", attempt)
 
@@ -231,28 +232,16 @@ class Cluster:
         raise AssertionError("the last try returns or raises")
 
     def _send(
-        self,
-        method: str,
-        path: str,
-        subject: str,
-        body: dict[str, t.Any] | None = None,
-        query: t.Sequence[tuple[str, str]] = (),
-        read_seconds: float = _REQUEST_SECONDS[1],
-        content_type: str = "application/json",
-        subresource: str = "",
+        self, method: str, path: str, subject: str, read_seconds: float, subresource: str = "", **options: t.Any
     ) -> t.Any:
+        """Send a request once; the options are those of the client.
+
+        :raises WeatherError: another try can have another outcome.
+        """
         most = max(_LAST_SECONDS, self.until - time.monotonic())
         timeout = (min(_REQUEST_SECONDS[0], most), min(read_seconds, most))
         try:
-            return self._client.request(
-                method,
-                path,
-                body=body,
-                query_params=list(query),
-                content_type=content_type,
-                serialize=False,
-                _request_timeout=timeout,
-            )
+            return self._client.request(method, path, serialize=False, _request_timeout=timeout, **options)
         except DynamicApiError as error:
             raise self._failure(error, subject, subresource) from None
         except urllib3.exceptions.HTTPError as error:

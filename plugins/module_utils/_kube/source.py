@@ -127,13 +127,12 @@ def resolve(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> 
         options = _typed(from_environment, environment)
         names = ", ".join(from_environment)
     try:
-        source = _of_options(options, environment, names)
+        return _of_options(options, environment, names)
     except Inconclusive as problem:
         if not ignored:
             raise
         note = f"; {ignored} of the environment does not count beside options"
         raise Inconclusive(problem.reason, f"{problem.detail}{note}", problem.subject) from None
-    return source
 
 
 def _from_environment(environment: t.Mapping[str, str]) -> list[str]:
@@ -188,13 +187,14 @@ def _of_options(options: _Object, environment: t.Mapping[str, str], names: str) 
         raise _ambiguous(f"{_and(credentials)} set, but neither host nor kubeconfig: which server are they for?")
     else:
         where, kubeconfig = _usual_place(environment, "context" in options)
-    context, chosen = _chosen(kubeconfig, options.get("context"), where)
+    chosen = _chosen(kubeconfig, options.get("context"), where)
     _override(chosen, options, credentials)
     server = str(chosen["clusters"][0]["cluster"]["server"])
     if not server.startswith(("https://", "http://")):
         raise Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", where)
     beside: _Object = {name: options[name] for name in _BESIDE if name in options}
     _move(chosen, beside)
+    context = chosen["current-context"]
     return Source(f"{where}{origin}", "" if context == _NO_CONTEXT else context, server, chosen, beside)
 
 
@@ -219,8 +219,8 @@ def _given(kubeconfig: t.Any) -> tuple[str, _Object]:
             "it is text; give a path or a mapping (the filter from_yaml returns one)",
             "kubeconfig from variables",
         )
-    paths = kubeconfig.split(os.pathsep)
-    return f"kubeconfig {kubeconfig}", _merged(paths, f"kubeconfig {kubeconfig}", every=len(paths) == 1)
+    paths, where = kubeconfig.split(os.pathsep), f"kubeconfig {kubeconfig}"
+    return where, _merged(paths, where, every=len(paths) == 1)
 
 
 def _usual_place(environment: t.Mapping[str, str], needs_kubeconfig: bool) -> tuple[str, _Object]:
@@ -245,13 +245,19 @@ def _usual_place(environment: t.Mapping[str, str], needs_kubeconfig: bool) -> tu
 
 
 def _bare(server: t.Any) -> _Object:
+    """A kubeconfig of a server and nobody."""
+    return _kubeconfig(_NO_CONTEXT, {"server": str(server)}, {})
+
+
+def _kubeconfig(context: str, cluster: _Object, user: _Object) -> _Object:
+    """A kubeconfig of one cluster, one user and one context."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "cluster", "cluster": {"server": str(server)}}],
-        "users": [{"name": "user", "user": {}}],
-        "contexts": [{"name": _NO_CONTEXT, "context": {"cluster": "cluster", "user": "user"}}],
-        "current-context": _NO_CONTEXT,
+        "clusters": [{"name": "cluster", "cluster": cluster}],
+        "users": [{"name": "user", "user": user}],
+        "contexts": [{"name": context, "context": {"cluster": "cluster", "user": "user"}}],
+        "current-context": context,
     }
 
 
@@ -331,7 +337,7 @@ def _make_absolute(kubeconfig: _Object, folder: str) -> None:
 # ---------------------------------------------------------------------------- the choice
 
 
-def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> tuple[str, _Object]:
+def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> _Object:
     """The kubeconfig with nothing in it but one context, its cluster and its user."""
     name = str(context or kubeconfig.get("current-context") or "")
     if not name:
@@ -350,15 +356,7 @@ def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> tuple[str, _Obje
     for field in ("as-uid", "as-user-extra"):
         if user["user"].get(field):
             raise Inconclusive(Reason.BAD_KUBECONFIG, f"{field} of the user {user['name']} is not supported", where)
-    chosen = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "cluster", "cluster": dict(cluster["cluster"])}],
-        "users": [{"name": "user", "user": dict(user["user"])}],
-        "contexts": [{"name": name, "context": {"cluster": "cluster", "user": "user"}}],
-        "current-context": name,
-    }
-    return name, chosen
+    return _kubeconfig(name, dict(cluster["cluster"]), dict(user["user"]))
 
 
 def _entry(kubeconfig: _Object, part: str, name: str, where: str, whose: str = "") -> _Object:
