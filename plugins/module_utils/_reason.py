@@ -35,6 +35,7 @@ class Reason(TextEnum):
     TLS_UNTRUSTED = "TlsUntrusted"
     UNAUTHORIZED = "Unauthorized"
     API_ERROR = "ApiError"
+    NOT_KUBERNETES = "NotKubernetes"
     # what the API server refuses
     FORBIDDEN = "Forbidden"
     NAMESPACE_MISSING = "NamespaceMissing"
@@ -52,6 +53,8 @@ class Reason(TextEnum):
     NOT_LINUX = "NotLinux"
     NO_IMAGE = "NoImage"
     UNSCHEDULABLE = "Unschedulable"
+    SCHEDULING_GATED = "SchedulingGated"
+    KUBELET_REJECTED = "KubeletRejected"
     IMAGE_PULL = "ImagePull"
     PROBE_ARCH = "ProbeArch"
     PROBE_NO_EXEC = "ProbeNoExec"
@@ -62,7 +65,11 @@ class Reason(TextEnum):
     POD_GONE = "PodGone"
     # on the way to the probe
     EXEC_FORBIDDEN = "ExecForbidden"
+    EXEC_DENIED = "ExecDenied"
+    EXEC_UPGRADE = "ExecUpgrade"
     EXEC_TRANSPORT = "ExecTransport"
+    KUBELET_UNREACHABLE = "KubeletUnreachable"
+    PIDS_LIMIT = "PidsLimit"
     LOGS_UNAVAILABLE = "LogsUnavailable"
     BAD_OUTPUT = "BadOutput"
     COMMAND_FAILED = "CommandFailed"
@@ -91,32 +98,39 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.PROXY_UNUSABLE: "install the Python package that the message names beside the Kubernetes client, or name an HTTP proxy",
     Reason.TLS_UNTRUSTED: "name the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
     Reason.UNAUTHORIZED: "renew the token or client certificate; it is wrong or has expired",
-    Reason.API_ERROR: "check the health and the logs of the API server, then run again",
+    Reason.API_ERROR: "run again; if it stays, check the health and the logs of the API server and of what lies before it",
+    Reason.NOT_KUBERNETES: "check the address of the API server: what answers there is something else, for example a proxy or a login page",
     Reason.FORBIDDEN: "grant the missing permission; docs/permissions.md has a Role and a ClusterRole that suffice",
     Reason.NAMESPACE_MISSING: "create the namespace, or name another with the option namespace",
     Reason.NAMESPACE_TERMINATING: "wait until the namespace is gone, or name another with the option namespace",
     Reason.NAMESPACE_NOT_READY: "run again in a moment, when the cluster has created the service account default in the namespace",
-    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota, lower the options resources and size_limit, or name another namespace",
-    Reason.LIMIT_RANGE: "stay within the LimitRange with the options resources and size_limit, or name another namespace",
+    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, or name another namespace; of cpu and memory the options resources and size_limit take less",
+    Reason.LIMIT_RANGE: "name another namespace, or stay within the LimitRange with the options resources and size_limit (a ratio is no option)",
     Reason.POD_SECURITY: "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
     Reason.ADMISSION_DENIED: "request an exception from the admission policy for pods labelled app.kubernetes.io/name=podshm",
     Reason.WEBHOOK_FAILED: "repair the admission webhook that the message names, or remove its configuration; it gave no answer",
-    Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass, or name another with the option runtime_class",
-    Reason.INVALID: "correct the option that the API server names",
-    Reason.NO_NODE: "change node_selector or tolerations, or free a node for scheduling",
+    Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass and configure its handler on the node, or name another with the option runtime_class",
+    Reason.INVALID: "correct the option that the API server names; if none of yours says it, find the admission policy that changed the object",
+    Reason.NO_NODE: "change node_selector or tolerations, or make a node Ready and free for scheduling",
     Reason.NOT_LINUX: "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
     Reason.NO_IMAGE: "name an image that the node can run with the option image",
-    Reason.UNSCHEDULABLE: "free capacity, lower the option resources, or change node_selector or tolerations",
+    Reason.UNSCHEDULABLE: "free what the message says is missing, lower the option resources, or change node_selector or tolerations",
+    Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option labels), or name a namespace without it",
+    Reason.KUBELET_REJECTED: "run again; if it stays, select another node with node_selector, or mend on this one what the message says",
     Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image",
     Reason.PROBE_ARCH: "name an image and a node of an architecture that the probe is built for",
     Reason.PROBE_NO_EXEC: "mount the kubelet's volumes without noexec on this node, so that the probe can run from a ConfigMap",
-    Reason.CONTAINER_START: "read the message and the runtime's log on the node; the container never ran",
-    Reason.SANDBOX_CREATE: "check the CNI plugin and the runtime of the node; the pod's sandbox was not created",
-    Reason.EVICTED: "free memory on the node, or select another with node_selector",
-    Reason.POD_FAILED: "read the message; the pod ended before its checks ran",
+    Reason.CONTAINER_START: "read the message, and the logs of the kubelet and the runtime on the node: the container never ran",
+    Reason.SANDBOX_CREATE: "read the message, and the log of the runtime on the node: the sandbox of the pod needs its CNI plugin, its runtime and disk",
+    Reason.EVICTED: "free memory or disk on the node as the message says, or select another node with node_selector",
+    Reason.POD_FAILED: "read the message, and the log of the kubelet on the node: the pod ended in a way that it should not",
     Reason.POD_GONE: "run again; the pod was deleted during the run, and not by podshm",
-    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both)",
-    Reason.EXEC_TRANSPORT: "check proxies and load balancers on the way to the API server: they must pass WebSocket upgrades",
+    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both); if they are, find what else refuses",
+    Reason.EXEC_DENIED: "have the admission policy that the message names allow connections to pods/exec of pods labelled app.kubernetes.io/name=podshm",
+    Reason.EXEC_UPGRADE: "check proxies and load balancers on the way to the API server: they must pass WebSocket upgrades",
+    Reason.EXEC_TRANSPORT: "run again; if it stays, look for idle timeouts on the way to the API server, and at the logs of kubelet and runtime on the node",
+    Reason.KUBELET_UNREACHABLE: "check the way from the API server to the kubelet: port 10250, an approved serving certificate, the rights of its client certificate",
+    Reason.PIDS_LIMIT: "raise the limit of processes: podPidsLimit of the kubelet, or pids.max of what the node runs in",
     Reason.LOGS_UNAVAILABLE: "check that the kubelet answers the API server, and grant get on pods/log",
     Reason.BAD_OUTPUT: "find what alters the output of containers on the way from the node, then run again",
     Reason.COMMAND_FAILED: "run the command by hand on the host that Ansible runs the module on, and repair it",
@@ -137,11 +151,22 @@ REMEDIES: t.Final[dict[Reason, str]] = {
 
 #: Reasons that say that the cluster as a whole is out of reach.
 UNREACHABLE: t.Final = frozenset(
-    {Reason.BAD_KUBECONFIG, Reason.AMBIGUOUS_CLUSTER, Reason.API_UNREACHABLE, Reason.TLS_UNTRUSTED, Reason.UNAUTHORIZED}
+    {
+        Reason.BAD_KUBECONFIG,
+        Reason.AMBIGUOUS_CLUSTER,
+        Reason.API_UNREACHABLE,
+        Reason.TLS_UNTRUSTED,
+        Reason.UNAUTHORIZED,
+        Reason.NOT_KUBERNETES,
+        Reason.PROXY_UNUSABLE,
+    }
 )
 
 #: Reasons that can be gone a moment later: an API server that restarts or is overloaded.
-TRANSIENT: t.Final = frozenset({Reason.API_UNREACHABLE, Reason.API_ERROR})
+TRANSIENT: t.Final = frozenset({Reason.API_UNREACHABLE, Reason.API_ERROR, Reason.NOT_KUBERNETES})
+
+#: Reasons of an exec that did not come about or broke, and that can work a moment later.
+BROKEN: t.Final = frozenset({Reason.EXEC_TRANSPORT, Reason.EXEC_UPGRADE, Reason.KUBELET_UNREACHABLE})
 
 #: Reasons of a cluster that refuses the pod of a check, or a request about it, by its own rules.
 REFUSALS: t.Final = frozenset({Reason.ADMISSION_DENIED, Reason.POD_SECURITY, Reason.FORBIDDEN})

@@ -203,7 +203,7 @@ def serving(server: socketserver.TCPServer) -> t.Iterator[int]:
         server.server_close()
 
 
-@pytest.mark.parametrize(("scheme", "reason"), [("http", "ApiError"), ("https", "ApiUnreachable")])
+@pytest.mark.parametrize(("scheme", "reason"), [("http", "NotKubernetes"), ("https", "ApiUnreachable")])
 def test_something_else_on_the_port(alpha: Cluster, scheme: str, reason: str) -> None:
     with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)) as port:
         answer = ask(alpha, kubeconfig=at(alpha, port, scheme), timeout=5)
@@ -445,7 +445,7 @@ def test_runtime_class_missing(alpha: Cluster, namespace: str) -> None:
 def test_runtime_handler_that_the_node_lacks(alpha: Cluster, namespace: str) -> None:
     with alpha.wide("runtimeclasses", {"handler": "podshm-test-none"}) as name:
         answer = ask(alpha, namespace=namespace, runtime_class=name, start_timeout=8)
-    fails(answer, "SandboxCreate", f"pod {namespace}/podshm-", "podshm-test-none")
+    fails(answer, "RuntimeClassMissing", f"pod {namespace}/podshm-", "podshm-test-none")
 
 
 def test_no_node_is_selected(alpha: Cluster, namespace: str) -> None:
@@ -705,6 +705,32 @@ def test_retry_after_does_not_carry_a_run_past_its_time(alpha: Cluster, namespac
     with relay.serving(alpha) as kubeconfig:
         answer = ask(alpha, namespace=namespace, kubeconfig=kubeconfig, timeout=20)
     fails(answer, "ApiError", "503: busy", "Retry-After")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "reason"),
+    [
+        (500, "error dialing backend: remote error: tls: internal error", "KubeletUnreachable"),
+        (502, "bad gateway", "ExecUpgrade"),
+        (403, "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: no exec", "ExecDenied"),
+    ],
+)
+def test_exec_that_is_answered_by_something_else(
+    alpha: Cluster, namespace: str, code: int, words: str, reason: str
+) -> None:
+    relay = Relay(alpha, answers=Once(rb"GET \S*/exec\?", status(code, words), times=100))
+    with relay.serving(alpha) as kubeconfig:
+        answer = ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig)
+    fails(answer, reason, f"of pod {namespace}/podshm-")
+
+
+def test_an_api_server_without_ephemeral_containers(alpha: Cluster, namespace: str) -> None:
+    missing = status(404, "the server could not find the requested resource")
+    relay = Relay(alpha, answers=Once(rb"PATCH \S*/ephemeralcontainers", missing, times=100))
+    with relay.serving(alpha) as kubeconfig:
+        answer = ask(alpha, checks=["SHM208", "SHM216"], namespace=namespace, kubeconfig=kubeconfig)
+    assert answer.verdicts == {"SKIP"}
+    assert answer.reasons == {"FeatureGateOff"}
 
 
 def test_exec_that_breaks(alpha: Cluster, namespace: str) -> None:

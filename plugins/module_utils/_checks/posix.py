@@ -371,7 +371,7 @@ _DEBUG_OBJECT: t.Final = shared_object(RESIZED, DEBUG)
     steps=(_ADD, *_WITH_DEBUG, *_DEBUG_SEGMENT.steps, *_DEBUG_OBJECT.steps),
     question="What does a debug container see of a pod whose /dev/shm is a volume?",
     expected="the segment, but not the POSIX object: this ephemeral container does not mount the volume on /dev/shm",
-    skips=(Reason.FORBIDDEN, Reason.ADMISSION_DENIED),
+    skips=(Reason.FORBIDDEN, Reason.ADMISSION_DENIED, Reason.FEATURE_GATE_OFF),
 )
 def ephemeral_container(seen: Seen, context: Context) -> Decision:
     """The container of C(kubectl debug) mounts nothing, though the API lets an ephemeral container mount the volume."""
@@ -400,7 +400,7 @@ _APPLICATION_OBJECT: t.Final = shared_object(RESIZED, APPLICATION)
     steps=(_ADD_APPLICATION, *_WITH_APPLICATION, *_APPLICATION_SEGMENT.steps, *_APPLICATION_OBJECT.steps),
     question="Does an ephemeral container that mounts the pod's volume on /dev/shm share it?",
     expected="the segment and the POSIX object: each side reads the other's nonce, and the sentence",
-    skips=(Reason.FORBIDDEN, Reason.ADMISSION_DENIED),
+    skips=(Reason.FORBIDDEN, Reason.ADMISSION_DENIED, Reason.FEATURE_GATE_OFF),
 )
 def ephemeral_container_volume(seen: Seen, context: Context) -> Decision:
     """The API forbids only subPath there; abcdesktop.io starts its applications like this."""

@@ -60,6 +60,20 @@ _FORBIDDEN: t.Final = (
 #: Words of an admission webhook that gave no answer: it said nothing of the object.
 _WEBHOOK: t.Final = "failed calling webhook"
 
+#: Words of an API server that has no way to the kubelet, or that the kubelet refuses, not us.
+_KUBELET: t.Final = re.compile(
+    r"error dialing backend|:10250|/containerLogs/|No agent available|kube-apiserver-kubelet-client"
+    r"|Forbidden \(user=.*resource=nodes"
+)
+
+#: Words of a 404 about an object. One without them is about the path.
+_NO_OBJECT: t.Final = re.compile(r'"[^"]*" not found')
+
+#: Words of a node or pod that can start no further process.
+_NO_PROCESS: t.Final = re.compile(
+    r"resource temporarily unavailable|failed to create new OS thread|can(no|')?t fork", re.IGNORECASE
+)
+
 #: Words of admission policies and webhooks, whatever the status is.
 _ADMISSION: t.Final = ("ValidatingAdmissionPolicy", "admission webhook")
 
@@ -102,6 +116,8 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     :param subresource: the subresource of a pod that the request was for, if API servers exist that lack it.
     """
     detail = f"the API server answers {status}: {quote(message)}"
+    if _KUBELET.search(message):
+        return Inconclusive(Reason.KUBELET_UNREACHABLE, detail, subject)
     if _WEBHOOK in message:
         return Inconclusive(Reason.WEBHOOK_FAILED, detail, subject)
     if any(words in message for words in _ADMISSION):
@@ -118,6 +134,8 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
             return Inconclusive(Reason.NAMESPACE_MISSING, detail, subject)
         if subresource and "could not find the requested resource" in message:
             return Inconclusive(Reason.FEATURE_GATE_OFF, f"the API server has no pods/{subresource}", subject)
+        if not _NO_OBJECT.search(message):
+            return Inconclusive(Reason.NOT_KUBERNETES, detail, subject)
         return Inconclusive(Reason.POD_GONE, detail, subject)
     if status in (400, 422):
         return Inconclusive(Reason.INVALID, detail, subject)
@@ -187,7 +205,7 @@ def failed_answer(error: Exception, subject: str) -> Inconclusive:
             subject,
         )
     return Inconclusive(
-        Reason.API_ERROR, f"the answer is not that of a Kubernetes API server ({type(error).__name__})", subject
+        Reason.NOT_KUBERNETES, f"the answer is not that of a Kubernetes API server ({type(error).__name__})", subject
     )
 
 
@@ -247,18 +265,25 @@ def failed_exec(status: int, problem: Inconclusive, subject: str) -> Inconclusiv
     :param status: the HTTP status code.
     :param problem: what :func:`failed_request` says of the same answer.
     """
-    if status == 403 or problem.reason == Reason.ADMISSION_DENIED:
+    if problem.reason is Reason.KUBELET_UNREACHABLE:
+        return Inconclusive(problem.reason, problem.detail, subject)
+    if problem.reason in (Reason.ADMISSION_DENIED, Reason.WEBHOOK_FAILED) and any(
+        words in problem.detail for words in (*_ADMISSION, _WEBHOOK)
+    ):
+        reason = Reason.EXEC_DENIED if problem.reason is Reason.ADMISSION_DENIED else problem.reason
+        return Inconclusive(reason, problem.detail, subject)
+    if status == 403:
         # of a missing verb on an upgrade the API server says no more than "forbidden"
         return Inconclusive(Reason.EXEC_FORBIDDEN, problem.detail, subject)
-    if status in (401, 404):
+    if status == 401 or problem.reason in (Reason.POD_GONE, Reason.NAMESPACE_MISSING):
         return problem
-    return Inconclusive(Reason.EXEC_TRANSPORT, problem.detail, subject)
+    return Inconclusive(Reason.EXEC_UPGRADE, problem.detail, subject)
 
 
 def failed_upgrade(error: Exception, subject: str) -> Inconclusive:
     """What an error means that kept a WebSocket from being opened, without an HTTP answer."""
     return Inconclusive(
-        Reason.EXEC_TRANSPORT, f"no WebSocket connection: {quote(error) or type(error).__name__}", subject
+        Reason.EXEC_UPGRADE, f"no WebSocket connection: {quote(error) or type(error).__name__}", subject
     )
 
 
@@ -271,6 +296,13 @@ def failed_command(status: bytes, stderr: bytes, subject: str, explain: Explain)
     """
     message = status_message(status) if status else ""
     words = f"{message} {stderr.decode('utf-8', 'replace')}"
-    return explain(words, subject) or Inconclusive(
+    known = explain(words, subject)
+    if known:
+        return known
+    if _KUBELET.search(words):
+        return Inconclusive(Reason.KUBELET_UNREACHABLE, f"the API server says of the exec: {quote(words)}", subject)
+    if _NO_PROCESS.search(words):
+        return Inconclusive(Reason.PIDS_LIMIT, f"no further process can be started: {quote(words)}", subject)
+    return Inconclusive(
         Reason.EXEC_TRANSPORT, f"the probe ended before its answer was complete: {quote(words) or 'no status'}", subject
     )

@@ -17,6 +17,7 @@ Reads files and no network.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import dataclasses
@@ -356,7 +357,21 @@ def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> _Object:
     for field in ("as-uid", "as-user-extra"):
         if user["user"].get(field):
             raise Inconclusive(Reason.BAD_KUBECONFIG, f"{field} of the user {user['name']} is not supported", where)
+    for inner, owner in (
+        (cluster["cluster"], f"the cluster {cluster['name']}"),
+        (user["user"], f"the user {user['name']}"),
+    ):
+        for field in (field for field in inner if str(field).endswith("-data") and inner[field]):
+            _require_base64(str(inner[field]), f"{field} of {owner}", where)
     return _kubeconfig(name, dict(cluster["cluster"]), dict(user["user"]))
+
+
+def _require_base64(text: str, what: str, where: str) -> None:
+    """Raise Inconclusive if the client could not decode it. It can be a key: it is not quoted."""
+    try:
+        base64.standard_b64decode("".join(text.split())).decode("utf-8")
+    except ValueError:
+        raise Inconclusive(Reason.BAD_KUBECONFIG, f"{what} is not the base64 of a PEM file", where) from None
 
 
 def _entry(kubeconfig: _Object, part: str, name: str, where: str, whose: str = "") -> _Object:

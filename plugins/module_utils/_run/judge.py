@@ -183,8 +183,10 @@ class Judge:
 
 
 def _require_done(observations: t.Iterable[Observation]) -> None:
-    """Raise Inconclusive (ProbeError) if the probe refused a step: what was not done did not fail."""
+    """Raise Inconclusive (ProbeError, PidsLimit) if the probe refused a step or could not do it: that is no failure of it."""
     for observation in observations:
+        if any(call.get("call") == "fork" and call.get("errno") == "EAGAIN" for call in observation.calls):
+            raise Inconclusive(Reason.PIDS_LIMIT, f"the step {observation.step} cannot start a process (fork: EAGAIN)")
         if observation.refused:
             raise Inconclusive(
                 Reason.PROBE_ERROR,

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe_container, describe_pod
@@ -17,11 +18,13 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests
 
 
 def start_failure(message: str, subject: str) -> Inconclusive | None:
-    """What a runtime's message about a program that did not start means, if it is one of the two known causes."""
+    """What a runtime's message about a program that did not start means, if it is one of the known causes."""
     if "exec format error" in message:
         return Inconclusive(
             Reason.PROBE_ARCH, f"the probe does not run on this architecture: {quote(message)}", subject
         )
+    if re.search("resource temporarily unavailable", message, re.IGNORECASE):
+        return Inconclusive(Reason.PIDS_LIMIT, f"no further process can be started: {quote(message)}", subject)
     if "permission denied" in message and PROBE in message:
         return Inconclusive(Reason.PROBE_NO_EXEC, f"the probe is not allowed to be executed: {quote(message)}", subject)
     return None
@@ -88,7 +91,7 @@ def running(pod: dict[str, t.Any], container: str, least: int = 0) -> bool:
     :raises Inconclusive: it never will.
     """
     entry = states(pod).get(container) or {}
-    _raise_for(entry.get("state") or {}, f"container {container} of {_subject(pod)}")
+    _raise_for(pod, entry.get("state") or {}, f"container {container} of {_subject(pod)}")
     return "running" in (entry.get("state") or {}) and restarts(pod, container) >= least
 
 
@@ -168,36 +171,88 @@ def started(pod: dict[str, t.Any]) -> bool:
     for name, state in now.items():
         ended = state.get("terminated", {}).get("reason")
         if name in ours or (name in before and (ended in _START or "waiting" in state)):
-            _raise_for(state, f"container {name} of {subject}")
+            _raise_for(pod, state, f"container {name} of {subject}")
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
         raise _failure(status, subject)
     return all("running" in now.get(name, {}) or "terminated" in now.get(name, {}) for name in ours)
 
 
-def _raise_for(state: dict[str, t.Any], subject: str) -> None:
+#: What kubelets and runtimes say where a user namespace cannot be made, or cannot map a file system: containerd, runc, crun, gVisor.
+_USER_NAMESPACE: t.Final = re.compile(
+    r"user.?namespace|userns|noop process for unshare|unshare.*/proc/self/exe|namespace of type user|newuidmap|uid_map"
+    r"|idmap|mount_setattr",
+    re.IGNORECASE,
+)
+
+#: Of them those that say that the kernel makes none.
+_NO_USER_NAMESPACE: t.Final = re.compile(
+    r"(unshare|clone|newuserns|noop process).*(no space left on device|invalid argument|operation not permitted)",
+    re.IGNORECASE,
+)
+
+
+def _without_user_namespace(pod: dict[str, t.Any], message: str, subject: str) -> Inconclusive | None:
+    """What a pod meets that has a user namespace of its own on a node that makes none."""
+    if pod["spec"].get("hostUsers") is not False or not _USER_NAMESPACE.search(message):
+        return None
+    cause = "the node makes no user namespace for pods"
+    if _NO_USER_NAMESPACE.search(message):
+        cause += " (look at the sysctl user.max_user_namespaces)"
+    elif re.search("idmap|mount_setattr", message, re.IGNORECASE):
+        cause = "a file system under the pod has no idmapped mounts"
+    return Inconclusive(Reason.UNSUPPORTED, f"{cause}: {quote(message)}", subject)
+
+
+def _raise_for(pod: dict[str, t.Any], state: dict[str, t.Any], subject: str) -> None:
     for detail in (state.get("waiting") or {}, state.get("terminated") or {}):
         reason, message = str(detail.get("reason", "")), str(detail.get("message", ""))
         if reason in _PULL:
             raise Inconclusive(Reason.IMAGE_PULL, f"{reason}: {quote(message)}", subject)
         if reason in _START:
-            raise start_failure(message, subject) or Inconclusive(
-                Reason.CONTAINER_START, f"{reason}: {quote(message)}", subject
+            raise (
+                start_failure(message, subject)
+                or _without_user_namespace(pod, message, subject)
+                or Inconclusive(Reason.CONTAINER_START, f"{reason}: {quote(message)}", subject)
             )
+
+
+#: Why a kubelet does not admit a pod that was scheduled to it, or ends it again, in words.
+_REJECTED: t.Final[dict[str, str]] = {
+    "UnexpectedAdmissionError": "the kubelet could not allocate what the pod requests, for example from a device plugin",
+    "TopologyAffinityError": "the kubelet's topology manager finds no NUMA node for the pod",
+    "SMTAlignmentError": "the kubelet's static CPU manager wants whole cores",
+    "NodeAffinity": "the labels of the node no longer match the pod",
+    "NodeName": "another node is named in the pod",
+    "NodePorts": "a port of the node is taken",
+    "NodeShutdown": "the node is shutting down",
+    "Terminated": "the node is shutting down",
+    "Shutdown": "the node is shutting down",
+    "NodeLost": "the node is lost",
+    "Preempting": "a critical pod took its place",
+    "Preempted": "a pod of higher priority took its place",
+    "AppArmor": "the node has no AppArmor or not this profile",
+    "InvalidNodeInfo": "the kubelet does not know its own node yet",
+    "PodOSNotSupported": "the node has another operating system",
+    "PodOSSelectorNodeLabelDoesNotMatch": "the node has another operating system",
+    "PodLevelResourcesNotSupported": "the kubelet does not know resources of a pod",
+}
+
+#: Reason in the status of a pod that ended -> reason.
+_ENDED: t.Final = {
+    "Evicted": Reason.EVICTED,
+    "DeadlineExceeded": Reason.TIMEOUT,
+    "SysctlForbidden": Reason.SYSCTL_FORBIDDEN,
+    **dict.fromkeys(_REJECTED, Reason.KUBELET_REJECTED),
+}
 
 
 def _failure(status: dict[str, t.Any], subject: str) -> Inconclusive:
     reason, message = str(status.get("reason", "")), quote(status.get("message", ""))
-    known = {
-        "Evicted": Reason.EVICTED,
-        "DeadlineExceeded": Reason.TIMEOUT,
-        "OutOfmemory": Reason.UNSCHEDULABLE,
-        "OutOfcpu": Reason.UNSCHEDULABLE,
-        "SysctlForbidden": Reason.SYSCTL_FORBIDDEN,
-    }
-    return Inconclusive(
-        known.get(reason, Reason.POD_FAILED), f"{reason or 'it failed'}: {message or aftermath_text(status)}", subject
-    )
+    # what a node lacks: OutOfcpu, OutOfmemory, OutOfpods and every other resource
+    known = Reason.UNSCHEDULABLE if reason.startswith("OutOf") else _ENDED.get(reason, Reason.POD_FAILED)
+    hint = f" ({_REJECTED[reason]})" if reason in _REJECTED else ""
+    return Inconclusive(known, f"{reason or 'it failed'}{hint}: {message or aftermath_text(status)}", subject)
 
 
 def aftermath(pod: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -225,12 +280,17 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
 
 #: What events about a pod that does not start must say, the most telling first.
 _TELLING_EVENTS: t.Final = (
-    # user namespaces: the kubelet's words, containerd's on a kernel before 6.3, and gVisor's
+    # the kubelet's words of a runtime that has none, and containerd's and gVisor's, whatever the pod says
     (("FailedCreatePodSandBox", "does not support user namespaces"), Reason.UNSUPPORTED),
     (("FailedCreatePodSandBox", "create idmapped mount"), Reason.UNSUPPORTED),
     (("FailedCreatePodSandBox", "setting namespace of type user"), Reason.UNSUPPORTED),
+    # containerd's words, and CRI-O's
+    (("FailedCreatePodSandBox", "no runtime for"), Reason.RUNTIME_CLASS_MISSING),
+    (("FailedCreatePodSandBox", "failed to find runtime handler"), Reason.RUNTIME_CLASS_MISSING),
+    (("FailedCreatePodSandBox", "resource temporarily unavailable"), Reason.PIDS_LIMIT),
     (("FailedCreatePodSandBox",), Reason.SANDBOX_CREATE),
     (("FailedMount",), Reason.CONTAINER_START),
+    (("FailedAttachVolume",), Reason.CONTAINER_START),
 )
 
 
@@ -239,10 +299,18 @@ def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], sec
     subject = _subject(pod)
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
+            gates = [str(gate.get("name")) for gate in pod["spec"].get("schedulingGates") or ()]
+            if gates or condition.get("reason") == "SchedulingGated":
+                words = f"the gates {', '.join(gates)} are closed" if gates else condition.get("message", "")
+                return Inconclusive(Reason.SCHEDULING_GATED, f"it waits to be scheduled: {quote(words)}", subject)
             return Inconclusive(Reason.UNSCHEDULABLE, quote(condition.get("message", "")), subject)
+    words_of = [f"{event.get('reason')}: {event.get('message', '')}" for event in reversed(events)]
+    for message in words_of:
+        unsupported = message.startswith("Failed") and _without_user_namespace(pod, message, subject)
+        if unsupported:
+            return unsupported
     for words, reason in _TELLING_EVENTS:
-        for event in reversed(events):
-            message = f"{event.get('reason')}: {event.get('message', '')}"
+        for message in words_of:
             if all(word in message for word in words):
                 return Inconclusive(reason, quote(message), subject)
     return Inconclusive(Reason.TIMEOUT, f"its containers did not start within {seconds:g} s", subject)

@@ -22,7 +22,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import ContainerKind, Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import BROKEN, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 
@@ -177,7 +177,7 @@ class PodRun:
         try:
             yield
         except Inconclusive as problem:
-            if problem.reason not in (Reason.POD_FAILED, Reason.EXEC_TRANSPORT, Reason.BAD_OUTPUT):
+            if problem.reason not in {Reason.POD_FAILED, Reason.BAD_OUTPUT, *BROKEN}:
                 raise
             raise self._cause(container) or problem from None
 
@@ -260,7 +260,7 @@ class ContainerRun:
 
     def reconnect(self) -> None:
         """Open a session again where the connection broke: a session lost in one check must not fail the next."""
-        if self.problem and self.problem.reason is Reason.EXEC_TRANSPORT and not self.was_killed:
+        if self.problem and self.problem.reason in BROKEN and not self.was_killed:
             self.connect()
 
     def close(self) -> None:

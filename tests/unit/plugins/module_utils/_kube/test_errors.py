@@ -52,7 +52,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
         (500, 'Internal error occurred: failed calling webhook "w": timeout', Reason.WEBHOOK_FAILED),
         (404, 'namespaces "x" not found', Reason.NAMESPACE_MISSING),
         (404, 'pods "x" not found', Reason.POD_GONE),
-        (404, "the server could not find the requested resource", Reason.POD_GONE),
+        (404, "the server could not find the requested resource", Reason.NOT_KUBERNETES),
+        (404, "404 page not found", Reason.NOT_KUBERNETES),
+        (500, "error dialing backend: remote error: tls: internal error", Reason.KUBELET_UNREACHABLE),
+        (500, 'Get "https://10.0.0.5:10250/containerLogs/n/x/a": EOF', Reason.KUBELET_UNREACHABLE),
+        (503, "error dialing backend: No agent available", Reason.KUBELET_UNREACHABLE),
         (400, "bad request", Reason.INVALID),
         (422, "Pod is invalid: spec.containers[0].image: Required value", Reason.INVALID),
         (429, "too many requests", Reason.API_ERROR),
@@ -119,12 +123,28 @@ def test_objects_have_one_name_in_all_messages() -> None:
     [
         (403, 'pods "x" is forbidden: User "u" cannot create resource "pods/exec"', Reason.EXEC_FORBIDDEN, "container"),
         (403, 'User "system:anonymous" cannot create resource "pods/exec"', Reason.EXEC_FORBIDDEN, "container"),
-        (400, 'admission webhook "w" denied the request: no', Reason.EXEC_FORBIDDEN, "container"),
+        (400, 'admission webhook "w" denied the request: no', Reason.EXEC_DENIED, "container"),
+        (
+            403,
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: no",
+            Reason.EXEC_DENIED,
+            "container",
+        ),
+        (500, 'failed calling webhook "w": refused', Reason.WEBHOOK_FAILED, "container"),
+        (403, "<html>no</html>", Reason.EXEC_FORBIDDEN, "container"),
+        (500, "error dialing backend: dial tcp 10.0.0.5:10250: i/o timeout", Reason.KUBELET_UNREACHABLE, "container"),
+        (
+            403,
+            "Forbidden (user=kube-apiserver-kubelet-client, verb=create, resource=nodes)",
+            Reason.KUBELET_UNREACHABLE,
+            "container",
+        ),
+        (404, "404 page not found", Reason.EXEC_UPGRADE, "container"),
         (401, "Unauthorized", Reason.UNAUTHORIZED, "API server"),
         (404, 'pods "x" not found', Reason.POD_GONE, "API server"),
         (404, 'namespaces "x" not found', Reason.NAMESPACE_MISSING, "API server"),
-        (502, "bad gateway", Reason.EXEC_TRANSPORT, "container"),
-        (400, "Upgrade request required", Reason.EXEC_TRANSPORT, "container"),
+        (502, "bad gateway", Reason.EXEC_UPGRADE, "container"),
+        (400, "Upgrade request required", Reason.EXEC_UPGRADE, "container"),
     ],
 )
 def test_what_an_answer_instead_of_a_websocket_means(status: int, message: str, reason: Reason, subject: str) -> None:
@@ -135,7 +155,7 @@ def test_what_an_answer_instead_of_a_websocket_means(status: int, message: str, 
 @pytest.mark.parametrize(("error", "words"), [(OSError("no route"), "no route"), (TimeoutError(), "TimeoutError")])
 def test_what_keeps_a_websocket_from_being_opened(error: Exception, words: str) -> None:
     problem = errors.failed_upgrade(error, "container")
-    assert problem.reason == Reason.EXEC_TRANSPORT
+    assert problem.reason == Reason.EXEC_UPGRADE
     assert words in problem.detail
 
 
@@ -150,6 +170,19 @@ def explained(words: str, subject: str) -> Inconclusive | None:
         (b'{"status":"Failure","message":"exit 1"}', b"exec format error", Reason.PROBE_ARCH, "exit 1"),
         (b'{"status":"Failure","message":"exit code 137"}', b"", Reason.EXEC_TRANSPORT, "137"),
         (b'{"status":"Success"}', b"", Reason.EXEC_TRANSPORT, "ended before"),
+        (
+            b'{"message":"error dialing backend: remote error: tls: internal error"}',
+            b"",
+            Reason.KUBELET_UNREACHABLE,
+            "tls",
+        ),
+        (
+            b'{"message":"OCI runtime exec failed: Resource temporarily unavailable"}',
+            b"",
+            Reason.PIDS_LIMIT,
+            "exec failed",
+        ),
+        (b"", b"runtime: failed to create new OS thread (have 5 already; errno=11)", Reason.PIDS_LIMIT, "OS thread"),
         (b"", b"", Reason.EXEC_TRANSPORT, "no status"),
         (b"not json", b"oops", Reason.EXEC_TRANSPORT, "oops"),
     ],
@@ -203,8 +236,8 @@ SECRET = "correct-horse-battery-staple"
     ("error", "reason", "words"),
     [
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "line break"),
-        (ValueError(SECRET), Reason.API_ERROR, "(ValueError)"),
-        (RecursionError(SECRET), Reason.API_ERROR, "(RecursionError)"),
+        (ValueError(SECRET), Reason.NOT_KUBERNETES, "(ValueError)"),
+        (RecursionError(SECRET), Reason.NOT_KUBERNETES, "(RecursionError)"),
     ],
 )
 def test_what_an_answer_that_is_none_means(error: Exception, reason: Reason, words: str) -> None:
@@ -226,8 +259,8 @@ def yaml_error() -> Exception:
     ("error", "quotable", "reason", "words"),
     [
         (FileNotFoundError(2, "No such file", "/ca"), False, Reason.BAD_KUBECONFIG, "kubeconfig /k: No such file: /ca"),
-        (ValueError(SECRET), False, Reason.API_ERROR, "API server https://h"),
-        (TypeError(SECRET), False, Reason.API_ERROR, "(TypeError)"),
+        (ValueError(SECRET), False, Reason.NOT_KUBERNETES, "API server https://h"),
+        (TypeError(SECRET), False, Reason.NOT_KUBERNETES, "(TypeError)"),
         (ValueError(f"Invalid header value b'{SECRET}'"), False, Reason.BAD_KUBECONFIG, "line break"),
         (ValueError("Could not create API client: no c"), True, Reason.BAD_KUBECONFIG, "kubeconfig /k: no c"),
     ],

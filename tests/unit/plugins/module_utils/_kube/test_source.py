@@ -16,6 +16,15 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 SECRET = "correct-horse-battery-staple"
 
 
+def with_key(data: str) -> dict[str, t.Any]:
+    return {
+        "clusters": [{"name": "c", "cluster": {"server": "https://h"}}],
+        "users": [{"name": "u", "user": {"client-key-data": data}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+
+
 def kubeconfig(name: str, current: str | None = None, **changes: t.Any) -> dict[str, t.Any]:
     """A kubeconfig of one cluster; the user is called admin everywhere, as kubeadm has it."""
     return {
@@ -187,6 +196,13 @@ def test_what_the_client_gets_beside_the_kubeconfig(home: pathlib.Path) -> None:
         ({}, {"KUBECONFIG": "{}/none"}, "BadKubeconfig", "there is no such file"),
         ({"kubeconfig": f"users:\n{SECRET}"}, {}, "BadKubeconfig", "it is text; give a path or a mapping"),
         ({"kubeconfig": {"users": SECRET}}, {}, "BadKubeconfig", "users is not a list of entries"),
+        (
+            {"kubeconfig": with_key("not base64!")},
+            {},
+            "BadKubeconfig",
+            "client-key-data of the user u is not the base64",
+        ),
+        ({"kubeconfig": with_key("/w==")}, {}, "BadKubeconfig", "client-key-data of the user u is not the base64"),
         ({"host": "10.0.0.1:6443"}, {}, "BadKubeconfig", "the server 10.0.0.1:6443 is not a URL"),
     ],
 )

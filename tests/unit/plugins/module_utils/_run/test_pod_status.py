@@ -92,7 +92,19 @@ def test_what_never_starts(state: dict[str, t.Any], reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "wanted"),
-    [("Evicted", "Evicted"), ("DeadlineExceeded", "Timeout"), ("OutOfmemory", "Unschedulable"), ("", "PodFailed")],
+    [
+        ("Evicted", "Evicted"),
+        ("DeadlineExceeded", "Timeout"),
+        ("OutOfmemory", "Unschedulable"),
+        ("OutOfpods", "Unschedulable"),
+        ("OutOfephemeral-storage", "Unschedulable"),
+        ("UnexpectedAdmissionError", "KubeletRejected"),
+        ("TopologyAffinityError", "KubeletRejected"),
+        ("NodeAffinity", "KubeletRejected"),
+        ("NodeShutdown", "KubeletRejected"),
+        ("Terminated", "KubeletRejected"),
+        ("", "PodFailed"),
+    ],
 )
 def test_a_pod_that_failed(reason: str, wanted: str) -> None:
     with pytest.raises(Inconclusive) as caught:
@@ -116,6 +128,8 @@ def event(reason: str, message: str) -> dict[str, str]:
     [
         ([], [], "Timeout", "within 30 s"),
         ([], [event("Pulled", "x"), event("FailedCreatePodSandBox", "no CNI")], "SandboxCreate", "no CNI"),
+        ([], [event("FailedCreatePodSandBox", 'no runtime for "kata" is configured')], "RuntimeClassMissing", "kata"),
+        ([], [event("FailedCreatePodSandBox", "fork: resource temporarily unavailable")], "PidsLimit", "fork"),
         ([], [event("FailedMount", "no configmap")], "ContainerStart", "no configmap"),
         (
             [],
@@ -137,6 +151,58 @@ def test_why_a_pod_has_not_started(conditions: t.Any, events: t.Any, reason: str
     problem = pod_status.not_started(pod(conditions=conditions), events, 30)
     assert problem.reason == reason
     assert words in problem.detail
+
+
+NO_NAMESPACE = "failed to start noop process for unshare: fork/exec /proc/self/exe: no space left on device"
+NO_MAPPING = (
+    "failed to set MOUNT_ATTR_IDMAP on /x: invalid argument (maybe the filesystem used doesn't support idmap mounts)"
+)
+CRUN = "mount_setattr `/podshm` (maybe the file system used doesn't support idmap mounts on this kernel?): Invalid argument"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (NO_NAMESPACE, "user.max_user_namespaces"),
+        (NO_NAMESPACE.replace("no space left on device", "invalid argument"), "user.max_user_namespaces"),
+        (NO_MAPPING, "idmapped mounts"),
+        (CRUN, "idmapped mounts"),
+    ],
+)
+def test_a_node_without_user_namespaces(message: str, words: str) -> None:
+    """Only of a pod that has one: elsewhere a full disk is a full disk."""
+    made = pod(CREATING)
+    made["spec"]["hostUsers"] = False
+    events = [event("FailedCreatePodSandBox", message)]
+    problem = pod_status.not_started(made, events, 30)
+    assert problem.reason == "Unsupported"
+    assert words in problem.detail
+    assert pod_status.not_started(pod(CREATING), events, 30).reason == "SandboxCreate"
+    state = {"waiting": {"reason": "CreateContainerError", "message": message}}
+    for host_users, reason in ((False, "Unsupported"), (True, "ContainerStart")):
+        failing = pod(RUNNING, state)
+        failing["spec"]["hostUsers"] = host_users
+        with pytest.raises(Inconclusive) as caught:
+            pod_status.started(failing)
+        assert caught.value.reason == reason
+
+
+def test_a_full_disk_is_no_missing_user_namespace() -> None:
+    made = pod(CREATING)
+    made["spec"]["hostUsers"] = False
+    events = [event("FailedCreatePodSandBox", "mkdir /run/containerd/x: no space left on device")]
+    assert pod_status.not_started(made, events, 30).reason == "SandboxCreate"
+
+
+def test_closed_gates_are_named() -> None:
+    made = pod(
+        conditions=[{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "blocked"}]
+    )
+    assert pod_status.not_started(made, [], 30).reason == "SchedulingGated"
+    made["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    problem = pod_status.not_started(made, [], 30)
+    assert problem.reason == "SchedulingGated"
+    assert "the gates kueue.x-k8s.io/admission are closed" in problem.detail
 
 
 def test_aftermath_tells_who_was_killed() -> None:
