@@ -10,9 +10,9 @@ import typing as t
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _verdicts
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _terminal, _verdicts
 
 
 class ActionModule(ActionBase):
@@ -23,14 +23,25 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Print what the answer holds; a verdict that does not hold is a failure."""
         super().run(tmp, task_vars)
-        _unused, args = self.validate_argument_spec(
-            argument_spec={"answer": {"type": "dict", "required": True}, "group": {"type": "str", "default": ""}}
-        )
+        spec = {
+            "answer": {"type": "dict", "required": True},
+            "group": {"type": "str", "default": ""},
+            "brief": {"type": "bool", "default": False},
+        }
+        _unused, args = self.validate_argument_spec(argument_spec=spec)
         host = str((task_vars or {}).get("inventory_hostname", ""))
-        result = _verdicts.asserted(host, args["answer"], args["group"])
-        display = Display()
+        answer = args["answer"]
+        if args["brief"]:
+            result = _verdicts.summarized(host, answer, self._task.check_mode)
+            if result.is_failed and answer.get("status") == Verdict.UNREACHABLE:
+                # Ansible has a word for it, too, and needs one line to say it
+                return {"unreachable": True, "msg": result.message}
+            return {"changed": False, "failed": result.is_failed, "msg": result.message}
+        result = _verdicts.asserted(host, answer, args["group"], bool(self._display.verbosity))
         for line in result.lines:
-            display.display(line.text, color=constants.COLOR_ERROR if line.is_bad else constants.COLOR_OK)
+            _terminal.show([line.text], constants.COLOR_ERROR if line.is_bad else constants.COLOR_OK)
+        if not result.is_failed:
+            _terminal.show([result.message], constants.COLOR_OK)
         return {
             "changed": False,
             "failed": result.is_failed,

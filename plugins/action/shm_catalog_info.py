@@ -9,9 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _terminal
 
 
 class ActionModule(ActionBase):
@@ -32,8 +31,5 @@ class ActionModule(ActionBase):
             listed = _catalog_text.entries(args["checks"])
         except ValueError as error:
             return {"changed": False, "failed": True, "msg": f"checks: {error}", "checks": []}
-        display = Display()
-        display.display("")
-        for line in _catalog_text.lines(listed, args["verbose"]):
-            display.display(line)
+        _terminal.show(["", *_catalog_text.lines(listed, args["verbose"])])
         return {"changed": False, "checks": listed}

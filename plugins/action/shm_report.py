@@ -11,9 +11,8 @@ import os
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report, _terminal, _verdicts
 
 
 class ActionModule(ActionBase):
@@ -38,28 +37,34 @@ class ActionModule(ActionBase):
             _report.report(cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None, written)
             for cluster in args["clusters"]
         ]
-        display = Display()
-        display.display("")
-        for line in _report.table(reports):
-            display.display(line)
+        if self._display.verbosity:
+            for one in reports:
+                _terminal.show(line.text for line in _verdicts.every_line(one["cluster"], one["checks"]))
         directory = os.path.abspath(os.path.expanduser(args["directory"]))
+        table = _report.table(reports)
         result: dict[str, t.Any] = {
             "changed": False,
             "directory": directory,
             "clusters": {one["cluster"]: one["status"] for one in reports},
             "messages": {one["cluster"]: one["message"] for one in reports},
+            # the table is printed anyway
+            "_ansible_verbose_override": True,
         }
-        if self._task.check_mode:
-            return result
-        files = {_report.file_name(one["cluster"]): _report.to_json(one) for one in reports}
-        failed = _write_all(directory, {**files, "summary.md": _report.summary(reports)})
-        if failed:
-            words = (
-                f"the reports cannot be written to {directory}: {'; '.join(failed)}; name another with podshm_reports"
-            )
-            return {**result, "failed": True, "msg": words}
-        display.display(f"reports in {directory}")
-        return result
+        if not self._task.check_mode:
+            files = {_report.file_name(one["cluster"]): _report.to_json(one) for one in reports}
+            failed = _write_all(directory, {**files, "summary.md": _report.summary(reports)})
+            if failed:
+                words = (
+                    f"the reports cannot be written to {directory}: {'; '.join(failed)}; "
+                    "name another with podshm_reports"
+                )
+                result |= {"failed": True, "msg": words}
+                table.append(words)
+            else:
+                table.append(f"reports in {directory}")
+        if not _terminal.is_last_kept:
+            _terminal.show(["", *table])
+        return {**result, "table": table}
 
 
 def _write_all(directory: str, files: dict[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ import typing as t
 from ansible import errors
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _variables
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _terminal, _variables
 
 #: What ansible-core 2.19 and newer raise for the value C(omit); older ones return a placeholder.
 _OMITTED: t.Final = getattr(errors, "AnsibleValueOmittedError", ())
@@ -52,12 +52,14 @@ class ActionModule(ActionBase):
         if wrong:
             msg = f"cluster {host}: wrong variable: {'; '.join(wrong)}; nothing was requested from the cluster"
             return {"changed": False, "failed": True, "msg": msg, "checks": []}
+        words = _variables.announcement(host, values, os.environ)
+        # shown without -v: everybody should see which cluster it is
+        _terminal.show([words])
         return {
             "changed": False,
-            "msg": _variables.announcement(host, values, os.environ),
+            "msg": words,
             "checks": checks,
-            # shown without -v: everybody should see which cluster it is
-            "_ansible_verbose_always": True,
+            "look": _variables.look(values, os.environ),
         }
 
 

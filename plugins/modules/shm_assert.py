@@ -10,9 +10,9 @@ module: shm_assert
 short_description: Assert each verdict of a run by name
 version_added: 0.3.0
 description:
-  - Prints one line for each check that M(abcdesktopio.podshm.shm_check) or another module of the collection returned, and
-    fails once if a verdict is V(FAIL) or V(ERROR), or if there is no verdict at all.
-  - If one cause kept all of them from being decided, it is one line. A cluster that is V(UNREACHABLE) is one, too.
+  - Prints one line for each finding in what M(abcdesktopio.podshm.shm_check) or another module of the collection returned,
+    with C(-v) one for each check, and fails once if a verdict is V(FAIL) or V(ERROR), or if there is no verdict at all.
+  - Checks that one cause kept from being decided are one line. A cluster that is V(UNREACHABLE) is one, too.
   - Runs on the controller and contacts no cluster.
 requirements:
   - python >= 3.11
@@ -29,6 +29,13 @@ options:
       - Only the checks of this group, for example V(sysv). By default all.
     type: str
     default: ''
+  brief:
+    description:
+      - Print nothing, and fail with a short message, since M(abcdesktopio.podshm.shm_report) says the rest. A cluster that is
+        V(UNREACHABLE) is unreachable for Ansible, too. In check mode V(SKIP) is no failure.
+    type: bool
+    default: false
+    version_added: 0.3.0
 attributes:
   check_mode:
     support: full
@@ -62,7 +69,7 @@ msg:
   sample: 'cluster eu-1: 2 of 9 checks do not hold: SHM301 FAIL, SHM308 FAIL'
 failed_checks:
   description: The ids of the checks whose verdict is V(FAIL) or V(ERROR).
-  returned: always
+  returned: without O(brief)
   type: list
   elements: str
   sample: [SHM301, SHM308]

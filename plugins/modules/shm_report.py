@@ -11,7 +11,7 @@ short_description: Write reports and print a table of the verdicts of a play
 version_added: 0.1.0
 description:
   - Reads what M(abcdesktopio.podshm.shm_check) or another module of the collection returned for every cluster, prints a
-    table with the failures last, and writes one JSON file per cluster and a summary in Markdown.
+    table with the failures last, after everything else in the playbook C(site), and writes one JSON file per cluster and a summary in Markdown.
   - Runs on the controller.
 requirements:
   - python >= 3.11
@@ -67,6 +67,12 @@ clusters:
   type: dict
   sample:
     alpha: PASS
+table:
+  description: The lines that are printed.
+  returned: always
+  type: list
+  elements: str
+  sample: ['1 cluster: 1 PASS; 63 of 64 checks decided']
 messages:
   description: The result of every cluster in one line.
   returned: always

@@ -47,6 +47,10 @@ checks:
   type: list
   elements: str
   sample: [sysv]
+look:
+  description: The command that shows what runs of podshm have created on the cluster.
+  returned: success
+  type: str
 msg:
   description: The cluster that the checks will run on, or what is wrong, in one line.
   returned: always

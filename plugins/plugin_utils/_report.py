@@ -110,7 +110,12 @@ def _rows(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[list[str]]:
                 [
                     printable(one["cluster"]),
                     one["status"],
-                    *(_column([c for c in here if column in (c["id"], c["group"])]) for column in columns),
+                    *(
+                        "-"
+                        if one["status"] == Verdict.UNREACHABLE
+                        else _column([c for c in here if column in (c["id"], c["group"])])
+                        for column in columns
+                    ),
                     _node(node, one["run"]),
                     printable(runtime_class or "-"),
                     f"{one['run'].get('duration') or 0:.1f} s",
@@ -147,28 +152,55 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for one in reports:
+        lines += [
+            f"{verdict} {printable(one['cluster'])} {printable(_verdicts.listed(left['nodes']))} "
+            f"{left['reason']}: {printable(left['detail'])}"
+            for verdict, left in _skipped(one["run"])
+        ]
+    lines += _skips(reports)
+    for one in reports:
         if Verdict(one["status"]).is_bad and not one["checks"]:
             lines += ["", printable(one["message"])]
         for finding in _verdicts.findings(one["checks"]):
-            check = finding.check
-            where = " ".join(printable(check.get(part, "")) for part in ("node", "runtime_class"))
-            name = "" if finding.is_fold else check["name"]
-            words = f"{check['verdict']} {printable(one['cluster'])} {where} {finding.ids} {name} {check['reason']}"
-            lines += ["", " ".join(words.split())]
-            if not finding.is_fold:
-                lines.append(f"  expected  {printable(check['expected'])}")
-            lines += [f"  observed  {printable(check['observed'])}", f"  remedy    {printable(check['remedy'])}"]
-        for verdict, left in _skipped(one["run"]):
-            nodes = printable(", ".join(left["nodes"]))
-            lines += [
-                "",
-                f"{verdict} {printable(one['cluster'])} {nodes} {left['reason']}: {printable(left['detail'])}",
-            ]
+            lines += ["", *_finding(one, finding)]
         if one["leftovers"]:
             lines += ["", f"left behind on {printable(one['cluster'])}: {printable(', '.join(one['leftovers']))}"]
     for words in twins(reports):
         lines += ["", words]
     return [*lines, "", _headline(reports)]
+
+
+def _finding(one: t.Mapping[str, t.Any], finding: _verdicts.Finding) -> list[str]:
+    """At most five lines: what, expected, observed, remedy, page."""
+    check = finding.check
+    cluster = printable(one["cluster"])
+    if one["status"] == Verdict.UNREACHABLE and check["verdict"] == Verdict.ERROR:
+        words = [Verdict.UNREACHABLE.value, cluster, check["reason"]]
+    else:
+        words = [check["verdict"], cluster, printable(finding.where), finding.ids]
+        words += [check["reason"] if finding.is_fold else f"{check['name']} {check['reason']}"]
+    lines = [" ".join(" ".join(words).split())]
+    if not finding.is_fold:
+        lines.append(f"  expected  {printable(check['expected'])}")
+    observed = printable(check["observed"]).removeprefix(f"undecided: cluster {one['cluster']}, ")
+    return [*lines, f"  observed  {observed}", f"  remedy    {printable(check['remedy'])}", *_page(check)]
+
+
+def _page(check: t.Mapping[str, t.Any]) -> list[str]:
+    """Where there is more about a check that was decided; about reasons the remedy says all."""
+    is_decided = check["verdict"] != Verdict.ERROR
+    return [f"  page      {check['page']}"] if is_decided and check.get("page") else []
+
+
+def _skips(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """What was not applicable, in one line for all clusters that were reached."""
+    ids: dict[str, dict[str, None]] = {}
+    for one in reports:
+        for check in one["checks"]:
+            if check["verdict"] == Verdict.SKIP and one["status"] != Verdict.UNREACHABLE:
+                ids.setdefault(check["reason"], {})[check["id"]] = None
+    parts = [f"{_verdicts.listed(sorted(ids[reason]))} ({reason})" for reason in sorted(ids)]
+    return ["", f"SKIP {', '.join(parts)}: the summary says why"] if parts else []
 
 
 def _cell(text: object) -> str:
@@ -201,17 +233,21 @@ def _skipped(run: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Mapping[str,
 
 
 def _check_lines(checks: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
-    """A line for each check, in their order; one for all that the same cause kept from being decided."""
-    findings = _verdicts.findings(checks)
-    if findings and findings[0].is_fold:
-        others = [_check_line(check, check["id"]) for check in checks if check["verdict"] != Verdict.ERROR]
-        return [*others, _check_line({**findings[0].check, "question": "", "expected": ""}, findings[0].ids)]
-    return [_check_line(check, check["id"]) for check in checks]
+    """A line for each check, in their order; one for all that one cause kept from being decided."""
+    lines = [_check_line(check, check["id"], _where(check)) for check in checks if check["verdict"] != Verdict.ERROR]
+    for one in _verdicts.findings(checks):
+        if one.check["verdict"] == Verdict.ERROR:
+            check = {**one.check, "question": "", "expected": ""} if one.is_fold else one.check
+            lines.append(_check_line(check, one.ids, one.where))
+    return lines
 
 
-def _check_line(check: t.Mapping[str, t.Any], ids: str) -> str:
-    where = " ".join(_cell(check.get(part, "")) for part in ("node", "runtime_class") if check.get(part))
-    words = [f"- **{check['verdict']}** {ids}", f"({where})" if where else "", check["reason"]]
+def _where(check: t.Mapping[str, t.Any]) -> str:
+    return " ".join(check[part] for part in ("node", "runtime_class") if check.get(part))
+
+
+def _check_line(check: t.Mapping[str, t.Any], ids: str, where: str) -> str:
+    words = [f"- **{check['verdict']}** {ids}", f"({_cell(where)})" if where else "", check["reason"]]
     words += [_cell(check["question"]), _cell(check["observed"])]
     if check["remedy"]:
         words.append(f"*Expected:* {_cell(check['expected'])}" if check["expected"] else "")

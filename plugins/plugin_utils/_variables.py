@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections.abc
 import difflib
+import shlex
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -163,3 +164,17 @@ def announcement(host: str, values: t.Mapping[str, t.Any], environment: t.Mappin
         return f"cluster {host}: {source.resolve(values, environment)}"
     except Inconclusive as problem:
         return f"cluster {host}: {problem.reason}: {problem}"
+
+
+def look(values: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:
+    """The command that shows what runs of podshm have created on the cluster, with what is known of the cluster."""
+    options: list[str] = []
+    kubeconfig = values.get("kubeconfig") or environment.get("K8S_AUTH_KUBECONFIG")
+    if isinstance(kubeconfig, str):
+        options += ["--kubeconfig", kubeconfig]
+    if values.get("context"):
+        options += ["--context", str(values["context"])]
+    options += ["--namespace", str(values.get("namespace") or _options.BY_NAME["namespace"].default)]
+    return shlex.join(
+        ["kubectl", *options, "get", "pods,configmaps,jobs", "--selector", "app.kubernetes.io/name=podshm"]
+    )

@@ -14,10 +14,12 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -78,8 +80,13 @@ def kubeconfig(port: int) -> dict[str, t.Any]:
 @dataclasses.dataclass(frozen=True)
 class Played:
     code: int
-    output: str
+    stdout: str
+    stderr: str
     reports: Path
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
 
     def report(self, cluster: str) -> dict[str, t.Any]:
         return dict(json.loads((self.reports / f"{cluster}.json").read_text("utf-8")))
@@ -92,25 +99,49 @@ class Play:
     tmp: Path
     decoy: Decoy
 
-    def run(self, hosts: dict[str, t.Any], *options: str, inventory: str = "", playbook: str = SITE) -> Played:
+    def _command(
+        self, hosts: dict[str, t.Any], options: t.Sequence[str], inventory: str, playbook: str, changes: dict[str, str]
+    ) -> dict[str, t.Any]:
         file = self.tmp / "inventory.yml"
         file.write_text(inventory or yaml.safe_dump({"all": {"hosts": hosts}}), "utf-8")
-        reports = self.tmp / "reports"
         foreign = ("K8S_AUTH_", "KUBE", "ANSIBLE_")
         environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         environment |= {key: os.environ[key] for key in ("ANSIBLE_COLLECTIONS_PATH",) if key in os.environ}
         environment |= {"HOME": str(self.tmp), "ANSIBLE_HOME": str(self.tmp / "ansible"), "ANSIBLE_NOCOLOR": "1"}
-        arguments = ["--inventory", str(file), "--extra-vars", json.dumps({"podshm_reports": str(reports)}), *options]
-        done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", playbook, *arguments],
-            cwd=self.tmp,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Played(done.returncode, done.stdout + done.stderr, reports)
+        variables = json.dumps({"podshm_reports": str(self.tmp / "reports")})
+        arguments = ["--inventory", str(file), "--extra-vars", variables, *options]
+        return {
+            "args": [sys.executable, "-m", "ansible", "playbook", playbook, *arguments],
+            "cwd": self.tmp,
+            "env": environment | changes,
+            "text": True,
+        }
+
+    def run(
+        self,
+        hosts: dict[str, t.Any],
+        *options: str,
+        inventory: str = "",
+        playbook: str = SITE,
+        **environment: str,
+    ) -> Played:
+        command = self._command(hosts, options, inventory, playbook, environment)
+        done = subprocess.run(**command, capture_output=True, timeout=120, check=False)
+        return Played(done.returncode, done.stdout, done.stderr, self.tmp / "reports")
+
+    def interrupted(self, hosts: dict[str, t.Any], signum: signal.Signals) -> str:
+        """The output of a playbook that is interrupted while the checks run."""
+        file = self.tmp / "output"
+        with file.open("w", encoding="utf-8") as output:
+            command = self._command(hosts, (), "", SITE, {})
+            process = subprocess.Popen(**command, stdout=output, stderr=output)
+        until = time.monotonic() + 60
+        while "TASK [Run the checks" not in file.read_text("utf-8") and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(2)
+        process.send_signal(signum)
+        assert process.wait(30) != 0
+        return file.read_text("utf-8")
 
 
 @pytest.fixture
@@ -263,14 +294,63 @@ def test_a_cluster_out_of_reach_is_one_finding_of_three_lines(play: Play) -> Non
     played = play.run({"eu-1": {}})
     assert played.code != 0
     lines = played.output.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("ERROR eu-1 SHM101..SHM"))
+    start = next(number for number, line in enumerate(lines) if line.startswith("UNREACHABLE eu-1 Unauthorized"))
     assert [line.split()[0] for line in lines[start + 1 : start + 3]] == ["observed", "remedy"]
     assert sum("  observed  " in line for line in lines) == 1
-    assert len(lines) < 50
+    # one cause is named once
+    assert played.output.count("are not accepted") == 1
+    assert len(lines) < 35
     summary = (played.reports / "summary.md").read_text("utf-8")
     assert summary.count("**ERROR**") == 1
     checks = played.report("eu-1")["checks"]
     assert len([check for check in checks if check["verdict"] == "ERROR"]) > 50
+
+
+@pytest.mark.parametrize("option", ["", "-v"])
+def test_many_clusters_out_of_reach_and_the_table_comes_last(play: Play, option: str) -> None:
+    hosts: dict[str, t.Any] = {f"eu-{number}": {} for number in range(8)}
+    played = play.run(hosts, *filter(None, [option]), "--forks", "8")
+    assert played.code != 0
+    lines = played.output.splitlines()
+    assert len(lines) < 30 + 15 * len(hosts)
+    recap = next(number for number, line in enumerate(lines) if line.startswith("PLAY RECAP"))
+    table = next(number for number, line in enumerate(lines) if line.startswith("CLUSTER "))
+    assert recap < table
+    assert sum(line.startswith("CLUSTER ") for line in lines) == 1
+    assert lines[-1] == f"reports in {play.tmp}/reports"
+    assert lines[-2].startswith("8 clusters: 8 UNREACHABLE; 0 of ")
+
+
+def test_what_is_for_programs_stays_for_programs(play: Play) -> None:
+    """A stdout callback whose output is JSON: the words for people go to stderr."""
+    folder = play.tmp / "callbacks"
+    folder.mkdir()
+    (folder / "its_json.py").write_text(
+        "DOCUMENTATION = 'name: its_json\\ntype: stdout\\nshort_description: x\\ndescription: x'\n"
+        "from ansible.plugins.callback import CallbackBase\n"
+        "class CallbackModule(CallbackBase):\n"
+        "    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, 'stdout', 'its_json'\n"
+        "    def v2_playbook_on_stats(self, stats):\n"
+        "        self._display.display('{}')\n",
+        "utf-8",
+    )
+    played = play.run({"eu-1": {}}, ANSIBLE_CALLBACK_PLUGINS=str(folder), ANSIBLE_STDOUT_CALLBACK="its_json")
+    assert played.code != 0
+    assert json.loads(played.stdout) == {}
+    assert "UNREACHABLE eu-1" in played.output
+
+
+def test_an_interruption_says_that_the_removal_goes_on(play: Play) -> None:
+    """The cluster answers nothing, so that the run is under way until the signal comes."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            hosts = {"eu-1": {"podshm_kubeconfig": kubeconfig(port), "podshm_namespace": "here"}}
+            output = play.interrupted(hosts, signum)
+            assert "podshm: interrupted while it ran on eu-1. The removal of what it created there goes on" in output
+            assert (
+                "kubectl --namespace here get pods,configmaps,jobs --selector app.kubernetes.io/name=podshm" in output
+            )
 
 
 def test_check_mode_with_a_wrong_option(play: Play) -> None:

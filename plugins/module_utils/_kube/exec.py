@@ -216,7 +216,9 @@ class Session:
         try:
             yield
         except websocket.WebSocketTimeoutException:
-            raise Inconclusive(Reason.TIMEOUT, f"no answer of the probe within {timeout:g} s", self._subject) from None
+            raise Inconclusive(
+                Reason.TIMEOUT, f"no answer of the probe within {round(timeout, 1):g} s", self._subject
+            ) from None
         except (websocket.WebSocketException, OSError) as error:
             raise Inconclusive(Reason.EXEC_TRANSPORT, f"the connection broke: {quote(error)}", self._subject) from None
 

@@ -75,19 +75,40 @@ def test_table_shows_expected_observed_and_remedy() -> None:
 def test_one_cause_for_all_is_named_once() -> None:
     text = "\n".join(_report.table([GONE]))
     assert text.count("observed  same") == 1
-    assert "SHM101..SHM201" in text
+    assert "UNREACHABLE gamma ApiUnreachable" in text
 
 
 def test_a_skip_does_not_keep_one_cause_from_being_named_once() -> None:
     same = [check(i, "ERROR", reason="ApiUnreachable", observed="same") for i in ("SHM101", "SHM201")]
     gone = report("gamma", "UNREACHABLE", *same, check("SHM403", "SKIP", reason="NotRequested", observed="not set"))
     lines = _report.table([gone])
-    finding = lines.index("ERROR gamma n1 SHM101..SHM201 ApiUnreachable")
+    finding = lines.index("UNREACHABLE gamma ApiUnreachable")
     assert lines[finding + 1 : finding + 4] == ["  observed  same", "  remedy    do that", ""]
     assert len(lines) == finding + 5
+    assert lines[1].split()[:4] == ["gamma", "UNREACHABLE", "-", "-"]
     text = _report.summary([gone])
     assert text.count("**ERROR**") == 1
     assert "**SKIP** SHM403" in text
+
+
+def test_a_good_cluster_is_one_row() -> None:
+    assert len(_report.table([GOOD])) == len(["head", "row", "", "headline"])
+    assert len(_report.table([GOOD, report("beta", "PASS", check("SHM101", "PASS"))])) == 5
+
+
+def test_what_is_skipped_is_one_line_for_all_clusters() -> None:
+    skips = [check(f"SHM10{n}", "SKIP", reason="NotVisible") for n in range(6)]
+    more = check("SHM201", "SKIP", reason="NotRequested")
+    found = [report(name, "PASS", *skips, more, check("SHM301", "PASS")) for name in ("alpha", "beta")]
+    (line,) = (line for line in _report.table(found) if line.startswith("SKIP"))
+    assert line == "SKIP SHM201 (NotRequested), SHM100, SHM101, SHM102 and 3 more (NotVisible): the summary says why"
+
+
+def test_a_finding_is_at_most_five_lines() -> None:
+    lines = _report.table([BAD])
+    begin = next(number for number, line in enumerate(lines) if line.startswith("FAIL beta"))
+    assert [line.split()[0] for line in lines[begin + 1 : begin + 5]] == ["expected", "observed", "remedy", "page"]
+    assert lines[begin + 5] == ""
 
 
 def test_summary_names_every_check_beside_one_cause() -> None:

@@ -70,7 +70,7 @@ def test_one_cause_is_one_finding_whatever_is_skipped_or_passes() -> None:
     ],
 )
 def test_several_causes_stay_apart(other: dict[str, t.Any]) -> None:
-    assert len(ids(*SAME, other)) == 4
+    assert len(ids(*SAME, other)) == 2
 
 
 @pytest.mark.parametrize("verdict", ["FAIL", "WARN"])
@@ -82,11 +82,46 @@ def test_what_was_decided_stays_apart(verdict: str) -> None:
     ]
 
 
-def test_a_cause_on_several_nodes_names_none() -> None:
+def test_a_cause_on_several_nodes_names_them() -> None:
     (same,) = _verdicts.findings(SAME)
-    assert same.check["node"] == "n1"
-    (fold,) = _verdicts.findings([*SAME, *({**one, "node": "n2"} for one in SAME)])
-    assert (fold.check["node"], fold.ids) == ("", "SHM101..SHM201")
+    assert same.where == "n1"
+    (fold,) = _verdicts.findings([*SAME, *({**one, "node": f"n{n}"} for n in range(2, 6) for one in SAME)])
+    assert (fold.where, fold.ids) == ("n1, n2, n3 and 2 more", "SHM101..SHM201")
+
+
+def test_what_was_decided_alike_on_several_nodes_is_one_finding() -> None:
+    found = [check("SHM301", "FAIL", node=f"n{n}", observed=f"{n} bytes") for n in range(3)]
+    (one,) = _verdicts.findings(found)
+    assert (one.where, one.ids, one.is_fold) == ("n0, n1, n2", "SHM301", False)
+
+
+def test_one_cause_in_many_pods_is_one_finding() -> None:
+    """Exec is forbidden, or the quota is used up: each pod has a message of its own, and a control fails with them."""
+    words = 'undecided: cluster eu, container one of pod n/podshm-0123456789-{}: the API server answers 403: pods "podshm-0123456789-{}"'
+    several = [
+        check(f"SHM10{number}", "ERROR", "ExecForbidden", observed=words.format(role, role))
+        for number, role in enumerate(("pair", "life-x", "volumes"))
+    ]
+    control = check(
+        "SHM607",
+        "ERROR",
+        "ControlFailed",
+        observed=f"undecided: cluster eu, SHM901 does not hold: {words.format('pair', 'pair')}",
+    )
+    (one,) = _verdicts.findings([control, *several, check("SHM301", "PASS")])
+    assert (one.ids, one.check["reason"]) == ("SHM100..SHM607", "ExecForbidden")
+
+
+def test_a_control_that_does_not_hold_is_a_cause_of_its_own() -> None:
+    observed = "undecided: cluster eu, SHM901 does not hold: both are in one namespace"
+    found = [check(i, "ERROR", "ControlFailed", observed=observed) for i in ("SHM101", "SHM102")]
+    (one,) = _verdicts.findings(found)
+    assert one.check["reason"] == "ControlFailed"
+
+
+def test_many_ids_are_not_all_named() -> None:
+    many = [check(f"SHM1{n:02}", "ERROR", "Timeout", observed="late") for n in range(9)]
+    assert ids(*many, check("SHM301", "ERROR", "PodGone")) == ["SHM100, SHM101, SHM102 and 6 more", "SHM301"]
 
 
 # ----------------------------------------------------------------------------------------------------- assertions
@@ -114,6 +149,45 @@ def test_what_does_not_hold_is_one_line_without_evidence(verdict: str, reason: s
     )
     assert (result.is_failed, result.failed_checks) == (True, ("SHM201",))
     assert result.message == f"cluster eu: 1 of 2 checks does not hold: SHM201 {verdict}"
+
+
+def test_without_verbosity_only_findings_have_lines() -> None:
+    found = [
+        check("SHM101", "PASS"),
+        check("SHM201", "FAIL"),
+        check("SHM301", "WARN"),
+        check("SHM302", "SKIP", "NotVisible"),
+    ]
+    result = _verdicts.asserted("host", answer(*found), is_verbose=False)
+    assert [line.text.split()[2] for line in result.lines] == ["SHM301", "SHM201"]
+    assert len(_verdicts.asserted("host", answer(*found)).lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("found", "check_mode", "message"),
+    [
+        (answer(check("SHM101", "PASS"), status="PASS"), False, ""),
+        (answer(check("SHM101", "WARN"), status="WARN"), False, ""),
+        (answer(check("SHM101", "SKIP", "CheckMode"), status="SKIP"), True, ""),
+        (answer(check("SHM101", "SKIP", "CheckMode"), status="SKIP"), False, "SKIP: no check was decided"),
+        (answer(check("SHM101", "FAIL"), check("SHM102", "PASS")), False, "FAIL: 1 of 2 checks do not hold"),
+        (answer(*SAME, status="UNREACHABLE"), False, "UNREACHABLE"),
+        ({"failed": True, "msg": "a long story"}, False, "ERROR"),
+    ],
+)
+def test_a_cluster_in_brief(found: dict[str, t.Any], check_mode: bool, message: str) -> None:
+    result = _verdicts.summarized("eu", found, check_mode)
+    assert result.is_failed == bool(message)
+    if message:
+        assert result.message == f"cluster eu: {message}; the report says why"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(-9, "exit code -9 (SIGKILL, as when its"), (137, "exit code 137 (SIGKILL"), (3, "exit code 3")]
+)
+def test_a_module_that_died_without_a_word(code: int, words: str) -> None:
+    found = {"failed": True, "msg": "MODULE FAILURE", "module_stdout": "", "module_stderr": "", "rc": code}
+    assert words in _verdicts.message("eu", found)
 
 
 def test_a_group_alone() -> None:
