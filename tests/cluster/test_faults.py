@@ -17,6 +17,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 import typing as t
 
 import harness
@@ -553,6 +554,7 @@ class Relay:
 
     :param drops: given what the client sent last and what the server sends on this connection, whether to cut it now.
     :param answers: given a whole request, the answer that comes instead of the server's; nothing to pass it on.
+    :param drips: given what the client sent last, whether the answer comes a byte at a time.
     """
 
     def __init__(
@@ -560,13 +562,18 @@ class Relay:
         cluster: Cluster,
         drops: t.Callable[[bytes, bytes], bool] = lambda asked, answer: False,
         answers: t.Callable[[bytes], bytes] = lambda asked: b"",
+        drips: t.Callable[[bytes], bool] = lambda asked: False,
     ) -> None:
         self.cut = 0
         self.silent = threading.Event()
+        #: whether it refuses connections, and drops those that there are
+        self.down = threading.Event()
         relay, address = self, cluster.server.removeprefix("https://").split(":")
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
+                if relay.down.is_set():
+                    return
                 with (
                     contextlib.suppress(OSError),
                     socket.create_connection((address[0], int(address[1]))) as raw,
@@ -579,7 +586,9 @@ class Relay:
                 asked = b""
                 while True:
                     # one thread for both ways: a TLS socket is not for two at once before Python 3.13
-                    ready = [server] if server.pending() else select.select([client, server], [], [])[0]
+                    ready = [server] if server.pending() else select.select([client, server], [], [], 0.2)[0]
+                    if relay.down.is_set():
+                        return
                     if client in ready:
                         asked = client.recv(65536)
                         if not asked:
@@ -606,6 +615,10 @@ class Relay:
                         if drops(asked, answer):
                             relay.cut += 1
                             return
+                        if drips(asked):
+                            for byte in answer:
+                                client.sendall(bytes([byte]))
+                                time.sleep(2)
                         client.sendall(answer)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
@@ -681,6 +694,75 @@ def test_weather_at_the_api_server_passes(
     # the clean-up and the watch end in their own way
     if not pattern.startswith(b"DELETE"):
         assert any(words in retry for retry in done.result["run"]["retries"]), done.result["run"]
+
+
+class Dripping:
+    """Lets the answers to some requests drip, the first of them or all."""
+
+    def __init__(self, pattern: bytes, times: int) -> None:
+        self._pattern, self._left = re.compile(pattern), times
+        self.seen = 0
+
+    def __call__(self, asked: bytes) -> bool:
+        found = bool(self._pattern.match(asked)) and self.seen < self._left
+        self.seen += found
+        return found
+
+
+DRIPPING = [
+    rb"GET \S*/nodes\?",
+    rb"POST \S*/pods ",
+    rb"GET \S*/log\?",
+    rb"GET \S*/pods\?watch",
+    rb"GET \S*/pods\?labelSelector",
+    rb"DELETE \S*/pods/",
+    rb"GET \S*/exec\?",
+]
+
+
+@pytest.mark.parametrize("pattern", DRIPPING)
+def test_an_answer_that_drips_once_is_requested_again(alpha: Cluster, namespace: str, pattern: bytes) -> None:
+    drips = Dripping(pattern, 1)
+    with Relay(alpha, drips=drips).serving(alpha) as kubeconfig:
+        # with volume and log: SHM201 runs to completion
+        answer = call(
+            alpha, "shm_check", checks=["SHM201"], namespace=namespace, kubeconfig=kubeconfig, fault="faults.impatient"
+        ).answer()
+    passes(answer)
+    assert drips.seen == 1
+
+
+@pytest.mark.parametrize("pattern", DRIPPING)
+def test_no_answer_that_drips_holds_a_run_past_its_time(alpha: Cluster, namespace: str, pattern: bytes) -> None:
+    drips = Dripping(pattern, 1000)
+    with Relay(alpha, drips=drips).serving(alpha) as kubeconfig:
+        options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 8, "cleanup_timeout": 4}
+        answer = call(alpha, checks=["SHM201"], **options).answer()
+    assert drips.seen
+    assert answer.seconds < 8 + 4 + 4, answer.output
+    assert answer.verdicts <= {"ERROR", "PASS"}, answer.output
+    if b"watch" not in pattern and b"DELETE" not in pattern:
+        assert answer.verdicts == {"ERROR"}, answer.output
+    # what the clean-up could not remove
+    for stored in alpha.list("jobs", namespace, harness.OURS):
+        alpha.delete("jobs", stored["metadata"]["name"], namespace, propagationPolicy="Background")
+    assert alpha.left(namespace, 20) == []
+
+
+def test_an_api_server_that_restarts_is_waited_for(alpha: Cluster, namespace: str) -> None:
+    def restart(asked: bytes) -> bytes:
+        if re.match(rb"POST \S*/pods ", asked) and not relay.down.is_set() and not done:
+            done.append(asked)
+            relay.down.set()
+            threading.Timer(8, relay.down.clear).start()
+        return b""
+
+    done: list[bytes] = []
+    relay = Relay(alpha, answers=restart)
+    with relay.serving(alpha) as kubeconfig:
+        answer = ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig)
+    passes(answer)
+    assert answer.result["run"]["retries"]
 
 
 @pytest.mark.parametrize("kind", [b"pods", b"configmaps", b"jobs"])

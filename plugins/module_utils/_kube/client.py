@@ -15,6 +15,7 @@ from __future__ import annotations
 import collections
 import collections.abc
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -35,7 +36,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors i
     failed_exec,
     failed_request,
     failed_upgrade,
-    is_broken_off,
     is_weather,
     status_message,
 )
@@ -44,7 +44,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec imp
     Session,
     open_websocket,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, alarm
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, bounded
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import PREFIX, Source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -62,7 +62,7 @@ except ImportError:
 
 __all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "ClientLog", "Cluster")
 
-#: The timeouts of one request to the API server: connect and read, in seconds.
+#: How long (seconds) one request to the API server takes at most: to connect, and as a whole.
 _REQUEST_SECONDS: t.Final = (5, 20)
 
 #: The timeout of one request when the run's time is up, in seconds: enough for an answer, too little to wait.
@@ -74,9 +74,8 @@ _CONNECT_SECONDS: t.Final = 15
 #: How much longer (seconds) than a watch lasts its connection may be silent.
 _WATCH_SLACK: t.Final = 5
 
-#: How often a request is sent whose answer is weather (errors.is_weather), and the first pause (seconds), which then doubles.
-_TRIES: t.Final = 6
-_FIRST_PAUSE: t.Final = 0.2
+#: The pause (seconds) before a request is sent again: the first, which then doubles, and the longest.
+_PAUSE: t.Final = (0.2, 3.2)
 
 #: The kinds of objects that a run creates.
 _RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
@@ -136,6 +135,8 @@ class Cluster:
         self.stopping = threading.Event()
         #: what was tried again, in words, and how often
         self.retries: collections.Counter[str] = collections.Counter()
+        #: when (seconds since the epoch) the API server last sent anything
+        self.heard = time.time()
         self._log = ClientLog()
         self._client = self._through_weather(
             f"GET version of API server {self.server}", lambda _tries: self._connected(source, timeout)
@@ -152,12 +153,16 @@ class Cluster:
         subject = f"API server {self.server}"
         left = max(self.until - time.monotonic(), _LAST_SECONDS)
         seconds = min(_CONNECT_SECONDS, timeout, left)
+
+        def connect() -> t.Any:
+            # nothing but the source: no module, whose options kubernetes.core would mix with the environment
+            return get_api_client(
+                kubeconfig=source.kubeconfig, context=source.kubeconfig["current-context"], **source.beside
+            ).client
+
         try:
-            with self._log.listening(), alarm(seconds), _without_environment():
-                # nothing but the source: no module, whose options kubernetes.core would mix with the environment
-                connected = get_api_client(
-                    kubeconfig=source.kubeconfig, context=source.kubeconfig["current-context"], **source.beside
-                ).client
+            with self._log.listening(), _without_environment():
+                connected = bounded(connect, seconds)
         except Expired:
             plugin = " of the credential plugin or the API server" if source.has_plugin else ""
             raise Inconclusive(
@@ -196,16 +201,21 @@ class Cluster:
         *,
         body: dict[str, t.Any] | None = None,
         query: t.Sequence[tuple[str, str]] = (),
-        read_seconds: float = _REQUEST_SECONDS[1],
+        read_seconds: float | None = None,
         content_type: str = "application/json",
         subresource: str = "",
+        stream: bool = False,
     ) -> t.Any:
-        """Send a request, and again while its answer is weather and time is left."""
+        """Send a request, and again while its answer is weather and time is left.
+
+        :returns: the body of the answer, or the response of a stream.
+        """
+        read_seconds = read_seconds or _REQUEST_SECONDS[1]
 
         def attempt(tries: int) -> t.Any:
             options = {"body": body, "query_params": list(query), "content_type": content_type}
             try:
-                return self._send(method, path, subject, read_seconds, subresource, **options)
+                return self._send(method, path, subject, read_seconds, subresource, stream, **options)
             except WeatherError as weather:
                 if not (weather.already_exists and tries):
                     raise
@@ -219,12 +229,13 @@ class Cluster:
 
         :param attempt: is given the number of tries before it.
         """
-        for tries in range(_TRIES):
+        for tries in itertools.count():
             try:
                 return attempt(tries)
             except WeatherError as weather:
-                wait = max(_FIRST_PAUSE * 2**tries, weather.retry_after)
-                is_last = tries == _TRIES - 1 or weather.already_exists or wait >= self.until - time.monotonic()
+                wait = max(min(_PAUSE[0] * 2**tries, _PAUSE[1]), weather.retry_after)
+                no_time = wait >= self.until - time.monotonic()
+                is_last = tries + 1 >= weather.tries or weather.already_exists or no_time
                 if is_last or self.stopping.is_set():
                     raise weather.problem(tries) from None
                 self.retries[f"{what}: {weather.detail}"] += 1
@@ -232,31 +243,55 @@ class Cluster:
         raise AssertionError("the last try returns or raises")
 
     def _send(
-        self, method: str, path: str, subject: str, read_seconds: float, subresource: str = "", **options: t.Any
+        self,
+        method: str,
+        path: str,
+        subject: str,
+        read_seconds: float,
+        subresource: str = "",
+        stream: bool = False,
+        **options: t.Any,
     ) -> t.Any:
         """Send a request once; the options are those of the client.
 
-        :raises WeatherError: another try can have another outcome.
+        :raises WeatherError: another try can have another outcome. This API server has answered before, so that one
+            that is not reached now is weather.
         """
         most = max(_LAST_SECONDS, self.until - time.monotonic())
-        timeout = (min(_REQUEST_SECONDS[0], most), min(read_seconds, most))
+        seconds = min(read_seconds, most)
+        timeout = (min(_REQUEST_SECONDS[0], most), seconds)
+
+        def exchange() -> t.Any:
+            response = self._client.request(method, path, serialize=False, _request_timeout=timeout, **options)
+            return response if stream else bytes(response.data)
+
         try:
-            return self._client.request(method, path, serialize=False, _request_timeout=timeout, **options)
+            answer = bounded(exchange, seconds, lambda late: late.close() if stream else None)
+        except Expired:
+            raise WeatherError(self._unreachable(f"no complete answer within {seconds:.3g} s")) from None
         except DynamicApiError as error:
             raise self._failure(error, subject, subresource) from None
         except urllib3.exceptions.HTTPError as error:
             problem = failed_connection(error, f"API server {self.server}")
-            if is_broken_off(error):
-                raise WeatherError(problem, {}) from None
+            if problem.reason is Reason.API_UNREACHABLE:
+                raise WeatherError(problem) from None
             raise problem from None
         except ValueError as error:
             raise failed_answer(error, f"API server {self.server}") from None
+        self.heard = time.time()
+        return answer
+
+    def _unreachable(self, words: str) -> Inconclusive:
+        return Inconclusive(Reason.API_UNREACHABLE, words, f"API server {self.server}")
 
     def _failure(self, error: t.Any, subject: str, subresource: str = "") -> Exception:
         """What an answer other than success means: weather, or the failure of the request."""
-        problem = self._failed_request(error.status, error.body, subject, subresource)
-        is_to_try_again = is_weather(int(error.status or 0), status_message(error.body))
-        return WeatherError(problem, error.headers or {}) if is_to_try_again else problem
+        status = int(error.status or 0)
+        problem = self._failed_request(status, error.body, subject, subresource)
+        if is_weather(status, status_message(error.body)):
+            return WeatherError(problem, status, error.headers)
+        self.heard = time.time()
+        return problem
 
     def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
         """The failure of a request; one about credentials with what the client logged, and about the server."""
@@ -266,17 +301,10 @@ class Cluster:
         logged = f"; the client logged: {self._log.last}" if self._log.last else ""
         return Inconclusive(problem.reason, f"{problem.detail}{logged}", f"API server {self.server}")
 
-    def _read(self, response: t.Any) -> bytes:
-        """The body of a response."""
+    def _json(self, body: bytes) -> dict[str, t.Any]:
+        """The object in the body of an answer."""
         try:
-            return bytes(response.data)
-        except urllib3.exceptions.HTTPError as error:
-            raise failed_connection(error, f"API server {self.server}") from None
-
-    def _json(self, response: t.Any) -> dict[str, t.Any]:
-        """The object in a response."""
-        try:
-            answer = json.loads(self._read(response))
+            answer = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise failed_answer(error, f"API server {self.server}") from None
         return t.cast("dict[str, t.Any]", answer)
@@ -375,7 +403,8 @@ class Cluster:
         subject = describe_container(self.namespace, pod, container)
         query = [("container", container), ("limitBytes", str(OUTPUT_BYTES + 1))]
         try:
-            return self._read(self._request("get", f"{self._path('pods', pod)}/log", subject, query=query))
+            body: bytes = self._request("get", f"{self._path('pods', pod)}/log", subject, query=query)
+            return body
         except Inconclusive as problem:
             if problem.reason in (Reason.FORBIDDEN, Reason.API_ERROR, Reason.INVALID):
                 raise Inconclusive(Reason.LOGS_UNAVAILABLE, problem.detail, subject) from None
@@ -404,10 +433,12 @@ class Cluster:
                 ("timeoutSeconds", str(seconds)),
             ],
             read_seconds=seconds + _WATCH_SLACK,
+            stream=True,
         )
         rest = b""
         try:
             for chunk in response.stream(None, decode_content=False):
+                self.heard = time.time()
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
@@ -432,13 +463,31 @@ class Cluster:
         query += [("command", word) for word in command]
         path = f"{self._path('pods', pod)}/exec?{urllib.parse.urlencode(query)}"
         subject = describe_container(self.namespace, pod, container)
-        try:
-            socket = open_websocket(self._client.configuration, path, self._headers(), timeout)
-        except websocket.WebSocketBadStatusException as error:
-            problem = self._failed_request(error.status_code, error.resp_body or b"", subject)
-            raise failed_exec(error.status_code, problem, subject) from None
-        except (websocket.WebSocketException, OSError) as error:
-            raise failed_upgrade(error, subject) from None
+
+        def attempt(_tries: int) -> t.Any:
+            seconds = min(timeout, _REQUEST_SECONDS[1], max(_LAST_SECONDS, self.until - time.monotonic()))
+            try:
+                return bounded(
+                    lambda: open_websocket(self._client.configuration, path, self._headers(), seconds),
+                    seconds,
+                    lambda late: late.close(timeout=0),
+                )
+            except Expired:
+                raise failed_upgrade(TimeoutError(f"no complete answer within {seconds:.3g} s"), subject) from None
+            except websocket.WebSocketBadStatusException as error:
+                status, body = error.status_code, error.resp_body or b""
+                problem = failed_exec(status, self._failed_request(status, body, subject), subject)
+                if is_weather(status, status_message(body)):
+                    raise WeatherError(problem, status, error.resp_headers) from None
+                raise problem from None
+            except (websocket.WebSocketException, OSError) as error:
+                problem = failed_upgrade(error, subject)
+                if isinstance(error, (ConnectionError, websocket.WebSocketConnectionClosedException)):
+                    raise WeatherError(problem) from None
+                raise problem from None
+
+        socket = self._through_weather(f"exec in {subject}", attempt)
+        self.heard = time.time()
         return Session(socket, subject, explain)
 
     def _headers(self) -> list[tuple[str, str]]:

@@ -35,7 +35,6 @@ __all__ = (
     "failed_exec",
     "failed_request",
     "failed_upgrade",
-    "is_broken_off",
     "is_weather",
     "status_message",
 )
@@ -105,7 +104,9 @@ def status_message(body: object) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
         return str(json.loads(text)["message"])
-    return text
+    # the page of a load balancer or a proxy
+    page = re.sub(r"(?is)<(style|script)\b.*?</\1>|<[^>]*>", " ", text).strip() if text.lstrip().startswith("<") else ""
+    return page or text
 
 
 def failed_request(status: int, message: str, subject: str, subresource: str = "") -> Inconclusive:
@@ -143,16 +144,31 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
 
 
 #: Answers of an API server, or of what lies before it, that is overloaded, restarts or changes its leader.
-_WEATHER: t.Final = frozenset({429, 502, 503, 504})
+_WEATHER: t.Final = frozenset({408, 425, 429, 502, 503, 504, *range(520, 600)})
+
+#: Those that say that the API server itself is not there.
+_AWAY: t.Final = _WEATHER - {408, 425, 429}
 
 #: Words of an answer that another try can change, by status. A 500 or 409 without them is an answer.
 _WEATHER_WORDS: t.Final[dict[int, tuple[str, ...]]] = {
     409: ("the object has been modified", "already exists"),
-    500: ("etcdserver", "leader changed", "context deadline exceeded", "request timed out", _WEBHOOK),
+    500: (
+        "etcdserver",
+        "leader changed",
+        "context deadline exceeded",
+        "request timed out",
+        "connection refused",
+        "connection reset by peer",
+        "http2: ",
+        "GOAWAY",
+        "unexpected EOF",
+        _WEBHOOK,
+    ),
 }
 
-#: How an exchange ends that a server or something on the way broke off.
-_BROKEN_OFF: t.Final = re.compile("reset by peer|aborted|closed connection without response|broken pipe", re.IGNORECASE)
+#: How often a request is sent: whose answer is weather, and whose server is away, which takes longer.
+_TRIES: t.Final = 6
+_TRIES_AWAY: t.Final = 12
 
 
 def is_weather(status: int, message: str) -> bool:
@@ -160,24 +176,22 @@ def is_weather(status: int, message: str) -> bool:
     return status in _WEATHER or any(words in message for words in _WEATHER_WORDS.get(status, ()))
 
 
-def is_broken_off(error: BaseException) -> bool:
-    """Whether a connection was lost that had been made."""
-    return isinstance(error, urllib3.exceptions.HTTPError) and bool(_BROKEN_OFF.search(str(error)))
-
-
 class WeatherError(Exception):
     """A request failed in a way that another try can change.
 
     :param reason: what it means if it is the last try.
+    :param status: of the answer; 0, there was none.
     :param headers: of the answer.
     """
 
-    def __init__(self, reason: Inconclusive, headers: t.Mapping[str, str]) -> None:
+    def __init__(self, reason: Inconclusive, status: int = 0, headers: t.Mapping[str, str] | None = None) -> None:
         super().__init__(reason.detail)
         self._reason = reason
         self.detail = reason.detail
         #: for how long (seconds) the server wants to be left alone
-        self.retry_after = _seconds(headers.get("Retry-After"))
+        self.retry_after = _seconds((headers or {}).get("Retry-After"))
+        #: how often to send the request
+        self.tries = _TRIES_AWAY if not status or status in _AWAY else _TRIES
         #: an object of the name is there
         self.already_exists = "already exists" in reason.detail
 

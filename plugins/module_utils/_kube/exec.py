@@ -15,6 +15,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import importlib.util
+import math
 import re
 import ssl
 import time
@@ -32,6 +33,24 @@ with contextlib.suppress(ImportError):
     except ImportError:
         # what older clients use
         from requests.utils import should_bypass_proxies as _bypasses
+
+    class _Socket(websocket.WebSocket):
+        """A WebSocket whose timeout bounds what follows as a whole: a frame can drip, and pings can come for ever."""
+
+        _until: float = math.inf
+
+        def settimeout(self, timeout: float) -> None:
+            self._until = time.monotonic() + timeout
+            super().settimeout(timeout)
+
+        def _recv(self, bufsize: int) -> bytes:
+            remaining = self._until - time.monotonic()
+            if remaining <= 0:
+                raise websocket.WebSocketTimeoutException("timed out")
+            if remaining < math.inf:
+                super().settimeout(remaining)
+            return bytes(super()._recv(bufsize))
+
 
 __all__ = ("OUTPUT_BYTES", "Session", "open_websocket")
 
@@ -51,12 +70,12 @@ def open_websocket(configuration: t.Any, path: str, headers: t.Sequence[tuple[st
 
     :param configuration: the Configuration of the Kubernetes client: address, TLS and proxy.
     :param headers: credentials and impersonation; names may repeat.
-    :param timeout: for the connection and every later exchange that sets none, in seconds.
+    :param timeout: for each read of the handshake, in seconds.
     :raises Inconclusive: ProxyUnusable.
     :raises websocket.WebSocketBadStatusException: an HTTP answer came instead; see :func:`errors.failed_exec`.
     :raises websocket.WebSocketException, OSError: no answer came; see :func:`errors.failed_upgrade`.
     """
-    socket = websocket.WebSocket(sslopt=_ssl_options(configuration), skip_utf8_validation=True)
+    socket = _Socket(sslopt=_ssl_options(configuration), skip_utf8_validation=True)
     socket.connect(
         re.sub("^http", "ws", configuration.host, count=1) + path,
         header=[f"{name}: {value}" for name, value in headers],

@@ -4,16 +4,20 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""Signals: end a run early, bound a call that has no timeout of its own, protect the clean-up."""
+"""End a run early by a signal, bound a call that has no timeout of its own, protect the clean-up."""
 
 from __future__ import annotations
 
 import collections.abc
+import concurrent.futures
 import contextlib
 import signal
+import threading
 import typing as t
 
-__all__ = ("Expired", "Interrupt", "alarm", "interruptible", "uninterruptible")
+__all__ = ("Expired", "Interrupt", "bounded", "interruptible", "uninterruptible")
+
+T = t.TypeVar("T")
 
 #: The signals that end a run.
 _ENDING: t.Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -23,27 +27,37 @@ class Interrupt(BaseException):
     """The process received a signal to end; raised in the main thread, so that every created object is removed."""
 
 
-class Expired(BaseException):
-    """The time of :func:`alarm` is up. Not an Exception: libraries must not swallow it."""
+class Expired(Exception):
+    """The time of :func:`bounded` is up."""
 
 
-@contextlib.contextmanager
-def alarm(seconds: float) -> collections.abc.Iterator[None]:
-    """Bound a block of the main thread that has no timeout of its own.
+def bounded(
+    call: collections.abc.Callable[[], T], seconds: float, late: collections.abc.Callable[[T], None] = lambda _result: None
+) -> T:
+    """Bound a call as a whole: it runs in a thread of its own, which is left behind when its time is up.
 
-    :raises Expired: in the block, after so many seconds.
+    The timeout of a socket bounds one read and not an answer, which can drip; and the look-up of a name has none.
+
+    :param late: gets what the call returns when nobody waits for it any more.
+    :raises Expired: after so many seconds.
     """
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
-    def ring(number: int, frame: t.Any) -> None:
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001
+            future.set_exception(error)
+
+    def left(ended: concurrent.futures.Future[T]) -> None:
+        if not ended.exception():
+            late(ended.result())
+
+    threading.Thread(target=work, name="bounded", daemon=True).start()
+    if not concurrent.futures.wait([future], seconds).done:
+        future.add_done_callback(left)
         raise Expired
-
-    previous = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    return future.result()
 
 
 @contextlib.contextmanager

@@ -13,12 +13,16 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, bounded
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import TRANSIENT, Inconclusive
 
 __all__ = ("PodSource", "PodWatch", "follow_pods")
 
 #: The pause (seconds) before a watch is resumed: at first, and at most.
 _PAUSE: t.Final = (0.1, 2.0)
+
+#: After so much silence (seconds) of the watch, who waits lists the pods: what lies in between can hold events back.
+_LOOK_SECONDS: t.Final = 5
 
 
 class PodSource(t.Protocol):
@@ -83,6 +87,11 @@ def _list(
     return str(answer["metadata"]["resourceVersion"])
 
 
+def _version(item: t.Mapping[str, t.Any] | None) -> int:
+    """The resourceVersion of an object, which grows with every change (Kubernetes 1.35 says so; it was so before)."""
+    return int(item["metadata"]["resourceVersion"]) if item else 0
+
+
 class PodWatch:
     """The pods of one run, for several waiting threads.
 
@@ -92,7 +101,11 @@ class PodWatch:
     """
 
     def __init__(self, source: PodSource, selector: str, until: float) -> None:
+        self._source = source
+        self._selector = selector
         self._pods: dict[str, dict[str, t.Any]] = {}
+        #: when (monotonic) anything was last seen, or looked for
+        self._seen = time.monotonic()
         self._changed = threading.Condition()
         self._updates = follow_pods(source, selector, until)
         self._stopped = False
@@ -107,6 +120,7 @@ class PodWatch:
         try:
             for name, pod in self._updates:
                 with self._changed:
+                    self._seen = time.monotonic()
                     self._pods[name] = pod
                     self._changed.notify_all()
                 if self._closed:
@@ -146,7 +160,27 @@ class PodWatch:
                 remaining = until - time.monotonic()
                 if remaining <= 0 or (stoppable and self._stopped):
                     return None
-                self._changed.wait(remaining)
+                silence = _LOOK_SECONDS - (time.monotonic() - self._seen)
+                if silence > 0:
+                    self._changed.wait(min(remaining, silence))
+                else:
+                    self._seen = time.monotonic()
+                    self._look(min(remaining, _LOOK_SECONDS))
+
+    def _look(self, seconds: float) -> None:
+        """List the pods, without the lock, and take those that are newer than what the watch has shown."""
+        self._changed.release()
+        try:
+            answer = bounded(lambda: self._source.list_pods(self._selector), seconds)
+        except (Expired, Inconclusive):
+            answer = {}
+        finally:
+            self._changed.acquire()
+        listed = {item["metadata"]["name"]: item for item in answer.get("items") or ()}
+        for name in self._pods.keys() | listed.keys() if answer else ():
+            if _version(self._pods.get(name)) <= _version(answer):
+                self._pods[name] = listed.get(name, {})
+        self._changed.notify_all()
 
     def latest(self, name: str) -> dict[str, t.Any]:
         """The pod as it was last seen; {} if it never was, or is gone."""

@@ -253,7 +253,14 @@ POD = {"kind": "Pod", "metadata": {"namespace": "n", "name": "p", "uid": "u"}}
         refused(500, 'failed calling webhook "w": connection refused'),
         refused(503, "apiserver is shutting down"),
         refused(504, "gateway timeout"),
+        refused(408, "request timeout"),
+        refused(502, "<html><title>Bad Gateway</title></html>"),
+        refused(522, "connection timed out"),
+        refused(500, "http2: server sent GOAWAY and closed the connection"),
         RESET,
+        urllib3.exceptions.ProtocolError("Connection broken: IncompleteRead(5 bytes read)"),
+        urllib3.exceptions.NewConnectionError(None, "Failed to establish a new connection: Connection refused"),  # type: ignore[arg-type]
+        urllib3.exceptions.SSLError("EOF occurred in violation of protocol"),
     ],
 )
 def test_weather_is_waited_for(
@@ -269,11 +276,38 @@ def test_weather_is_waited_for(
 def test_weather_that_does_not_change_is_told_with_the_number_of_tries(
     fake: FakeClient, cluster: client.Cluster, pauses: list[float]
 ) -> None:
-    fake.script = [refused(503, "no backend") for _unused in range(6)]
-    with pytest.raises(Inconclusive, match="answers 503: no backend; tried 6 times") as caught:
+    fake.script = [refused(429, "busy") for _unused in range(6)]
+    with pytest.raises(Inconclusive, match="answers 429: busy; tried 6 times") as caught:
         cluster.nodes()
     assert caught.value.reason is Reason.API_ERROR
-    assert (len(pauses), fake.script) == (5, [])
+    assert (pauses, fake.script) == ([0.2, 0.4, 0.8, 1.6, 3.2], [])
+
+
+@pytest.mark.parametrize(
+    ("away", "reason"), [(refused(503, "no backend"), Reason.API_ERROR), (RESET, Reason.API_UNREACHABLE)]
+)
+def test_an_api_server_that_is_away_gets_the_time_that_a_restart_takes(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float], away: Exception, reason: Reason
+) -> None:
+    fake.script = [away] * 12
+    with pytest.raises(Inconclusive, match="tried 12 times") as caught:
+        cluster.nodes()
+    assert caught.value.reason is reason
+    assert (sum(pauses), fake.script) == (pytest.approx(25.4), [])
+
+
+def test_an_answer_that_drips_has_an_end(fake: FakeClient, cluster: client.Cluster) -> None:
+    class Dripping(Response):
+        @property
+        def data(self) -> bytes:
+            time.sleep(60)
+            return b"{}"
+
+    cluster.until = time.monotonic() + 0.5
+    fake.script = [Dripping({})]
+    with pytest.raises(Inconclusive, match="no complete answer within 1 s") as caught:
+        cluster.nodes()
+    assert caught.value.reason is Reason.API_UNREACHABLE
 
 
 def with_retry_after(text: str) -> Exception:
@@ -347,15 +381,9 @@ def test_no_request_waits_longer_than_the_run(
     ("answer", "reason", "words"),
     [
         (refused(500, "etcd"), Reason.API_ERROR, "nodes: the API server answers 500: etcd"),
-        (urllib3.exceptions.ProtocolError("reset"), Reason.API_UNREACHABLE, "API server https://h:6443: reset"),
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "API server https://h:6443: a cred"),
         (Response(b"<html>"), Reason.NOT_KUBERNETES, "API server https://h:6443: the answer is not"),
         (Response(b"[" * 100000), Reason.NOT_KUBERNETES, "(RecursionError)"),
-        (
-            Response(b"", urllib3.exceptions.ProtocolError("cut")),
-            Reason.API_UNREACHABLE,
-            "API server https://h:6443: cut",
-        ),
     ],
 )
 def test_every_failure_of_a_request_has_a_reason(
@@ -465,7 +493,6 @@ def test_a_log_is_read_as_it_is_and_bounded(fake: FakeClient, cluster: client.Cl
         (refused(500, "dial tcp: no route"), Reason.LOGS_UNAVAILABLE),
         (refused(400, "container a is waiting to start"), Reason.LOGS_UNAVAILABLE),
         (refused(404, 'pods "x" not found'), Reason.POD_GONE),
-        (Response(b"", urllib3.exceptions.ProtocolError("cut")), Reason.API_UNREACHABLE),
     ],
 )
 def test_a_log_that_cannot_be_read(
@@ -553,19 +580,51 @@ def test_a_command_runs_with_the_credentials_of_the_client(
     assert timeout == 7
 
 
+@pytest.mark.parametrize("weather", [ConnectionRefusedError(111, "refused"), ConnectionResetError(104, "reset"), 503])
+def test_weather_on_the_way_to_a_command_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster, pauses: list[float], weather: t.Any
+) -> None:
+    troubles: list[t.Any] = [weather]
+
+    def open_websocket(*arguments: object) -> str:
+        if not troubles:
+            return "socket"
+        trouble = troubles.pop()
+        if isinstance(trouble, Exception):
+            raise trouble
+        raise websocket.WebSocketBadStatusException("Handshake status %d", trouble, "", {}, b"starts")
+
+    monkeypatch.setattr(client, "open_websocket", open_websocket)
+    assert cluster.exec("x", "a", ("/probe",), 7, explain=never)
+    assert pauses == [0.2]
+
+
+def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster) -> None:
+    monkeypatch.setattr(client, "open_websocket", lambda *_arguments: time.sleep(60))
+    with pytest.raises(Inconclusive, match="no complete answer within 0.1 s") as caught:
+        cluster.exec("x", "a", ("/probe",), 0.1, explain=never)
+    assert caught.value.subject == "container a of pod n/x"
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "subject"),
     [
         ((403, "User cannot create pods/exec"), Reason.EXEC_FORBIDDEN, "container a of pod n/x"),
         ((401, "Unauthorized"), Reason.UNAUTHORIZED, "API server https://h:6443"),
         ((404, 'pods "x" not found'), Reason.POD_GONE, "container a of pod n/x"),
+        ((400, "no upgrade"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
         ((502, "bad gateway"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
         (ConnectionRefusedError(111, "refused"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
         (websocket.WebSocketProxyException("proxy"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
     ],
 )
 def test_a_command_that_cannot_be_run(
-    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster, error: t.Any, reason: Reason, subject: str
+    monkeypatch: pytest.MonkeyPatch,
+    cluster: client.Cluster,
+    pauses: list[float],
+    error: t.Any,
+    reason: Reason,
+    subject: str,
 ) -> None:
     def fail(*arguments: object) -> t.NoReturn:
         if isinstance(error, Exception):

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
+import threading
 import time
 import types
 import typing as t
@@ -292,3 +294,40 @@ def test_a_silent_address_does_not_hold_a_connection_up() -> None:
         with pytest.raises((websocket.WebSocketException, OSError)):
             kube_exec.open_websocket(configuration(host=address), "/exec", [], 0.2)
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("part", [b"\x82", b"\x89\x00"])
+def test_what_comes_a_bit_at_a_time_has_an_end(monkeypatch: pytest.MonkeyPatch, part: bytes) -> None:
+    """A frame that drips, and pings without an end: each read is answered in time, and the whole is not."""
+    ours, theirs = socket.socketpair()
+    opened: list[t.Any] = []
+
+    def connect(self: t.Any, *_arguments: object, **_options: object) -> None:
+        self.sock, self.connected = ours, True
+        opened.append(self)
+
+    monkeypatch.setattr(websocket.WebSocket, "connect", connect)
+    configuration = types.SimpleNamespace(
+        host="https://h", verify_ssl=True, ssl_ca_cert=None, cert_file=None, key_file=None, proxy=None
+    )
+    session = kube_exec.Session(kube_exec.open_websocket(configuration, "/exec", [], 7), "s", lambda words, subject: None)
+    stop = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            theirs.sendall(part)
+            while not stop.wait(0.05):
+                # a length of 126 and its bytes, or the next ping
+                theirs.sendall(b"\x7e" if part == b"\x82" else part)
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    began = time.monotonic()
+    with pytest.raises(Inconclusive) as caught:
+        session.read_answer(lambda output: None, 0.5)
+    assert caught.value.reason is Reason.TIMEOUT
+    assert time.monotonic() - began < 10
+    stop.set()
+    ours.close()
+    dripping.join()
+    theirs.close()

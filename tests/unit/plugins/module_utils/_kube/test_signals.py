@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
+import threading
 import time
 
 import pytest
@@ -42,20 +44,24 @@ def test_a_clean_up_that_no_signal_began_is_not_interrupted() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_an_alarm_ends_what_has_no_timeout() -> None:
-    before, began = signal.getsignal(signal.SIGALRM), time.monotonic()
-    with pytest.raises(signals.Expired), signals.alarm(0.05):
-        time.sleep(60)
+def test_a_call_without_a_timeout_is_bounded() -> None:
+    began, go, late = time.monotonic(), threading.Event(), queue.SimpleQueue[str]()
+    with pytest.raises(signals.Expired):
+        signals.bounded(lambda: str(go.wait(60)), 0.05, late.put)
     assert time.monotonic() - began < 30
-    assert signal.getsignal(signal.SIGALRM) is before
+    # what comes when nobody waits any more is still put away
+    go.set()
+    assert late.get(timeout=30) == "True"
 
 
-def test_an_alarm_that_was_not_needed_does_not_ring_later() -> None:
-    with signals.alarm(60):
-        pass
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+def test_a_bounded_call_returns_and_raises_as_the_call_itself() -> None:
+    def fail() -> None:
+        raise TimeoutError("its own")
+
+    assert signals.bounded(lambda: 7, 60) == 7
+    with pytest.raises(TimeoutError, match="its own"):
+        signals.bounded(fail, 60)
 
 
 def test_libraries_cannot_swallow_what_ends_a_run() -> None:
     assert not issubclass(signals.Interrupt, Exception)
-    assert not issubclass(signals.Expired, Exception)
