@@ -63,6 +63,9 @@ class Reason(TextEnum):
     EVICTED = "Evicted"
     POD_FAILED = "PodFailed"
     POD_GONE = "PodGone"
+    # what is lost in the middle of a run
+    NODE_NOT_READY = "NodeNotReady"
+    SUSPENDED = "Suspended"
     # on the way to the probe
     EXEC_FORBIDDEN = "ExecForbidden"
     EXEC_DENIED = "ExecDenied"
@@ -125,6 +128,8 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.EVICTED: "free memory or disk on the node as the message says, or select another node with node_selector",
     Reason.POD_FAILED: "read the message, and the log of the kubelet on the node: the pod ended in a way that it should not",
     Reason.POD_GONE: "run again; the pod was deleted during the run, and not by podshm",
+    Reason.NODE_NOT_READY: "look at the node: whether its kubelet and its runtime run, and reach the API server; then run again",
+    Reason.SUSPENDED: "run again, on a machine that does not sleep, and without stopping the process",
     Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both); if they are, find what else refuses",
     Reason.EXEC_DENIED: "have the admission policy that the message names allow connections to pods/exec of pods labelled app.kubernetes.io/name=podshm",
     Reason.EXEC_UPGRADE: "check proxies and load balancers on the way to the API server: they must pass WebSocket upgrades",

@@ -739,7 +739,8 @@ def test_no_answer_that_drips_holds_a_run_past_its_time(alpha: Cluster, namespac
         options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 8, "cleanup_timeout": 4}
         answer = call(alpha, checks=["SHM201"], **options).answer()
     assert drips.seen
-    assert answer.seconds < 8 + 4 + 4, answer.output
+    # both timeouts, and what the last requests may take
+    assert answer.result["run"]["duration"] < 8 + 4 + 4, answer.output
     assert answer.verdicts <= {"ERROR", "PASS"}, answer.output
     if b"watch" not in pattern and b"DELETE" not in pattern:
         assert answer.verdicts == {"ERROR"}, answer.output

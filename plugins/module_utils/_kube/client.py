@@ -68,11 +68,19 @@ _REQUEST_SECONDS: t.Final = (5, 20)
 #: The timeout of one request when the run's time is up, in seconds: enough for an answer, too little to wait.
 _LAST_SECONDS: t.Final = 1
 
+#: How long (seconds) a request takes at most that only explains something.
+_LOOK_SECONDS: t.Final = 5
+
 #: From kubeconfig to the first answer, in seconds: discovery and credential plugins have no timeout of their own.
 _CONNECT_SECONDS: t.Final = 15
 
 #: How much longer (seconds) than a watch lasts its connection may be silent.
 _WATCH_SLACK: t.Final = 5
+
+#: How often a request is sent whose answer is weather (errors.is_weather); and for how long (seconds) an API server is
+#: waited for that is away, once for all requests.
+_TRIES: t.Final = 6
+_AWAY_SECONDS: t.Final = 25
 
 #: The pause (seconds) before a request is sent again: the first, which then doubles, and the longest.
 _PAUSE: t.Final = (0.2, 3.2)
@@ -137,6 +145,8 @@ class Cluster:
         self.retries: collections.Counter[str] = collections.Counter()
         #: when (seconds since the epoch) the API server last sent anything
         self.heard = time.time()
+        #: since when (monotonic) it is away; nothing, if it is there
+        self._away_since: float | None = None
         self._log = ClientLog()
         self._client = self._through_weather(
             f"GET version of API server {self.server}", lambda _tries: self._connected(source, timeout)
@@ -224,18 +234,27 @@ class Cluster:
 
         return self._through_weather(f"{method.upper()} {subject}", attempt)
 
-    def _through_weather(self, what: str, attempt: t.Callable[[int], t.Any]) -> t.Any:
+    def _has_answered(self) -> None:
+        self.heard, self._away_since = time.time(), None
+
+    def _through_weather(self, what: str, attempt: t.Callable[[int], t.Any], waits: bool = True) -> t.Any:
         """Try until there is an answer, it is no weather, or the time or the tries are over.
 
         :param attempt: is given the number of tries before it.
+        :param waits: whether to have the patience that an API server needs which restarts.
         """
         for tries in itertools.count():
             try:
                 return attempt(tries)
             except WeatherError as weather:
                 wait = max(min(_PAUSE[0] * 2**tries, _PAUSE[1]), weather.retry_after)
-                no_time = wait >= self.until - time.monotonic()
-                is_last = tries + 1 >= weather.tries or weather.already_exists or no_time
+                now = time.monotonic()
+                if waits and weather.is_away:
+                    self._away_since = self._away_since or now
+                    is_last = now + wait - self._away_since > _AWAY_SECONDS
+                else:
+                    is_last = tries + 1 >= _TRIES
+                is_last = is_last or weather.already_exists or wait >= self.until - now
                 if is_last or self.stopping.is_set():
                     raise weather.problem(tries) from None
                 self.retries[f"{what}: {weather.detail}"] += 1
@@ -278,7 +297,7 @@ class Cluster:
             raise problem from None
         except ValueError as error:
             raise failed_answer(error, f"API server {self.server}") from None
-        self.heard = time.time()
+        self._has_answered()
         return answer
 
     def _unreachable(self, words: str) -> Inconclusive:
@@ -290,7 +309,7 @@ class Cluster:
         problem = self._failed_request(status, error.body, subject, subresource)
         if is_weather(status, status_message(error.body)):
             return WeatherError(problem, status, error.headers)
-        self.heard = time.time()
+        self._has_answered()
         return problem
 
     def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
@@ -393,10 +412,31 @@ class Cluster:
         """The events about a pod; none if the API server does not return them."""
         query = ("fieldSelector", f"involvedObject.uid={pod['metadata']['uid']}")
         try:
-            answer = self._list("events", self._of_namespace("events"), query)
+            answer = self._once(self._path("events"), self._of_namespace("events"), query)
         except Inconclusive:
             return []
         return list(answer.get("items") or [])
+
+    def _once(self, path: str, subject: str, *query: tuple[str, str]) -> dict[str, t.Any]:
+        """What a GET returns now, without patience: for what only explains something."""
+        options: dict[str, t.Any] = {"body": None, "query_params": list(query)}
+        try:
+            return self._json(self._send("get", path, subject, _LOOK_SECONDS, **options))
+        except WeatherError as weather:
+            raise weather.problem(0) from None
+
+    def node_now(self, name: str) -> dict[str, t.Any]:
+        """A node as it is now, or nothing if there is none of the name; with no more rights than a list needs."""
+        found = self._once(self._path("nodes"), f"node {name}", ("fieldSelector", f"metadata.name={name}"))
+        return next(iter(found.get("items") or ()), {})
+
+    def lease(self, node: str) -> str:
+        """When the kubelet of a node last said that it lives, by its own clock; nothing if that cannot be seen."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}"
+        try:
+            return str(self._once(path, f"lease {node}")["spec"]["renewTime"])
+        except (Inconclusive, LookupError, TypeError):
+            return ""
 
     def log(self, pod: str, container: str) -> bytes:
         """What a container wrote: at most one step's output and a byte."""
@@ -438,7 +478,7 @@ class Cluster:
         rest = b""
         try:
             for chunk in response.stream(None, decode_content=False):
-                self.heard = time.time()
+                self._has_answered()
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
@@ -486,8 +526,8 @@ class Cluster:
                     raise WeatherError(problem) from None
                 raise problem from None
 
-        socket = self._through_weather(f"exec in {subject}", attempt)
-        self.heard = time.time()
+        socket = self._through_weather(f"exec in {subject}", attempt, waits=False)
+        self._has_answered()
         return Session(socket, subject, explain)
 
     def _headers(self) -> list[tuple[str, str]]:

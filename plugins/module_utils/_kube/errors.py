@@ -166,10 +166,6 @@ _WEATHER_WORDS: t.Final[dict[int, tuple[str, ...]]] = {
     ),
 }
 
-#: How often a request is sent: whose answer is weather, and whose server is away, which takes longer.
-_TRIES: t.Final = 6
-_TRIES_AWAY: t.Final = 12
-
 
 def is_weather(status: int, message: str) -> bool:
     """Whether another try can have another outcome, with nobody having changed anything in between."""
@@ -190,8 +186,8 @@ class WeatherError(Exception):
         self.detail = reason.detail
         #: for how long (seconds) the server wants to be left alone
         self.retry_after = _seconds((headers or {}).get("Retry-After"))
-        #: how often to send the request
-        self.tries = _TRIES_AWAY if not status or status in _AWAY else _TRIES
+        #: nobody answers, or nobody but what lies before the API server: a restart takes its time
+        self.is_away = not status or status in _AWAY
         #: an object of the name is there
         self.already_exists = "already exists" in reason.detail
 

@@ -32,7 +32,9 @@ class Expired(Exception):
 
 
 def bounded(
-    call: collections.abc.Callable[[], T], seconds: float, late: collections.abc.Callable[[T], None] = lambda _result: None
+    call: collections.abc.Callable[[], T],
+    seconds: float,
+    late: collections.abc.Callable[[T], None] = lambda _result: None,
 ) -> T:
     """Bound a call as a whole: it runs in a thread of its own, which is left behind when its time is up.
 

@@ -89,7 +89,8 @@ def _list(
 
 def _version(item: t.Mapping[str, t.Any] | None) -> int:
     """The resourceVersion of an object, which grows with every change (Kubernetes 1.35 says so; it was so before)."""
-    return int(item["metadata"]["resourceVersion"]) if item else 0
+    version = str(((item or {}).get("metadata") or {}).get("resourceVersion"))
+    return int(version) if version.isdigit() else 0
 
 
 class PodWatch:

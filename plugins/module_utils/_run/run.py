@@ -202,6 +202,7 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
 
     :param leftovers: gets what could not be removed.
     """
+    shared.losses.pulse.start()
     try:
         anchor = shared.create(manifests.anchor(targets[0].meta))
         shared.anchor_uid = str(anchor["metadata"]["uid"])
@@ -212,6 +213,7 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
             shared.create(manifests.probe_config(meta, shared.anchor_uid, payload.binary(architecture)))
         _run_layouts(shared, targets)
     finally:
+        shared.losses.pulse.stop()
         if not shared.dry_run:
             with uninterruptible():
                 leftovers += _clean_up(shared, manifests.run_selector(targets[0].meta.run))
@@ -265,6 +267,8 @@ def _remove(
     problems: list[Inconclusive] = []
     # the anchor last: as long as it is there, the cluster itself will finish this
     for stored in sorted(objects, key=lambda stored: bool(stored["kind"] == "Job")):
+        if problems and time.monotonic() >= until:
+            break
         try:
             shared.cluster.delete(stored)
         except Inconclusive as problem:

@@ -63,7 +63,8 @@ class LayoutRun:
                 self._read_outputs()
             else:
                 self._run_sessions()
-        except Inconclusive as problem:
+        except Inconclusive as symptom:
+            problem = self._cause(symptom)
             for check in self._plan.checks:
                 answers = self._result.answers.setdefault(check.check.id, {})
                 for step in check.steps:
@@ -73,6 +74,10 @@ class LayoutRun:
             for pod in [] if self._shared.dry_run else created:
                 pod.delete()
         return self._result
+
+    def _cause(self, symptom: Inconclusive) -> Inconclusive:
+        """What was lost, or the problem itself."""
+        return self._shared.losses.cause(self._shared.cluster, self._meta.node, symptom)
 
     def _read_outputs(self) -> None:
         """Wait until the pods ran to completion and read what they wrote."""
@@ -152,8 +157,8 @@ class LayoutRun:
         answer: Answer
         try:
             answer = run()
-        except Inconclusive as problem:
-            answer = problem
+        except Inconclusive as symptom:
+            answer = self._cause(symptom)
         seconds = self._result.seconds
         self._result.answers.setdefault(check.check.id, {})[step.step.label] = answer
         seconds[check.check.id] = seconds.get(check.check.id, 0.0) + time.monotonic() - began

@@ -24,6 +24,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import BROKEN, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, pod_status
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.lost import Losses
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 
 Object: t.TypeAlias = "dict[str, t.Any]"
@@ -51,6 +52,7 @@ class Shared:
     anchor_uid: str = ""
     #: no step begins any more
     stopping: bool = False
+    losses: Losses = dataclasses.field(default_factory=Losses)
     #: by target: why a control has no answer there
     failed_controls: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
     #: everything that was created, for the clean-up
@@ -161,6 +163,7 @@ class PodRun:
                     raise Inconclusive(Reason.PREMISE_FAILED, detail, self.subject)
                 return
             waited, patience = waited + patience, patience * 2
+            self.shared.losses.note_lease(self.shared.cluster, self.meta.node)
             pod = self.latest() or self.stored
             problem = pod_status.not_started(pod, self.shared.cluster.events(pod), seconds)
             # the kubelet tries again and again what the node does not support

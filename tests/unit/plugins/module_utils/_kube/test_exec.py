@@ -310,7 +310,9 @@ def test_what_comes_a_bit_at_a_time_has_an_end(monkeypatch: pytest.MonkeyPatch, 
     configuration = types.SimpleNamespace(
         host="https://h", verify_ssl=True, ssl_ca_cert=None, cert_file=None, key_file=None, proxy=None
     )
-    session = kube_exec.Session(kube_exec.open_websocket(configuration, "/exec", [], 7), "s", lambda words, subject: None)
+    session = kube_exec.Session(
+        kube_exec.open_websocket(configuration, "/exec", [], 7), "s", lambda words, subject: None
+    )
     stop = threading.Event()
 
     def drip() -> None:

@@ -10,6 +10,7 @@ import collections.abc
 import dataclasses
 import itertools
 import json
+import threading
 import time
 import typing as t
 import zlib
@@ -109,6 +110,16 @@ class FakeCluster:
         self.deleted: list[Object] = []
         self.commands: list[tuple[str, ...]] = []
         self.now: Object = {}
+        self.server, self.heard = "https://h:6443", 0.0
+        self.node: Object | Inconclusive = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        self.renewed = ""
+        self.until, self.stopping = 0.0, threading.Event()
+
+    def node_now(self, name: str) -> Object:
+        return self._answered(self.node)
+
+    def lease(self, node: str) -> str:
+        return self.renewed
 
     def exec(self, pod: str, container: str, command: tuple[str, ...], timeout: float, explain: t.Any) -> FakeSession:
         self.commands.append(command)

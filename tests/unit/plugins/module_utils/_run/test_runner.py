@@ -18,13 +18,15 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan impo
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
 
+from .support import FakeCluster
+
 
 def meta(runtime_class: str = "") -> manifests.RunMeta:
     return manifests.RunMeta("ff", "0", "default", "n", "amd64", "pause", "Never", runtime_class, (), {}, {}, 120)
 
 
 def shared(cluster: t.Any = None) -> Shared:
-    return Shared(cluster, Settings(), t.cast("t.Any", None), 0.0, dry_run=False)
+    return Shared(cluster or t.cast("t.Any", FakeCluster()), Settings(), t.cast("t.Any", None), 0.0, dry_run=False)
 
 
 def layouts(together: Shared, *checks: Check) -> dict[str, t.Any]:
@@ -150,7 +152,7 @@ def test_a_check_without_an_answer_does_not_stop_the_others(monkeypatch: pytest.
 
     monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
     monkeypatch.setattr(LayoutRun, "_run_step", answer)
-    cluster = type("Fake", (), {"get_pod": lambda self, name: {}})()
+    cluster = FakeCluster()
     for layout in layouts(shared(cluster), *CONTROLS, BY_ID["SHM106"], BY_ID["SHM108"]).values():
         layout._run_sessions()
     assert set(ran) == {"SHM901", "SHM902", "SHM106", "SHM108"}
