@@ -736,8 +736,8 @@ def test_an_answer_that_drips_once_is_requested_again(alpha: Cluster, namespace:
 def test_no_answer_that_drips_holds_a_run_past_its_time(alpha: Cluster, namespace: str, pattern: bytes) -> None:
     drips = Dripping(pattern, 1000)
     with Relay(alpha, drips=drips).serving(alpha) as kubeconfig:
-        options = {"namespace": namespace, "kubeconfig": kubeconfig, "timeout": 8, "cleanup_timeout": 4}
-        answer = call(alpha, checks=["SHM201"], **options).answer()
+        options: dict[str, t.Any] = {"checks": ["SHM201"], "timeout": 8, "cleanup_timeout": 4, "namespace": namespace}
+        answer = ask(alpha, kubeconfig=kubeconfig, **options)
     assert drips.seen
     # both timeouts, and what the last requests may take
     assert answer.result["run"]["duration"] < 8 + 4 + 4, answer.output

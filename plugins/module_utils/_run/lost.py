@@ -140,8 +140,7 @@ class Losses:
             found, when = self._found.get(node, (None, -float("inf")))
             if time.monotonic() - when > _FRESH_SECONDS:
                 found = self._look(source, node)
-                is_slow = problem.reason is Reason.TIMEOUT and problem.subject.startswith("pod ")
-                if is_slow and not found and node not in self._watched:
+                if not found and _can_be_the_node(problem) and node not in self._watched:
                     self._watched.add(node)
                     found = self._look_again(source, node)
                 self._found[node] = (found, time.monotonic())
@@ -181,13 +180,19 @@ class Losses:
         return Inconclusive(Reason.NODE_NOT_READY, words, f"node {node}")
 
 
+def _can_be_the_node(problem: Inconclusive) -> bool:
+    """Whether a pod did not start, and it is not said why, or its runtime was not there."""
+    is_slow = problem.reason is Reason.TIMEOUT and problem.subject.startswith("pod ")
+    return is_slow or (problem.reason is Reason.SANDBOX_CREATE and "connect: connection refused" in problem.detail)
+
+
 def not_ready(node: t.Mapping[str, t.Any], name: str) -> Inconclusive | None:
     """What keeps a node from being Ready; nothing, if it is."""
     subject = f"node {name}"
     if not node:
         return Inconclusive(Reason.NODE_NOT_READY, "it is not in the cluster any more", subject)
     conditions = (node.get("status") or {}).get("conditions") or ()
-    ready = next((one for one in conditions if one.get("type") == "Ready"), {})
+    ready: dict[str, t.Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
     if ready.get("status", "True") == "True":
         return None
     since, why = ready.get("lastTransitionTime", ""), f"{ready.get('reason', '')}: {ready.get('message', '')}"

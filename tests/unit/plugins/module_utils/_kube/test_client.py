@@ -290,7 +290,7 @@ def test_an_api_server_that_is_away_gets_the_time_that_a_restart_takes(
     monkeypatch: pytest.MonkeyPatch, fake: FakeClient, cluster: client.Cluster, away: Exception, reason: Reason
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(cluster.stopping, "wait", lambda seconds: now.__setitem__(0, now[0] + seconds))
     cluster.until = now[0] + 60
     fake.script = [away] * 12

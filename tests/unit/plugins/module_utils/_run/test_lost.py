@@ -92,7 +92,9 @@ def test_a_node_that_says_later_what_is_wrong_is_waited_for_once(clock: Clock, m
         waited.append(seconds)
         clock.now += seconds
         if len(waited) == 3:
-            cluster.node = {"status": {"conditions": [{"type": "Ready", "status": "False", "message": "runtime is down"}]}}
+            cluster.node = {
+                "status": {"conditions": [{"type": "Ready", "status": "False", "message": "runtime is down"}]}
+            }
         return False
 
     monkeypatch.setattr(cluster.stopping, "wait", wait)
