@@ -518,6 +518,15 @@ def test_told_to_end(alpha: Cluster, namespace: str, number: signal.Signals) -> 
     fails(answer, "Interrupted", number.name)
 
 
+def test_a_process_that_is_stopped_says_so(alpha: Cluster, namespace: str) -> None:
+    running = call(alpha, "shm_size", namespace=namespace, fault=ENDLESS, timeout=20)
+    pods_run(alpha, namespace)
+    running.process.send_signal(signal.SIGSTOP)
+    time.sleep(20)
+    running.process.send_signal(signal.SIGCONT)
+    fails(running.answer(), "Suspended", "it did not run for")
+
+
 def test_two_runs_at_once(alpha: Cluster, namespace: str) -> None:
     for running in [call(alpha, namespace=namespace) for _unused in range(2)]:
         passes(running.answer())
@@ -849,7 +858,9 @@ def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
         answer = running.answer(30)
     assert answer.code != 0
     assert answer.verdicts == {"ERROR"}
-    assert answer.reasons <= {"Timeout", "ExecTransport"}
+    # named as what was lost, not as the probe or the pod that was not heard of
+    assert answer.reasons == {"ApiUnreachable"}
+    assert "it has not answered since" in answer.msg
     assert answer.result["status"] == "ERROR"
     assert "unknown: " in answer.result["leftovers"][0]
     (anchor,) = alpha.list("jobs", namespace, harness.OURS)
