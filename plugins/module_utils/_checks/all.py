@@ -44,9 +44,6 @@ CONTROLS: t.Final[tuple[Check, ...]] = control.CHECKS
 
 BY_ID: t.Final[dict[str, Check]] = {check.id: check for check in CHECKS}
 
-if len(BY_ID) < len(CHECKS):
-    raise ValueError("two checks have one id")
-
 
 def select(words: t.Iterable[str]) -> list[Check]:
     """The checks of the catalog that the words name: ids, groups or tags. No word at all means every check.

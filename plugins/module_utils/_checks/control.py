@@ -82,7 +82,7 @@ def _doctored() -> Seen:
         return step.label, Observation(step.name, nonce, facts, (), None)
 
     observations = (
-        *(observed(who, "0", ns_ipc=1) for who in _WHO),
+        *(observed(who, "0") for who in _WHO),
         observed(_SEGMENT.create, "a", attached=True),
         observed(_SEGMENT.read, "b", found=True, peer_nonce="c", text=SENTENCE),
         observed(_SEGMENT.finish, "d", reply_nonce="b", gone=True),
@@ -106,7 +106,7 @@ def control_canary(seen: Seen, context: Context) -> Decision:
     decision = failed_segment(_doctored(), _SEGMENT, *_WHO)
     verdict = decision.verdict if decision else Verdict.PASS
     try:
-        protocol.parse(b'{"podshm":1}\n', "identity", "0" * 32)
+        protocol.parse(b'{"podshm":1}\n', "identity", "0")
     except Inconclusive:
         observed = f"a wrong nonce is {verdict}, a damaged output is not read"
         return passed(observed) if verdict is Verdict.FAIL else failed(observed, _BUG)

@@ -90,6 +90,8 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM503", "who_plain", {"ns_ipc": FIRST_IPC_NAMESPACE}, "WARN", "an ordinary pod is in the same namespace"),
         ("SHM503", "who_ipc", {"ns_ipc": 8}, "WARN", "only a node that is no container"),
         ("SHM503", "get_path", NO_OBJECT, "FAIL", "is not what hostPath shows"),
+        # under the run's own name, but not of this run
+        ("SHM503", "get_path", {"peer_nonce": "x"}, "FAIL", "is not what hostPath shows"),
         ("SHM504", "get_path", NO_OBJECT, "FAIL", "is not the node's"),
         ("SHM504", "get_plain", FOUND_OBJECT, "FAIL", "an ordinary container has"),
         ("SHM504", "who_path", {"ns_ipc": FIRST_IPC_NAMESPACE}, "FAIL", "that of its pod is 7"),
@@ -118,8 +120,10 @@ def test_absence_proves_nothing_if_nothing_was_created(check: str, label: str) -
         # under the run's own name, but not of this run
         ("SHM501", "read", {"found": True, "peer_nonce": "x"}, "foreign segment"),
         ("SHM502", "get", {"found": True}, "foreign object"),
+        ("SHM503", "put", {"made": False, "calls": [failed("shm_open", "EEXIST")]}, "foreign object"),
         ("SHM501", "read", {"calls": [failed("shmget", "EPERM")]}, "the second pod cannot look"),
         ("SHM502", "get", {"calls": [failed("shm_open", "EACCES")]}, "cannot look for the object"),
+        ("SHM504", "get_path", {**NO_OBJECT, "calls": [failed("statx", "EPERM")]}, "stat is denied"),
     ],
 )
 def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
@@ -161,10 +165,30 @@ def test_what_was_taken_from_one_pod_decides_on_neither(check: str, role: str, c
     assert caught.value.reason in find(check).skips
 
 
+def test_the_kernels_first_namespace_is_named() -> None:
+    assert f"{FIRST_IPC_NAMESPACE}, the kernel's first" in decide("SHM503", node_views()).observed
+    assert "the kernel's first" not in decide("SHM503", changed_who(node_views(), "ipc", ns_ipc=8)).observed
+
+
 def test_the_nodes_namespace_is_not_a_pods() -> None:
     leaked = {"ns_ipc": FIRST_IPC_NAMESPACE}
     answers = changed_who(changed_who(node_views(), "plain", **leaked), "path", **leaked)
-    assert decide("SHM504", answers).verdict is Verdict.FAIL
+    decision = decide("SHM504", answers)
+    assert (decision.verdict, "use a runtime" in decision.fix) == (Verdict.FAIL, True)
+    hosted = with_spec(context("SHM504"), "host-path", hostIPC=True)
+    assert "gives pods hostIPC" in judge("SHM504", answers, hosted).fix
+
+
+def test_the_nodes_objects_in_an_ordinary_container_come_from_the_runtime_or_from_a_mount() -> None:
+    leaked, known = changed(node_views(), "get_plain", **FOUND_OBJECT), context("SHM504")
+    assert "use a runtime" in judge("SHM504", leaked, known).fix
+    stored = [
+        {**one, "volumeMounts": [{"name": "x", "mountPath": "/dev/shm"}]}
+        for one in known.pods["host-path"].spec["containers"]
+    ]
+    assert (
+        "mounts a volume on /dev/shm" in judge("SHM504", leaked, with_spec(known, "host-path", containers=stored)).fix
+    )
 
 
 def test_equal_numbers_of_every_sandbox_show_nothing() -> None:
