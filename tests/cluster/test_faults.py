@@ -100,6 +100,14 @@ def test_credential_plugin_that_gives_nothing(alpha: Cluster, command: str, word
     unreachable(answer, "Unauthorized", alpha.server, "no credentials", words)
 
 
+def test_what_a_credential_plugin_writes_is_not_shown(alpha: Cluster) -> None:
+    for script in (f"echo {SECRET} >&2; exit 1", f"echo {SECRET}", f'echo \'{{"apiVersion": "{SECRET}"}}\''):
+        plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}
+        answer = ask(alpha, kubeconfig=alpha.kubeconfig_with({"exec": plugin}))
+        assert answer.reasons == {"Unauthorized"}
+        assert SECRET not in answer.output
+
+
 def test_credential_plugin_that_hangs(alpha: Cluster) -> None:
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["60"]}}
     answer = ask(alpha, kubeconfig=alpha.kubeconfig_with(user), timeout=3)

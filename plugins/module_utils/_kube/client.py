@@ -38,6 +38,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors i
     failed_upgrade,
     is_weather,
     status_message,
+    without_plugin_output,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import (
     OUTPUT_BYTES,
@@ -99,7 +100,7 @@ class ClientLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message."""
-        self.last = quote(record.getMessage())
+        self.last = quote(without_plugin_output(record.getMessage()))
 
     @contextlib.contextmanager
     def listening(self) -> collections.abc.Iterator[None]:

@@ -414,6 +414,8 @@ def _move(chosen: _Object, beside: _Object) -> None:
     if proxy:
         beside.setdefault("proxy", proxy)
     who, groups = user.pop("as", None), user.pop("as-groups", None)
+    if (groups and not who) or ("impersonate_groups" in beside and not (who or "impersonate_user" in beside)):
+        raise Inconclusive(Reason.BAD_KUBECONFIG, "it names groups to impersonate, and no user", "impersonation")
     if who and "impersonate_user" not in beside:
         beside["impersonate_user"] = who
         if groups:

@@ -205,6 +205,9 @@ def test_what_the_client_only_logs_is_kept_from_stderr(capfd: pytest.CaptureFixt
     with log.listening():
         logging.error("exec: process returned 1")
     assert log.last == "exec: process returned 1"
+    with log.listening():
+        logging.error("exec: process returned 1. user alice\npassword %s", SECRET)
+    assert log.last == "exec: process returned 1 (what it wrote to stderr is not shown)"
     assert capfd.readouterr().err == ""
 
 

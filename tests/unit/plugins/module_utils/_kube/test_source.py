@@ -256,3 +256,19 @@ def test_a_user_is_not_needed(home: pathlib.Path) -> None:
     del content["contexts"][0]["context"]["user"]
     assert resolve(home, kubeconfig=content).kubeconfig["users"][0]["user"] == {}
     assert content["users"][0]["user"] == {"token": "token-of-a"}
+
+
+@pytest.mark.parametrize(
+    ("user", "options"), [({"as-groups": ["dev"]}, {}), ({"token": SECRET}, {"impersonate_groups": ["dev"]})]
+)
+def test_groups_without_a_user_are_not_left_out_silently(user: dict[str, t.Any], options: dict[str, t.Any]) -> None:
+    """Kubectl refuses it, and the client would act with rights that are not the ones that were named."""
+    kubeconfig = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://h:6443"}}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    with pytest.raises(Inconclusive, match="groups to impersonate, and no user") as caught:
+        source.resolve({"kubeconfig": kubeconfig, **options}, {})
+    assert caught.value.reason is Reason.BAD_KUBECONFIG
