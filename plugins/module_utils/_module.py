@@ -132,6 +132,7 @@ def exit_fields(result: Result) -> dict[str, t.Any]:
             "context": source.context if source else "",
             "source": source.origin if source else "",
             "cluster_uid": result.cluster_uid,
+            "kubernetes": result.kubernetes,
             "retries": result.retries,
             "targets": result.targets,
             "skipped_nodes": result.skipped_nodes,

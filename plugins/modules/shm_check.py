@@ -166,6 +166,10 @@ run:
       description: The uid of the cluster's namespace kube-system. Empty if the account is not allowed to get it.
       type: str
       returned: always
+    kubernetes:
+      description: The version of Kubernetes that the API server named, for example V(v1.37.2).
+      type: str
+      returned: always
     retries:
       description: Requests that were sent again, each with the answer that was the reason (429, 503, a lost connection) and how often.
       type: list

@@ -212,7 +212,8 @@ def _cluster_line(run: t.Mapping[str, t.Any]) -> list[str]:
         return []
     context = f", context {_cell(run['context'])}" if run.get("context") else ""
     uid = f", uid {_cell(run['cluster_uid'])}" if run.get("cluster_uid") else ""
-    return [f"- API server {_cell(run['server'])}{context}, {_cell(run.get('source', ''))}{uid}"]
+    version = f", Kubernetes {_cell(run['kubernetes'])}" if run.get("kubernetes") else ""
+    return [f"- API server {_cell(run['server'])}{context}, {_cell(run.get('source', ''))}{uid}{version}"]
 
 
 def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:

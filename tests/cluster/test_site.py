@@ -104,6 +104,7 @@ def test_two_clusters(play: Play, alpha: Cluster, beta: Cluster) -> None:
     played = play.run({"alpha": play.host(alpha), "beta": play.host(beta)}, podshm_checks=["basic"])
     assert played.code == 0, played.output
     assert statuses(played) == {"alpha": "PASS", "beta": "PASS"}
+    assert played.report("alpha")["run"]["kubernetes"].startswith("v1.")
     assert "12 of 12 checks decided" in played.output
     assert "12 of 12 checks decided" in played.summary
 

@@ -244,6 +244,9 @@ class FakeCluster:
 
     # ------------------------------------------------------------------------------------------------- objects
 
+    def version(self) -> str:
+        return "v1.0.0"
+
     def uid(self) -> str:
         return "fake"
 

@@ -352,6 +352,12 @@ class Cluster:
             raise
         return str(self._json(request)["metadata"]["uid"])
 
+    def version(self) -> str:
+        """The version of Kubernetes as the API server said it when it was connected to; nothing if it did not."""
+        versions = getattr(self._client, "version", None)
+        kubernetes = versions.get("kubernetes") if isinstance(versions, dict) else None
+        return quote(kubernetes.get("gitVersion", "")) if isinstance(kubernetes, dict) else ""
+
     def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
         """Create one object in the namespace; returns it as stored."""
         return self._json(

@@ -72,6 +72,8 @@ class Result:
     #: nothing if it could not be found out which cluster it is
     source: Source | None = None
     cluster_uid: str = ""
+    #: of the API server
+    kubernetes: str = ""
     #: requests that were tried again, in words
     retries: list[str] = dataclasses.field(default_factory=list)
     leftovers: list[str] = dataclasses.field(default_factory=list)
@@ -130,6 +132,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         try:
             result.source = source = resolve(module.params, os.environ)
             cluster = Cluster(source, settings.namespace, settings.timeout)
+            result.kubernetes = cluster.version()
             result.cluster_uid = cluster.uid()
             found, skipped = nodes.choose(cluster.nodes(), settings, payload.BINARIES)
             result.skipped_nodes = [one.facts() for one in skipped]

@@ -238,5 +238,6 @@ def test_hosts_that_are_one_cluster_are_named() -> None:
 
 def test_the_summary_says_which_cluster_it_was() -> None:
     run = {"server": "https://h:6443", "context": "c", "source": "kubeconfig /k", "cluster_uid": "u-1"}
+    run["kubernetes"] = "v1.37.2"
     text = _report.summary([_report.report("eu-1", {"status": "PASS", "run": run})])
-    assert "- API server https://h:6443, context c, kubeconfig /k, uid u-1" in text
+    assert "- API server https://h:6443, context c, kubeconfig /k, uid u-1, Kubernetes v1.37.2" in text

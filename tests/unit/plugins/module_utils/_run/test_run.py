@@ -53,6 +53,9 @@ class FakeCluster:
         if self.trouble.get(method):
             raise self.trouble[method].pop(0)
 
+    def version(self) -> str:
+        return "v1.0.0"
+
     def uid(self) -> str:
         return "u-1"
 
