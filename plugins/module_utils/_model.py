@@ -96,11 +96,18 @@ class Settings:
     tolerations: tuple[dict[str, t.Any], ...] = ()
     runtime_classes: tuple[str, ...] = ("",)
     nodes: NodeChoice = NodeChoice.REPRESENTATIVE
+    #: the only nodes, each by name, whether or not the account may list nodes
+    node_names: tuple[str, ...] = ()
+    #: how many kinds of nodes are represented at most
+    max_kinds: int = 12
     cpu_millis: int = 250
     memory_bytes: int = 32 * MIB
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: of one target
     timeout: int = 60
+    #: of all targets together
+    total_timeout: int = 600
     start_timeout: int = 30
     cleanup_timeout: int = 30
     #: how long one step takes at most; the probe itself has the same deadline
@@ -116,6 +123,10 @@ class Settings:
     restart_kubelet: tuple[str, ...] = ()
     #: check id, or check id@RuntimeClass -> why its FAIL is accepted
     accept: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def seconds_of_run(self, targets: int) -> int:
+        """How long a run with so many targets takes at most."""
+        return max(self.timeout, min(self.timeout * targets, self.total_timeout))
 
 
 #: Written beyond what is expected, so that a limit that does not hold is seen.
@@ -410,16 +421,21 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """What the plan and the rules need to know of a node."""
+    """What the plan and the rules need to know of a node.
+
+    :param allocatable_memory_bytes: None where nobody knows it.
+    :param note: why what is known of it is not all, in words; nothing for a node like any other.
+    """
 
     name: str
     architecture: str
-    allocatable_memory_bytes: int
+    allocatable_memory_bytes: int | None
     image: str
     pull_policy: str
     runtime: str
     kernel: str
     kubelet: str
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -478,10 +494,20 @@ class Context:
         limits = (pod.container_limits[container.name], pod.memory_limit)
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def volume_bound(self, container: Container) -> tuple[int, str]:
-        """What bounds a volume of medium Memory without a sizeLimit, and its name (KEP-1967)."""
+    def volume_bound(self, container: Container, measured: int) -> tuple[int, str]:
+        """What bounds a volume of medium Memory without a sizeLimit, and its name (KEP-1967).
+
+        :param measured: the size of the volume. It decides nothing but what the unknown size of a node can explain.
+        :raises Inconclusive: NodeUnknown, only the node's allocatable memory could explain it, which is not known.
+        """
         limit = self.memory_limit(container)
         allocatable = self.node.allocatable_memory_bytes
+        if allocatable is None:
+            if limit is None or measured < limit:
+                bound = "" if limit is None else f", less than the pod memory limit {limit}"
+                detail = f"{measured} bytes{bound}; the node's allocatable memory is not known ({self.node.note})"
+                raise Inconclusive(Reason.NODE_UNKNOWN, detail, f"node {self.node.name}")
+            return limit, "pod memory limit"
         if limit is None or allocatable <= limit:
             return allocatable, "node allocatable"
         return limit, "pod memory limit"

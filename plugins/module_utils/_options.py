@@ -151,8 +151,9 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         RUN,
         (
             (
-                "V(representative) uses one node of each kind, the first by name that is ready. Nodes are of one kind if pool, "
-                "architecture, kernel, kubelet and runtime version are the same. "
+                "V(representative) uses one node of each kind, the first by name that can be used. Nodes are of one kind if "
+                "nothing differs that an answer can depend on: pool, architecture, operating system, kernel, kubelet and runtime, "
+                "handlers, swap, taints, huge pages, devices, and the size of the memory to a power of two. "
                 "RV(abcdesktopio.podshm.shm_check#module:run.targets) says which node represents which."
             ),
             "V(all) uses every node, V(first) only one.",
@@ -160,6 +161,37 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         "`representative` (one node of each kind), `all` or `first`",
         default="representative",
         choices=tuple(choice.value for choice in NodeChoice),
+    ),
+    Option(
+        "node_names",
+        "list",
+        RUN,
+        (
+            "The names of the nodes to use, each of them. Nodes are then not listed, so the account needs no list on nodes.",
+            (
+                "A node that it may not get either is used unseen: O(image) is required, its architecture is that of "
+                "C(kubernetes.io/arch) in O(node_selector) or else amd64, and checks that need its allocatable memory are V(SKIP)."
+            ),
+        ),
+        "the nodes to use by name, if the account may not list nodes",
+        default=[],
+        elements="str",
+        version_added="0.3.0",
+        shown_default="all nodes",
+    ),
+    Option(
+        "max_kinds",
+        "int",
+        RUN,
+        (
+            (
+                "With O(nodes=representative), how many kinds of nodes are used at most, those with most nodes first. "
+                "RV(abcdesktopio.podshm.shm_check#module:run.skipped_nodes) names the nodes of the others."
+            ),
+        ),
+        "how many kinds of nodes are used at most; reports name the others",
+        default=12,
+        version_added="0.3.0",
     ),
     Option(
         "runtime_class",
@@ -359,9 +391,28 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         "timeout",
         "int",
         RUN,
-        ("How long the whole run takes at most, in seconds, without the removal of its objects.",),
-        "seconds for the whole run, without the removal of its objects",
+        (
+            (
+                "How long the checks of one target (a node and a RuntimeClass) take at most, in seconds, without the removal of "
+                "their objects."
+            ),
+        ),
+        "seconds for one target (a node and a RuntimeClass), without the removal of its objects",
         default=60,
+    ),
+    Option(
+        "total_timeout",
+        "int",
+        RUN,
+        (
+            (
+                "How long a run with several targets takes at most, in seconds: as many times O(timeout) as there are targets, but "
+                "not longer than this. Targets run one after the other; one without time is V(ERROR) (C(Timeout)) at once."
+            ),
+        ),
+        "seconds for all targets together",
+        default=600,
+        version_added="0.3.0",
     ),
     Option(
         "start_timeout",
@@ -424,9 +475,11 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
     :param params: all of them, see :func:`with_defaults`.
     :raises ValueError: an option has no meaning; the message names it.
     """
-    for name in ("timeout", "start_timeout", "cleanup_timeout", "step_timeout"):
+    for name in ("timeout", "total_timeout", "start_timeout", "cleanup_timeout", "step_timeout"):
         if params[name] < 1:
             raise ValueError(f"{name}: {params[name]} is less than 1 second")
+    if params["max_kinds"] < 1:
+        raise ValueError(f"max_kinds: {params['max_kinds']} is less than 1")
     resources = params["resources"] or {}
     # an empty name is the cluster's default runtime
     runtime_classes = tuple(params["runtime_classes"] or [params["runtime_class"]])
@@ -437,6 +490,8 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
         tolerations=tuple(params["tolerations"]),
         runtime_classes=runtime_classes,
         nodes=NodeChoice(params["nodes"]),
+        node_names=tuple(dict.fromkeys(params["node_names"] or ())),
+        max_kinds=params["max_kinds"],
         accept=_accept(params["accept"], runtime_classes),
         cpu_millis=_number("resources.cpu", resources.get("cpu") or "250m", parse_millis, 1, "1m"),
         # below this the runtime itself does not fit into the container's cgroup
@@ -444,6 +499,7 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
         labels=_texts(params["labels"]),
         annotations=_texts(params["annotations"]),
         timeout=params["timeout"],
+        total_timeout=params["total_timeout"],
         start_timeout=params["start_timeout"],
         cleanup_timeout=params["cleanup_timeout"],
         step_timeout=params["step_timeout"],

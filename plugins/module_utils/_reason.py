@@ -52,10 +52,12 @@ class Reason(TextEnum):
     NO_NODE = "NoNode"
     NOT_LINUX = "NotLinux"
     NO_IMAGE = "NoImage"
+    NODE_UNKNOWN = "NodeUnknown"
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
     KUBELET_REJECTED = "KubeletRejected"
     IMAGE_PULL = "ImagePull"
+    IMAGE_REFUSED = "ImageRefused"
     PROBE_ARCH = "ProbeArch"
     PROBE_NO_EXEC = "ProbeNoExec"
     CONTAINER_START = "ContainerStart"
@@ -120,7 +122,9 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.UNSCHEDULABLE: "free what the message says is missing, lower the option resources, or change node_selector or tolerations",
     Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option labels), or name a namespace without it",
     Reason.KUBELET_REJECTED: "run again; if it stays, select another node with node_selector, or mend on this one what the message says",
+    Reason.NODE_UNKNOWN: "nothing to do, if only this is missing; else run with list or get on nodes, on a cluster that shows its real nodes",
     Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image",
+    Reason.IMAGE_REFUSED: "name an image that pods of this namespace may pull with the option image; the kubelet verifies who may use one",
     Reason.PROBE_ARCH: "name an image and a node of an architecture that the probe is built for",
     Reason.PROBE_NO_EXEC: "mount the kubelet's volumes without noexec on this node, so that the probe can run from a ConfigMap",
     Reason.CONTAINER_START: "read the message, and the logs of the kubelet and the runtime on the node: the container never ran",
@@ -140,7 +144,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.BAD_OUTPUT: "find what alters the output of containers on the way from the node, then run again",
     Reason.COMMAND_FAILED: "run the command by hand on the host that Ansible runs the module on, and repair it",
     Reason.PROBE_ERROR: "report this with the evidence: the probe refused its own step",
-    Reason.TIMEOUT: "raise the option timeout, start_timeout or step_timeout, or find what is slow",
+    Reason.TIMEOUT: "raise the option timeout, total_timeout, start_timeout or step_timeout, or find what is slow",
     Reason.SYSCTL_FORBIDDEN: "allow the sysctl in the kubelet's allowedUnsafeSysctls, if workloads need it",
     Reason.FEATURE_GATE_OFF: "upgrade the cluster or turn on the feature gate, if workloads need it",
     Reason.INFEASIBLE: "read the message: the node cannot do it (cgroup v1 cannot resize memory-backed volumes)",

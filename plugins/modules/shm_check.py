@@ -199,7 +199,7 @@ run:
           type: str
           returned: always
         allocatable_memory_bytes:
-          description: The allocatable memory of the node, in bytes.
+          description: The allocatable memory of the node, in bytes. Null where it is not known.
           type: int
           returned: always
         image:
@@ -220,6 +220,10 @@ run:
           returned: always
         kubelet:
           description: The version of the kubelet.
+          type: str
+          returned: always
+        note:
+          description: Why little is known of the node, for example V(fake node of a virtual cluster (vCluster\)); usually empty.
           type: str
           returned: always
     skipped_nodes:

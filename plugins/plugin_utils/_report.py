@@ -218,6 +218,8 @@ def _cluster_line(run: t.Mapping[str, t.Any]) -> list[str]:
 
 def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:
     versions = f"{target['architecture']}, kernel {target['kernel']}, kubelet {target['kubelet']}, {target['runtime']}"
+    # what such a node says of itself is not so, or not known
+    versions = target.get("note") or versions
     runtime_class = f", RuntimeClass {_cell(target['runtime_class'])}" if target["runtime_class"] else ""
     others = [name for name in target["represents"] if name != target["name"]]
     represents = f", represents {_cell(', '.join(others))}" if others else ""

@@ -247,6 +247,9 @@ class FakeCluster:
     def version(self) -> str:
         return "v1.0.0"
 
+    def runtime_class(self, name: str) -> None:
+        return None
+
     def uid(self) -> str:
         return "fake"
 

@@ -142,8 +142,11 @@ _FILL_UNSIZED: t.Final = fill(UNSIZED, lambda sizes: sizes.fill_memory)
 def shm_size_memory(seen: Seen, context: Context) -> Decision:
     """KEP-1967, Kubernetes 1.22."""
     who = seen[_UNSIZED]
-    wanted, source = context.volume_bound(UNSIZED)
-    wrong = failed_medium(who) or failed_size(who, wanted, source)
+    wrong = failed_medium(who)
+    if wrong:
+        return wrong
+    wanted, source = context.volume_bound(UNSIZED, require_size(who))
+    wrong = failed_size(who, wanted, source)
     if wrong:
         return wrong
     size = f"{shown(who)} = {source}"
@@ -201,13 +204,16 @@ _BARE: t.Final = identity(BARE)
     steps=(_BARE,),
     question="How large is a volume of medium Memory if a container declares no memory limit?",
     expected="the node's allocatable memory, page-rounded: nothing else bounds it",
-    skips=(Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE),
+    skips=(Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE, Reason.NODE_UNKNOWN),
 )
 def shm_limit_undeclared(seen: Seen, context: Context) -> Decision:
     """One container without a limit, and the pod has none."""
-    wanted, source = context.volume_bound(BARE)
     who = seen[_BARE]
-    wrong = failed_medium(who) or failed_size(who, wanted, source)
+    wrong = failed_medium(who)
+    if wrong:
+        return wrong
+    wanted, source = context.volume_bound(BARE, require_size(who))
+    wrong = failed_size(who, wanted, source)
     if wrong:
         return wrong
     size = f"{shown(who)} = {source}"
@@ -231,9 +237,12 @@ _CLIPPED: t.Final = identity(CLIPPED)
 )
 def shm_limit_clipped(seen: Seen, context: Context) -> Decision:
     """Kubernetes clips silently: the manifest shows a size that the pod does not get."""
-    (bound, source), size_limit = context.volume_bound(CLIPPED), context.sizes.too_much
     who = seen[_CLIPPED]
-    wrong = failed_medium(who) or failed_size(who, *min((bound, source), (size_limit, "sizeLimit")))
+    wrong = failed_medium(who)
+    if wrong:
+        return wrong
+    (bound, source), size_limit = context.volume_bound(CLIPPED, require_size(who)), context.sizes.too_much
+    wrong = failed_size(who, *min((bound, source), (size_limit, "sizeLimit")))
     if wrong:
         return wrong
     if size_limit <= bound:
@@ -259,11 +268,12 @@ _ZERO: t.Final = identity(ZERO)
 )
 def shm_limit_zero(seen: Seen, context: Context) -> Decision:
     """A template that renders 0 does not get a /dev/shm of size 0."""
-    wanted, source = context.volume_bound(ZERO)
     who = seen[_ZERO]
-    wrong = failed_medium(who) or failed_size(
-        who, wanted, source, "leave sizeLimit out instead of setting it to 0, or " + SIZED_VOLUME
-    )
+    wrong = failed_medium(who)
+    if wrong:
+        return wrong
+    wanted, source = context.volume_bound(ZERO, require_size(who))
+    wrong = failed_size(who, wanted, source, "leave sizeLimit out instead of setting it to 0, or " + SIZED_VOLUME)
     return wrong or passed(f"{shown(who)} = {source}")
 
 

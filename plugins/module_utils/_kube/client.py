@@ -86,6 +86,11 @@ _AWAY_SECONDS: t.Final = 25
 #: The pause (seconds) before a request is sent again: the first, which then doubles, and the longest.
 _PAUSE: t.Final = (0.2, 3.2)
 
+#: The group of a kind, where it is not the core's.
+_GROUPS: t.Final = {"jobs": "apis/batch/v1", "runtimeclasses": "apis/node.k8s.io/v1"}
+
+_CLUSTER_WIDE: t.Final = frozenset({"nodes", "runtimeclasses"})
+
 #: The kinds of objects that a run creates.
 _RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
 
@@ -199,8 +204,8 @@ class Cluster:
     # ------------------------------------------------------------------ requests
 
     def _path(self, kind: str, name: str = "") -> str:
-        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
-        if kind == "nodes":
+        group = _GROUPS.get(kind, "api/v1")
+        if kind in _CLUSTER_WIDE:
             return f"/{group}/{kind}/{name}".rstrip("/")
         return f"/{group}/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
 
@@ -341,6 +346,27 @@ class Cluster:
         """All nodes, as the API server returns them."""
         # resourceVersion 0: from the API server's cache, which is cheap in large clusters
         return list(self._list("nodes", "nodes", ("resourceVersion", "0")).get("items") or [])
+
+    def node(self, name: str) -> dict[str, t.Any] | None:
+        """One node, or nothing if the account may not look at it.
+
+        :raises Inconclusive: NoNode, there is none of the name.
+        """
+        try:
+            return self._json(self._request("get", self._path("nodes", name), f"node {name}"))
+        except Inconclusive as problem:
+            if problem.reason is Reason.FORBIDDEN:
+                return None
+            if problem.reason is Reason.POD_GONE:
+                raise Inconclusive(Reason.NO_NODE, "there is no node of this name", problem.subject) from None
+            raise
+
+    def runtime_class(self, name: str) -> dict[str, t.Any] | None:
+        """A RuntimeClass, or nothing: what is wrong with it, the creation of its pods says."""
+        try:
+            return self._json(self._request("get", self._path("runtimeclasses", name), f"RuntimeClass {name}"))
+        except Inconclusive:
+            return None
 
     def uid(self) -> str:
         """The uid of the cluster, which is that of its namespace kube-system; nothing if the account may not see it."""

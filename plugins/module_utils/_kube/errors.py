@@ -51,6 +51,8 @@ _FORBIDDEN: t.Final = (
     ("violates PodSecurity", Reason.POD_SECURITY),
     ("is being terminated", Reason.NAMESPACE_TERMINATING),
     ("error looking up service account", Reason.NAMESPACE_NOT_READY),
+    # a pod whose overhead is not that of its RuntimeClass was changed by admission: the class is there
+    ("Overhead", Reason.ADMISSION_DENIED),
     ("RuntimeClass", Reason.RUNTIME_CLASS_MISSING),
     ("usage per", Reason.LIMIT_RANGE),
     ("ratio per", Reason.LIMIT_RANGE),

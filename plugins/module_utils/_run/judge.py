@@ -56,6 +56,7 @@ class Judge:
     :param target: nothing where no node could be used.
     :param results: by name of the layout.
     :param problem: what ended the run, if anything did.
+    :param runtime_class: what is judged where no node can run it.
     """
 
     cluster: str
@@ -65,6 +66,7 @@ class Judge:
     target: Target | None
     results: t.Mapping[str, LayoutResult]
     problem: Inconclusive | None
+    runtime_class: str = ""
 
     def judge(self, checks: t.Sequence[Check]) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
         """The checks and the controls as they are returned. If a control does not hold, nothing is decided."""
@@ -169,7 +171,7 @@ class Judge:
             "name": check.name,
             "group": check.group.value,
             "node": self.target.node.name if self.target else "",
-            "runtime_class": self.target.runtime_class if self.target else "",
+            "runtime_class": self.target.runtime_class if self.target else self.runtime_class,
             "question": check.question.format_map(self.texts),
             "verdict": ruling.verdict.value,
             "reason": ruling.reason.value if ruling.reason else "",

@@ -201,6 +201,8 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
         "image": meta.image,
         "imagePullPolicy": meta.pull_policy,
         "command": [PROBE, *plan.command],
+        # not the image's, which its user can be unable to enter
+        "workingDir": "/",
         "securityContext": _security(0 if one.root else one.user or _USER, one.capabilities),
         "volumeMounts": [
             {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True},

@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+import types
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
@@ -21,84 +24,277 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
+Object: t.TypeAlias = "dict[str, t.Any]"
+
 #: What a cloud calls its pools: nodes of one pool are alike.
 _POOL_LABELS: t.Final = (
     "cloud.google.com/gke-nodepool",
     "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
     "kubernetes.azure.com/agentpool",
     "karpenter.sh/nodepool",
+    "kops.k8s.io/instancegroup",
     "node.kubernetes.io/instance-type",
-    "node-role.kubernetes.io/control-plane",
 )
+
+#: Other labels that tell of something that answers depend on: roles, cgroups, huge pages, sandboxes, shared GPUs.
+_TELLING_LABEL: t.Final = re.compile(
+    r"^node-role\.kubernetes\.io/|cgroup|hugepage|sandbox|runtime-?class|kata|gvisor|gpu\.present|mps\.capable|sharing-strategy",
+    re.IGNORECASE,
+)
+
+#: What a node says of itself, and must be the same on all nodes of a kind.
+_INFO: t.Final = (
+    "operatingSystem",
+    "architecture",
+    "osImage",
+    "kernelVersion",
+    "kubeletVersion",
+    "containerRuntimeVersion",
+    "swap",
+)
+
+#: The same, of a node's status.
+_STATUS: t.Final = ("runtimeHandlers", "features", "declaredFeatures")
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeClass:
+    """What a RuntimeClass says of where it can run; nothing where it is not known.
+
+    :param handler: the name of the runtime on the node.
+    """
+
+    handler: str = ""
+    node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tolerations: tuple[Object, ...] = ()
+
+    @classmethod
+    def of(cls, stored: Object | None) -> RuntimeClass:
+        """That of an object of the API, or of none."""
+        scheduling = (stored or {}).get("scheduling") or {}
+        return cls(
+            str((stored or {}).get("handler", "")),
+            scheduling.get("nodeSelector") or {},
+            tuple(scheduling.get("tolerations") or ()),
+        )
+
+
+class Choice(t.NamedTuple):
+    """Where a run runs.
+
+    :ivar unplaced: RuntimeClass -> why no node can run it, though nodes can run another.
+    """
+
+    targets: list[Target]
+    skipped: list[SkippedNodes]
+    unplaced: dict[str, Inconclusive]
 
 
 def choose(
-    nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]
-) -> tuple[list[Target], list[SkippedNodes]]:
+    nodes: t.Sequence[Object],
+    settings: Settings,
+    architectures: t.Container[str],
+    classes: t.Mapping[str, RuntimeClass] = types.MappingProxyType({}),
+) -> Choice:
     """The targets of a run, and the nodes that it skips.
 
-    One node per distinct pool, architecture, kernel, kubelet and runtime version represents the others, times each
-    RuntimeClass; all nodes or only the first, if the settings say so. A kind of node that cannot be used is skipped, as
-    long as there is another; so are those beside the first, if only the first is wanted.
+    One node of each kind represents the others, for each RuntimeClass; all nodes or only the first, if the settings say
+    so. A node that cannot be used represents no other and is represented by none: it is skipped with its reason. So are
+    kinds beyond the settings' bound, and those beside the first, if only the first is wanted.
 
-    :param nodes: Node objects as the API server returns them.
+    :param nodes: Node objects as the API server returns them; one without a status is a node that nobody may look at.
+    :param classes: by name, those of the settings that are known.
     :raises Inconclusive: none can be used; the detail says why the nearest could not.
     """
-    selected = [node for node in nodes if _selected(node, settings.node_selector)]
+    selected = sorted((one for one in nodes if _selected(one, settings.node_selector)), key=_name)
     if not selected:
-        wanted = ",".join(f"{key}={value}" for key, value in sorted(settings.node_selector.items()))
-        raise Inconclusive(
-            Reason.NO_NODE, f"none of {len(nodes)} nodes has the labels {wanted}" if wanted else "there is no node"
-        )
-    kinds: dict[tuple[str, ...], list[dict[str, t.Any]]] = {}
-    for one in sorted(selected, key=lambda one: str(one["metadata"]["name"])):
-        kinds.setdefault(_kind(one, settings), []).append(one)
-    usable: list[tuple[Node, tuple[str, ...]]] = []
-    skipped: list[tuple[SkippedNodes, Inconclusive]] = []
-    for alike in kinds.values():
-        names = tuple(str(one["metadata"]["name"]) for one in alike)
-        node, problem = _first_usable(alike, settings, architectures)
-        if node:
-            usable.append((node, names))
-        elif problem:
-            skipped.append((SkippedNodes(list(names), problem.reason, str(problem)), problem))
-    if not usable:
-        nearest = max((problem for _nodes, problem in skipped), key=_nearness)
-        others = f"; the other {len(selected) - 1} cannot be used either" if len(selected) > 1 else ""
-        raise Inconclusive(nearest.reason, f"{nearest.detail}{others}", nearest.subject)
-    left_out = [nodes for nodes, _problem in skipped]
-    if settings.nodes is NodeChoice.FIRST:
-        beside = sorted(name for _node, names in usable[1:] for name in names)
-        usable = usable[:1]
-        if beside:
-            detail = "they are of other kinds, and the option nodes is first"
-            left_out.append(SkippedNodes(beside, Reason.NOT_REQUESTED, detail))
+        raise _nothing(nodes, settings)
+    usable: dict[str, dict[str, Node]] = {}
+    problems: dict[str, dict[str, Inconclusive]] = {}
+    for name in settings.runtime_classes:
+        usable[name], problems[name] = _sorted_out(selected, settings, architectures, classes.get(name, RuntimeClass()))
+    if not any(usable.values()):
+        everything = [problem for by_node in problems.values() for problem in by_node.values()]
+        raise _nearest(everything, len(selected) - 1)
+    kept, beside = _bounded(_kinds(selected, settings, usable), settings)
     targets = [
-        Target(node, runtime_class, names) for node, names in usable for runtime_class in settings.runtime_classes
+        Target(usable[name][here[0]], name, here)
+        for kind in kept
+        for name in settings.runtime_classes
+        if (here := tuple(node for node in kind if node in usable[name]))
     ]
-    return targets, left_out
+    unplaced = {name: _nearest(list(problems[name].values()), len(selected) - 1) for name in usable if not usable[name]}
+    return Choice(targets, [*_skipped(problems), *beside], unplaced)
 
 
-def _kind(node: dict[str, t.Any], settings: Settings) -> tuple[str, ...]:
-    """What nodes must have in common to be alike."""
-    if settings.nodes is NodeChoice.ALL:
-        return (str(node["metadata"]["name"]),)
-    labels = node["metadata"].get("labels") or {}
-    info = (node.get("status") or {}).get("nodeInfo") or {}
-    facts = ("operatingSystem", "architecture", "kernelVersion", "kubeletVersion", "containerRuntimeVersion")
-    return (*(str(labels.get(label)) for label in _POOL_LABELS), *(str(info.get(fact)) for fact in facts))
+def _nothing(nodes: t.Sequence[Object], settings: Settings) -> Inconclusive:
+    """Why no node is eligible."""
+    wanted = ",".join(f"{key}={value}" for key, value in sorted(settings.node_selector.items()))
+    if nodes:
+        return Inconclusive(Reason.NO_NODE, f"none of {len(nodes)} nodes has the labels {wanted}")
+    return Inconclusive(
+        Reason.NO_NODE,
+        "there is no node; a virtual cluster (vCluster) shows a node once a pod runs there: start a pod, then run again",
+    )
 
 
-def _first_usable(
-    nodes: t.Sequence[dict[str, t.Any]], settings: Settings, architectures: t.Container[str]
-) -> tuple[Node | None, Inconclusive | None]:
-    problems: list[Inconclusive] = []
+def _sorted_out(
+    nodes: t.Sequence[Object], settings: Settings, architectures: t.Container[str], runtime_class: RuntimeClass
+) -> tuple[dict[str, Node], dict[str, Inconclusive]]:
+    """By name: the nodes that can run a RuntimeClass, and why others cannot."""
+    usable: dict[str, Node] = {}
+    problems: dict[str, Inconclusive] = {}
     for node in nodes:
         try:
-            return _usable(node, settings, architectures), None
+            usable[_name(node)] = _usable(node, settings, architectures, runtime_class)
         except Inconclusive as problem:
-            problems.append(problem)
-    return None, max(problems, key=_nearness)
+            problems[_name(node)] = problem
+    return usable, problems
+
+
+def _kinds(
+    nodes: t.Sequence[Object], settings: Settings, usable: t.Mapping[str, t.Mapping[str, Node]]
+) -> list[list[str]]:
+    """The names of the nodes that some RuntimeClass can run on, by kind."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for node in nodes:
+        name = _name(node)
+        if any(name in here for here in usable.values()):
+            kinds.setdefault((name,) if settings.nodes is NodeChoice.ALL else _kind(node), []).append(name)
+    return list(kinds.values())
+
+
+def _bounded(kinds: list[list[str]], settings: Settings) -> tuple[list[list[str]], list[SkippedNodes]]:
+    """The kinds that are used, and what is left out; the largest kinds where there are too many."""
+    if settings.nodes is NodeChoice.FIRST:
+        most, why = 1, "they are of other kinds, and the option nodes is first"
+    elif settings.nodes is NodeChoice.REPRESENTATIVE:
+        most, why = (
+            settings.max_kinds,
+            f"there are {len(kinds)} kinds of nodes, and the option max_kinds is {settings.max_kinds}",
+        )
+    else:
+        most, why = len(kinds), ""
+    largest = kinds if settings.nodes is NodeChoice.FIRST else sorted(kinds, key=lambda kind: -len(kind))
+    beside = sorted(name for kind in largest[most:] for name in kind)
+    kept = [kind for kind in kinds if kind in largest[:most]]
+    return kept, [SkippedNodes(beside, Reason.NOT_REQUESTED, why)] if beside else []
+
+
+def _skipped(problems: t.Mapping[str, t.Mapping[str, Inconclusive]]) -> list[SkippedNodes]:
+    """The nodes that cannot be used, those with one cause together; the RuntimeClass is named where it is not the same for all."""
+    causes: dict[tuple[Reason, str], dict[str, list[str]]] = {}
+    for runtime_class, by_node in problems.items():
+        for name, problem in by_node.items():
+            causes.setdefault((problem.reason, problem.detail), {}).setdefault(name, []).append(runtime_class)
+    found: dict[tuple[Reason, str, tuple[str, ...]], list[str]] = {}
+    for (reason, detail), by_name in causes.items():
+        for name, classes in by_name.items():
+            found.setdefault((reason, detail, tuple(classes)), []).append(name)
+    return [
+        SkippedNodes(
+            names,
+            reason,
+            detail if len(classes) == len(problems) else f"{detail} ({_classes(classes)})",
+        )
+        for (reason, detail, classes), names in found.items()
+    ]
+
+
+def _classes(names: t.Iterable[str]) -> str:
+    return ", ".join(f"RuntimeClass {name}" if name else "the default runtime" for name in names)
+
+
+def _nearest(problems: t.Sequence[Inconclusive], others: int) -> Inconclusive:
+    """The problem of the node that is closest to being usable, and that the others are not either."""
+    nearest = max(problems, key=_nearness)
+    more = f"; the other {others} cannot be used either" if others else ""
+    return Inconclusive(nearest.reason, f"{nearest.detail}{more}", nearest.subject)
+
+
+def _name(node: Object) -> str:
+    return str(node["metadata"]["name"])
+
+
+def _labels(node: Object) -> dict[str, str]:
+    return dict(node["metadata"].get("labels") or {})
+
+
+def _kind(node: Object) -> tuple[str, ...]:
+    """What nodes must have in common to be alike: all that an answer of podshm can depend on, as far as a Node tells it."""
+    labels, status = _labels(node), node.get("status") or {}
+    info = status.get("nodeInfo") or {}
+    pool = {key: labels[key] for key in sorted(labels) if key in _POOL_LABELS or _TELLING_LABEL.search(key)}
+    said = {**{key: info.get(key) for key in _INFO}, **{key: status.get(key) for key in _STATUS}}
+    taints = [(taint.get("key"), taint.get("value"), taint.get("effect")) for taint in _taints(node)]
+    parts = (pool, _order_free(said), sorted(map(str, taints)), _resources(status))
+    return (virtual(node), *(json.dumps(part, sort_keys=True, default=str) for part in parts))
+
+
+def _order_free(value: t.Any) -> t.Any:
+    """A value whose lists are sorted: the order in which a runtime names its handlers says nothing."""
+    if isinstance(value, dict):
+        return {key: _order_free(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return sorted((_order_free(inner) for inner in value), key=lambda inner: json.dumps(inner, sort_keys=True))
+    return value
+
+
+def _resources(status: Object) -> dict[str, t.Any]:
+    """The resources of a node that answers depend on.
+
+    Huge pages count by their number. Of what a device plugin offers it matters that there is some, not how much. Memory
+    counts by its power of two: nodes of one size differ by a few pages, and the answers name the size of each.
+    """
+    found: dict[str, t.Any] = {}
+    for part in ("capacity", "allocatable"):
+        for name, quantity in (status.get(part) or {}).items():
+            if name.startswith("hugepages-"):
+                found[f"{part} {name}"] = _number(quantity)
+            elif "/" in name:
+                found[f"{part} {name}"] = _number(quantity) != 0
+    memory = _number((status.get("capacity") or status.get("allocatable") or {}).get("memory", 0))
+    found["memory"] = memory.bit_length() if isinstance(memory, int) else memory
+    return found
+
+
+def _number(quantity: t.Any) -> int | str:
+    """A quantity as a number; one that cannot be read stands for itself."""
+    try:
+        return parse_bytes(quantity)
+    except ValueError:
+        return str(quantity)
+
+
+def _taints(node: Object) -> list[Object]:
+    """The taints that keep pods away from a node."""
+    taints = (node.get("spec") or {}).get("taints") or ()
+    return [
+        taint
+        for taint in taints
+        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(taint, _DEFAULT_TOLERATIONS)
+    ]
+
+
+#: What only a node has that is not there: of which software, by what it writes into labels and annotations.
+_VIRTUAL_MARKS: t.Final[dict[str, tuple[str, str]]] = {
+    "vcluster.loft.sh/fake-node": ("true", "fake node of a virtual cluster (vCluster)"),
+    "type": ("virtual-kubelet", "virtual node (virtual kubelet)"),
+    "liqo.io/type": ("virtual-node", "virtual node (Liqo)"),
+}
+
+
+def virtual(node: Object) -> str:
+    """What kind of node that is not real it is, in words; nothing for a real one. Such a node's sizes are made up."""
+    labels = _labels(node)
+    for key, (value, words) in _VIRTUAL_MARKS.items():
+        if labels.get(key) == value:
+            return words
+    info = (node.get("status") or {}).get("nodeInfo") or {}
+    if "fakelinux" in str(info.get("kernelVersion")) or "Fake Kubernetes" in str(info.get("osImage")):
+        return _VIRTUAL_MARKS["vcluster.loft.sh/fake-node"][1]
+    return ""
 
 
 def _nearness(problem: Inconclusive) -> int:
@@ -107,49 +303,112 @@ def _nearness(problem: Inconclusive) -> int:
     return order.index(problem.reason) if problem.reason in order else len(order)
 
 
-def _selected(node: dict[str, t.Any], selector: t.Mapping[str, str]) -> bool:
-    labels = node["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in selector.items())
+def _selected(node: Object, selector: t.Mapping[str, str]) -> bool:
+    labels = _labels(node)
+    # nobody may look at the labels of a node without a status
+    return "status" not in node or all(labels.get(key) == value for key, value in selector.items())
 
 
-def _usable(node: dict[str, t.Any], settings: Settings, architectures: t.Container[str]) -> Node:
-    name = str(node["metadata"]["name"])
+def _unseen(node: Object, settings: Settings, architectures: t.Container[str]) -> Node:
+    """A node that is used by its name alone: nothing of it is known."""
+    subject = f"node {_name(node)}"
+    architecture = settings.node_selector.get("kubernetes.io/arch", "amd64")
+    if architecture not in architectures:
+        raise Inconclusive(
+            Reason.PROBE_ARCH, f"has the architecture {architecture}, which the probe is not built for", subject
+        )
+    if not settings.image:
+        words = "is not visible to this account, and neither are its images: name one with the option image"
+        raise Inconclusive(Reason.NO_IMAGE, words, subject)
+    return Node(
+        name=_name(node),
+        architecture=architecture,
+        allocatable_memory_bytes=None,
+        image=settings.image,
+        pull_policy="IfNotPresent",
+        runtime="",
+        kernel="",
+        kubelet="",
+        note="used by its name: the account may not look at it",
+    )
+
+
+def _usable(node: Object, settings: Settings, architectures: t.Container[str], runtime_class: RuntimeClass) -> Node:
+    if "status" not in node:
+        return _unseen(node, settings, architectures)
+    name = _name(node)
     subject = f"node {name}"
     status = node.get("status") or {}
     info = status.get("nodeInfo") or {}
     if info.get("operatingSystem", "linux") != "linux":
         raise Inconclusive(Reason.NOT_LINUX, f"runs {info['operatingSystem']}", subject)
+    if "kwok.x-k8s.io/node" in (node["metadata"].get("annotations") or {}):
+        raise Inconclusive(Reason.NO_NODE, "is a fake node (KWOK), which runs no containers", subject)
+    if node["metadata"].get("deletionTimestamp"):
+        raise Inconclusive(Reason.NO_NODE, "is being removed", subject)
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
         raise Inconclusive(Reason.NO_NODE, "is not Ready", subject)
-    for taint in (node.get("spec") or {}).get("taints") or ():
-        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(
-            taint, (*_DEFAULT_TOLERATIONS, *settings.tolerations)
-        ):
-            raise Inconclusive(
-                Reason.NO_NODE, f"has the taint {taint['key']}:{taint['effect']}, which is not tolerated", subject
-            )
+    _require_schedulable(node, subject, (*_DEFAULT_TOLERATIONS, *settings.tolerations, *runtime_class.tolerations))
+    _require_handler(node, subject, runtime_class)
     architecture = str(info.get("architecture", ""))
     if architecture not in architectures:
         raise Inconclusive(
             Reason.PROBE_ARCH, f"has the architecture {architecture}, which the probe is not built for", subject
         )
+    note = virtual(node)
     image = settings.image or _image(status.get("images") or ())
     if not image:
-        raise Inconclusive(
-            Reason.NO_IMAGE, "lists no image that the probe can run in; name one with the option image", subject
-        )
+        raise Inconclusive(Reason.NO_IMAGE, _no_image(note, len(status.get("images") or ())), subject)
     return Node(
         name=name,
         architecture=architecture,
-        allocatable_memory_bytes=parse_bytes((status.get("allocatable") or {}).get("memory", 0)),
+        allocatable_memory_bytes=None if note else parse_bytes((status.get("allocatable") or {}).get("memory", 0)),
         image=image,
         # an image that the node lists is there: it must not be pulled without the user's consent
         pull_policy="IfNotPresent" if settings.image else "Never",
         runtime=str(info.get("containerRuntimeVersion", "")),
         kernel=str(info.get("kernelVersion", "")),
         kubelet=str(info.get("kubeletVersion", "")),
+        note=note,
     )
 
+
+def _require_schedulable(node: Object, subject: str, tolerations: tuple[Object, ...]) -> None:
+    """Raise Inconclusive if the node keeps the pods away."""
+    spec = node.get("spec") or {}
+    for taint in spec.get("taints") or ():
+        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(taint, tolerations):
+            words = f"has the taint {taint['key']}:{taint['effect']}, which is not tolerated"
+            raise Inconclusive(Reason.NO_NODE, words, subject)
+    # the scheduler asks for this toleration even before the controller has set the taint
+    cordon = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+    if spec.get("unschedulable") and not _tolerated(cordon, tolerations):
+        raise Inconclusive(Reason.NO_NODE, "is cordoned (unschedulable)", subject)
+
+
+def _require_handler(node: Object, subject: str, runtime_class: RuntimeClass) -> None:
+    """Raise Inconclusive if the RuntimeClass cannot run on the node, as far as both tell."""
+    labels = _labels(node)
+    missing = {key: value for key, value in runtime_class.node_selector.items() if labels.get(key) != value}
+    if missing:
+        words = ",".join(f"{key}={value}" for key, value in sorted(missing.items()))
+        raise Inconclusive(Reason.NO_NODE, f"lacks the labels {words} that the RuntimeClass selects", subject)
+    handlers = {str(one.get("name", "")) for one in (node.get("status") or {}).get("runtimeHandlers") or ()}
+    if runtime_class.handler and handlers and runtime_class.handler not in handlers:
+        words = f"its runtime has no handler {runtime_class.handler}, which the RuntimeClass names"
+        raise Inconclusive(Reason.NO_NODE, words, subject)
+
+
+def _no_image(note: str, count: int) -> str:
+    """Why no image of a node can be used, in words."""
+    if note:
+        return f"is a {note}, which lists no image that can be used; name one with the option image"
+    most = f" (kubelets list their {count} largest only, and pause is small)" if count >= _LISTED else ""
+    return f"lists no image that the probe can run in{most}; name one with the option image"
+
+
+#: How many images a kubelet lists by default (nodeStatusMaxImages).
+_LISTED: t.Final = 50
 
 #: What every pod tolerates for a while (the admission plugin DefaultTolerationSeconds): a node that is Ready again can
 #: still have it.
@@ -172,34 +431,45 @@ def _tolerated(taint: dict[str, t.Any], tolerations: t.Iterable[dict[str, t.Any]
     return any(matches(toleration) for toleration in tolerations)
 
 
-#: Registries that everybody has access to: an image of another one can be a tenant's own.
-_PUBLIC_REGISTRIES: t.Final = (
-    "registry.k8s.io/",
-    "k8s.gcr.io/",
-    "docker.io/",
-    "quay.io/",
-    "ghcr.io/",
-    "gcr.io/",
-    "public.ecr.aws/",
-    "mcr.microsoft.com/",
-    "registry.access.redhat.com/",
+#: Where the images of sandboxes come from, without a registry's name of one's own.
+_PAUSE: t.Final = re.compile(r"(^|[/-])pause([:@]|-[a-z0-9]+[:@])")
+_KNOWN_PAUSE: t.Final = re.compile(
+    r"^(registry\.k8s\.io/|k8s\.gcr\.io/|gke\.gcr\.io/|gcr\.io/(google-containers|gke-release)/|mcr\.microsoft\.com/"
+    r"|public\.ecr\.aws/|docker\.io/(rancher|k8s|kubernetes)/|\d+\.dkr\.ecr\.[^/]+/eks/)"
+)
+
+#: What everybody may pull, or what is the platform's own: any other image can be a tenant's. Most registries have
+#: private repositories beside public ones, so of these only whose owners publish everything there.
+_PUBLIC: t.Final = re.compile(
+    r"^(registry\.k8s\.io/|k8s\.gcr\.io/|gke\.gcr\.io/|gcr\.io/(distroless|google-containers|gke-release)/"
+    r"|public\.ecr\.aws/|mcr\.microsoft\.com/|registry\.access\.redhat\.com/|\d+\.dkr\.ecr\.[^/]+/eks/"
+    r"|docker\.io/(library|calico|flannel|rancher|kindest|coredns|grafana|prom|envoyproxy|istio|hashicorp|kubernetesui)/"
+    r"|quay\.io/(cilium|calico|tigera|coreos|jetstack|prometheus|prometheus-operator|metallb|openshift-release-dev|k8scsi|argoproj)/"
+    r"|ghcr\.io/(flannel-io|kube-vip|fluxcd|kyverno|cloudnative-pg|siderolabs|k3s-io|open-telemetry|kubereboot)/)"
 )
 
 
-def _image(images: t.Iterable[dict[str, t.Any]]) -> str:
+def _image(images: t.Iterable[Object]) -> str:
     """The sandbox image if the node lists it, else its smallest public one, else nothing."""
-    pause: list[str] = []
+    pause: list[tuple[bool, tuple[int, ...], str]] = []
     public: list[tuple[int, str]] = []
     for image in images:
         names = [str(name) for name in image.get("names") or () if "<none>" not in name]
         # a tag reads better in reports than a digest
         for name in sorted(names, key=lambda name: ("@" in name, name)):
-            if re.search(r"(^|[/-])pause([:@]|-[a-z0-9]+[:@])", name):
-                pause.append(name)
+            if _PAUSE.search(name):
+                pause.append((bool(_KNOWN_PAUSE.search(name)), _version(name), name))
                 break
-            if name.startswith(_PUBLIC_REGISTRIES):
+            if _PUBLIC.search(name):
                 public.append((int(image.get("sizeBytes") or 0), name))
                 break
     if pause:
-        return sorted(pause)[-1]
+        # the newest is most likely the one that the runtime uses, which is never collected
+        return max(pause)[-1]
     return min(public)[1] if public else ""
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """The numbers of an image's tag: 3.10.1 is after 3.9."""
+    tag = name.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return tuple(int(number) for number in re.findall(r"\d{1,9}", tag))

@@ -46,7 +46,6 @@ _PULL: t.Final = frozenset(
     {
         "ErrImagePull",
         "ImagePullBackOff",
-        "ErrImageNeverPull",
         "InvalidImageName",
         "ImageInspectError",
         "RegistryUnavailable",
@@ -207,6 +206,9 @@ def _without_user_namespace(pod: dict[str, t.Any], message: str, subject: str) -
 def _raise_for(pod: dict[str, t.Any], state: dict[str, t.Any], subject: str) -> None:
     for detail in (state.get("waiting") or {}, state.get("terminated") or {}):
         reason, message = str(detail.get("reason", "")), str(detail.get("message", ""))
+        if reason == "ErrImageNeverPull":
+            words = f"{reason}: {quote(message)}, though the node lists it"
+            raise Inconclusive(Reason.IMAGE_REFUSED, words, subject)
         if reason in _PULL:
             raise Inconclusive(Reason.IMAGE_PULL, f"{reason}: {quote(message)}", subject)
         if reason in _START:

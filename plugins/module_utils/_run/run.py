@@ -119,6 +119,8 @@ class TargetRun:
     meta: manifests.RunMeta
     layouts: tuple[LayoutPlan, ...]
     results: dict[str, LayoutResult] = dataclasses.field(default_factory=dict)
+    #: its share of the run's time, once it has begun
+    shared: Shared | None = None
 
 
 def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: Settings, check_mode: bool) -> Result:
@@ -127,6 +129,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
     result = Result(cluster=cluster_name, run=secrets.token_hex(5))
     sizes = Sizes.of(settings)
     targets: list[TargetRun] = []
+    unplaced: dict[str, Inconclusive] = {}
     cluster: Cluster | None = None
     with interruptible():
         try:
@@ -134,14 +137,18 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
             cluster = Cluster(source, settings.namespace, settings.timeout)
             result.kubernetes = cluster.version()
             result.cluster_uid = cluster.uid()
-            found, skipped = nodes.choose(cluster.nodes(), settings, payload.BINARIES)
-            result.skipped_nodes = [one.facts() for one in skipped]
-            for index, target in enumerate(found):
-                meta = _meta(result.run, str(index) if len(found) > 1 else "", target, settings)
+            choice = nodes.choose(_nodes(cluster, settings), settings, payload.BINARIES, _classes(cluster, settings))
+            result.skipped_nodes = [one.facts() for one in choice.skipped]
+            unplaced = choice.unplaced
+            for index, target in enumerate(choice.targets):
+                meta = _meta(
+                    result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
+                )
                 layouts = plan([*CONTROLS, *checks], settings, sizes, result.run, _nonces())
                 targets.append(TargetRun(target, meta, layouts))
             result.targets = [one.target.facts() for one in targets]
-            shared = _shared(cluster, result.run, settings, check_mode, began + settings.timeout)
+            cluster.until = began + settings.seconds_of_run(len(targets))
+            shared = _shared(cluster, result.run, settings, check_mode, len(targets))
             _run_all(shared, targets, result.leftovers)
         except Inconclusive as problem:
             result.problem = problem
@@ -152,19 +159,11 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
             result.problem = Inconclusive(Reason.INTERNAL, f"{type(error).__name__} in {_place(error)}")
     if cluster:
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
-    words = texts(settings, sizes)
-    every: list[TargetRun | None] = [*targets] or [None]
-    for one in every:
-        judge = Judge(
-            cluster_name,
-            settings,
-            sizes,
-            words,
-            one.target if one else None,
-            one.results if one else {},
-            result.problem,
-        )
-        judged, controls = judge.judge(checks)
+    judge = Judge(cluster_name, settings, sizes, texts(settings, sizes), None, {}, result.problem)
+    judges = [dataclasses.replace(judge, target=one.target, results=one.results) for one in targets]
+    judges += [dataclasses.replace(judge, problem=why, runtime_class=name) for name, why in unplaced.items()]
+    for one in judges or [judge]:
+        judged, controls = one.judge(checks)
         result.checks += judged
         result.controls += controls
     result.duration = round(time.monotonic() - began, 3)
@@ -177,7 +176,26 @@ def _place(error: BaseException) -> str:
     return f"{os.path.basename(frame.filename)}:{frame.lineno}"
 
 
-def _meta(run_id: str, index: str, target: Target, settings: Settings) -> manifests.RunMeta:
+def _nodes(cluster: Cluster, settings: Settings) -> list[dict[str, t.Any]]:
+    """The nodes of the cluster; those that the settings name without a list of all, which the account may not be allowed."""
+    if not settings.node_names:
+        try:
+            return cluster.nodes()
+        except Inconclusive as problem:
+            if problem.reason is not Reason.FORBIDDEN:
+                raise
+            words = f"{problem.detail}; without this permission, name nodes with the option node_names"
+            raise Inconclusive(problem.reason, words, problem.subject) from None
+    # one that nobody may look at has no more than its name
+    return [cluster.node(name) or {"metadata": {"name": name}} for name in settings.node_names]
+
+
+def _classes(cluster: Cluster, settings: Settings) -> dict[str, nodes.RuntimeClass]:
+    """What is known of the RuntimeClasses: the account may not be allowed to look at them."""
+    return {name: nodes.RuntimeClass.of(cluster.runtime_class(name)) for name in settings.runtime_classes if name}
+
+
+def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: int) -> manifests.RunMeta:
     return manifests.RunMeta(
         run=run_id,
         target=index,
@@ -190,14 +208,16 @@ def _meta(run_id: str, index: str, target: Target, settings: Settings) -> manife
         tolerations=settings.tolerations,
         labels=dict(settings.labels),
         annotations=dict(settings.annotations),
-        deadline_seconds=settings.timeout + settings.cleanup_timeout + _ANCHOR_SLACK,
+        deadline_seconds=settings.seconds_of_run(targets) + settings.cleanup_timeout + _ANCHOR_SLACK,
     )
 
 
-def _shared(cluster: Cluster, run_id: str, settings: Settings, dry_run: bool, until: float) -> Shared:
+def _shared(cluster: Cluster, run_id: str, settings: Settings, dry_run: bool, targets: int) -> Shared:
     # it follows the pods until long after every wait in here has ended
-    watch = PodWatch(cluster, manifests.run_selector(run_id), until + settings.cleanup_timeout)
-    return Shared(cluster, settings, watch, until, dry_run)
+    watch = PodWatch(cluster, manifests.run_selector(run_id), cluster.until + settings.cleanup_timeout)
+    option = "timeout" if targets == 1 else "total_timeout"
+    words = f"the run took longer than {settings.seconds_of_run(targets)} s (option {option})"
+    return Shared(cluster, settings, watch, cluster.until, dry_run, out_of_time=words)
 
 
 def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str]) -> None:
@@ -229,20 +249,29 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     try:
         for batch in (together, *([job] for job in jobs if job not in together)):
             futures = {
-                executor.submit(LayoutRun(shared, target.meta, layout).run): (target, layout)
-                for target, layout in batch
+                executor.submit(_run_layout, shared, target, layout): (target, layout) for target, layout in batch
             }
             for future in concurrent.futures.as_completed(futures):
                 target, layout = futures[future]
                 target.results[layout.layout.name] = future.result()
     finally:
         # an interrupt must not wait for the threads: their waits end here, and none begins
-        shared.stopping = True
+        shared.stopping.set()
         shared.cluster.stopping.set()
         shared.watch.stop()
         for session in shared.sessions:
             session.abort()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan) -> LayoutResult:
+    """One layout, in the time of its target, which begins with its first layout: one that hangs costs no other its time."""
+    with shared.lock:
+        # what runs alone begins when all targets are done
+        if target.shared is None or layout.layout.exclusive:
+            target.shared = shared.within(shared.settings.timeout)
+        mine = target.shared
+    return LayoutRun(mine, target.meta, layout).run()
 
 
 def _clean_up(shared: Shared, selector: str) -> list[str]:

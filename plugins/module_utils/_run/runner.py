@@ -48,6 +48,8 @@ class LayoutRun:
                 if not self._shared.dry_run:
                     self._run_checks()
                 return self._result
+            # what has no time left creates nothing
+            self._shared.remaining()
             for pod in self._pods:
                 pod.create()
                 created.append(pod)

@@ -50,8 +50,10 @@ class Shared:
     until: float
     dry_run: bool
     anchor_uid: str = ""
+    #: what the end means, in words
+    out_of_time: str = "the run took longer than its time"
     #: no step begins any more
-    stopping: bool = False
+    stopping: threading.Event = dataclasses.field(default_factory=threading.Event)
     losses: Losses = dataclasses.field(default_factory=Losses)
     #: by target: why a control has no answer there
     failed_controls: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
@@ -73,12 +75,20 @@ class Shared:
 
         :raises Inconclusive: Timeout, none is; Interrupted, the run ends.
         """
-        if self.stopping:
+        if self.stopping.is_set():
             raise Inconclusive(Reason.INTERRUPTED, "the run ends")
         remaining = self.until - time.monotonic()
         if remaining <= 0:
-            raise Inconclusive(Reason.TIMEOUT, f"the run took longer than {self.settings.timeout} s")
+            raise Inconclusive(Reason.TIMEOUT, self.out_of_time)
         return remaining
+
+    def within(self, seconds: float) -> Shared:
+        """The same for one target that has so many seconds from now on, and no more than the run."""
+        until = time.monotonic() + seconds
+        if until >= self.until:
+            return self
+        words = f"the checks of this target took longer than {seconds:g} s (option timeout)"
+        return dataclasses.replace(self, until=until, out_of_time=words)
 
 
 class PodRun:

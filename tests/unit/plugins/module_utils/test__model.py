@@ -264,7 +264,18 @@ def test_a_container_has_the_lesser_of_its_limit_and_its_pods(
     ],
 )
 def test_what_bounds_a_volume(limit: int | None, expected: tuple[int, str]) -> None:
-    assert knowing(layout=pod(limit)).volume_bound(ONE) == expected
+    assert knowing(layout=pod(limit)).volume_bound(ONE, 0) == expected
+
+
+def test_the_unknown_size_of_a_node_decides_nothing() -> None:
+    known = knowing(layout=pod(7))
+    unknown = dataclasses.replace(known, node=dataclasses.replace(known.node, allocatable_memory_bytes=None))
+    assert unknown.volume_bound(ONE, 7) == (7, "pod memory limit")
+    for limit, measured in ((7, 6), (None, 9)):
+        context = dataclasses.replace(unknown, pods=knowing(layout=pod(limit)).pods)
+        with pytest.raises(Inconclusive, match="is not known") as caught:
+            context.volume_bound(ONE, measured)
+        assert caught.value.reason is Reason.NODE_UNKNOWN
 
 
 # ---------------------------------------------------------------------------------------------------- targets

@@ -42,7 +42,8 @@ def test_every_option_changes_the_settings(name: str) -> None:
         "runtime_classes": ["x"], "tolerations": [{"key": "x"}],
         **{key: {"x": "y"} for key in ("annotations", "labels", "node_selector")},
         **dict.fromkeys(("default_size", "max_write", "size_limit"), "7Mi"),
-        **dict.fromkeys(("cleanup_timeout", "start_timeout", "step_timeout", "timeout"), 7),
+        **dict.fromkeys(("cleanup_timeout", "max_kinds", "start_timeout", "step_timeout", "timeout", "total_timeout"), 7),
+            "node_names": ["x"],
     }  # fmt: skip
     assert settings(**{name: others[name]}) != Settings()
 

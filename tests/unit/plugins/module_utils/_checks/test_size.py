@@ -653,4 +653,4 @@ def test_another_group_than_requested_shows_nothing_of_the_kubelet(given: int | 
 def test_a_cluster_is_free_to_refuse_what_these_checks_are_about() -> None:
     assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED}
     assert size.shm_volume_group.skips == {Reason.ADMISSION_DENIED}
-    assert size.shm_limit_undeclared.skips == {Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE}
+    assert size.shm_limit_undeclared.skips == {Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE, Reason.NODE_UNKNOWN}

@@ -39,16 +39,17 @@ def node(name: str = "one", **change: t.Any) -> dict[str, t.Any]:
 
 
 def choose(*found: dict[str, t.Any], **settings: t.Any) -> Node:
-    targets, _skipped = nodes.choose(found, Settings(**settings), {"amd64"})
-    return targets[0].node
+    return nodes.choose(found, Settings(**settings), {"amd64"}).targets[0].node
 
 
 def test_first_usable_node_represents_its_kind() -> None:
-    targets, skipped = nodes.choose([node("c"), node("a", status__conditions=[]), node("b")], Settings(), {"amd64"})
-    (target,) = targets
-    assert (target.node.name, target.represents) == ("b", ("a", "b", "c"))
+    (target,), skipped, _unplaced = nodes.choose(
+        [node("c"), node("a", status__conditions=[]), node("b")], Settings(), {"amd64"}
+    )
+    # one that cannot be used is represented by none
+    assert (target.node.name, target.represents) == ("b", ("b", "c"))
     assert (target.node.allocatable_memory_bytes, target.node.runtime) == (1024 * MIB, "containerd://2.4.2")
-    assert skipped == []
+    assert [(one.nodes, one.reason, one.detail) for one in skipped] == [(["a"], "NoNode", "is not Ready")]
 
 
 KERNEL = {"operatingSystem": "linux", "architecture": "amd64", "kernelVersion": "6.1"}
@@ -64,7 +65,7 @@ WINDOWS = {"operatingSystem": "windows", "architecture": "amd64"}
     ],
 )
 def test_which_nodes_are_used(choice: str, wanted: list[str], left_out: list[tuple[list[str], str]]) -> None:
-    targets, skipped = nodes.choose(
+    targets, skipped, _unplaced = nodes.choose(
         [node("a"), node("b", status__nodeInfo=KERNEL), node("c"), node("d", status__nodeInfo=KERNEL)],
         Settings(nodes=NodeChoice(choice)),
         {"amd64"},
@@ -74,7 +75,7 @@ def test_which_nodes_are_used(choice: str, wanted: list[str], left_out: list[tup
 
 
 def test_every_runtime_class_on_every_kind_of_node() -> None:
-    targets, _skipped = nodes.choose(
+    targets, _skipped, _unplaced = nodes.choose(
         [node("a"), node("b", status__nodeInfo=KERNEL)], Settings(runtime_classes=("", "kata")), {"amd64"}
     )
     assert [(target.node.name, target.runtime_class) for target in targets] == [
@@ -86,7 +87,7 @@ def test_every_runtime_class_on_every_kind_of_node() -> None:
 
 
 def test_a_kind_that_cannot_be_used_is_left_out_with_its_reason() -> None:
-    targets, skipped = nodes.choose([node("a", status__nodeInfo=WINDOWS), node("b")], Settings(), {"amd64"})
+    targets, skipped, _unplaced = nodes.choose([node("a", status__nodeInfo=WINDOWS), node("b")], Settings(), {"amd64"})
     assert [target.node.name for target in targets] == ["b"]
     assert [(one.nodes, one.reason) for one in skipped] == [(["a"], "NotLinux")]
     assert "windows" in skipped[0].detail
@@ -156,7 +157,9 @@ def test_prefer_no_schedule_is_no_obstacle() -> None:
         ([["registry.k8s.io/pause@sha256:0", "registry.k8s.io/pause:3.9"]], "registry.k8s.io/pause:3.9"),
         ([["docker.io/library/busybox:1"], ["corp.example/mirror/pause:3.10"]], "corp.example/mirror/pause:3.10"),
         ([["docker.io/rancher/mirrored-pause:3.6"]], "docker.io/rancher/mirrored-pause:3.6"),
-        ([["corp.example/tenant/secret:1"], ["quay.io/x/y:2"]], "quay.io/x/y:2"),
+        ([["corp.example/tenant/secret:1"], ["quay.io/cilium/y:2"]], "quay.io/cilium/y:2"),
+        ([["registry.k8s.io/pause:3.9"], ["registry.k8s.io/pause:3.10.1"]], "registry.k8s.io/pause:3.10.1"),
+        ([["registry.k8s.io/pause:3.9"], ["corp.example/tenant/pause:9"]], "registry.k8s.io/pause:3.9"),
     ],
 )
 def test_image_that_the_node_has(images: list[list[str]], wanted: str) -> None:
@@ -165,11 +168,23 @@ def test_image_that_the_node_has(images: list[list[str]], wanted: str) -> None:
 
 
 def test_smallest_public_image() -> None:
-    images = [{"names": ["quay.io/big:1"], "sizeBytes": 9}, {"names": ["quay.io/small:1"], "sizeBytes": 2}]
-    assert choose(node(status__images=images)).image == "quay.io/small:1"
+    images = [
+        {"names": ["registry.k8s.io/big:1"], "sizeBytes": 9},
+        {"names": ["registry.k8s.io/small:1"], "sizeBytes": 2},
+    ]
+    assert choose(node(status__images=images)).image == "registry.k8s.io/small:1"
 
 
-@pytest.mark.parametrize("name", ["corp.example/tenant/secret:1", "corp.example/pauseless:1", "<none>@<none>"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "corp.example/tenant/secret:1",
+        "corp.example/pauseless:1",
+        "quay.io/corp/private:1",
+        "docker.io/corp/private:1",
+        "<none>@<none>",
+    ],
+)
 def test_an_image_of_somebody_else_is_not_borrowed(name: str) -> None:
     with pytest.raises(Inconclusive):
         choose(node(status__images=[{"names": [name]}]))
@@ -188,3 +203,118 @@ def test_a_node_that_is_ready_again_may_still_have_a_taint_that_every_pod_tolera
         return
     with pytest.raises(Inconclusive, match="not-ready:NoSchedule"):
         choose(tainted)
+
+
+def kinds(*found: dict[str, t.Any], **settings: t.Any) -> list[tuple[str, ...]]:
+    return [target.represents for target in nodes.choose(found, Settings(**settings), {"amd64"}).targets]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metadata__labels": {"pool": "a", "node-role.kubernetes.io/infra": ""}},
+        {"metadata__labels": {"pool": "a", "nvidia.com/gpu.present": "true"}},
+        {"status__capacity": {"memory": "1Gi", "hugepages-2Mi": "4Mi"}},
+        {"status__capacity": {"memory": "1Gi", "nvidia.com/gpu": "1"}},
+        {"status__capacity": {"memory": "9Gi"}},
+        {"status__allocatable": {"memory": "1Gi", "hugepages-1Gi": "1Gi"}},
+        {"status__runtimeHandlers": [{"name": "", "features": {"userNamespaces": True}}]},
+        {"status__nodeInfo__swap": {"capacity": 1}},
+        {"status__nodeInfo__osImage": "other"},
+        {"status__nodeInfo__kubeletVersion": "v1.37.3"},
+    ],
+)
+def test_what_makes_another_kind(change: dict[str, t.Any]) -> None:
+    alike = {"status__capacity": {"memory": "1Gi", "hugepages-2Mi": "0"}}
+    assert kinds(node("a", **alike), node("b", **alike)) == [("a", "b")]
+    assert kinds(node("a", **alike), node("b", **{**alike, **change})) == [("a",), ("b",)]
+
+
+def test_what_makes_no_other_kind() -> None:
+    handlers = [{"name": ""}, {"name": "runc"}]
+    assert kinds(
+        node("a", status__runtimeHandlers=handlers, status__capacity={"memory": "1000Mi", "x.example/gpu": "8"}),
+        node("b", status__runtimeHandlers=handlers[::-1], status__capacity={"memory": "1010Mi", "x.example/gpu": "2"}),
+    ) == [("a", "b")]
+
+
+def test_a_node_that_keeps_pods_away_is_left_out_by_name() -> None:
+    (target,), skipped, _unplaced = nodes.choose(
+        [node("a"), node("b", spec__taints=TAINT), node("c", spec__unschedulable=True)], Settings(), {"amd64"}
+    )
+    assert target.represents == ("a",)
+    assert [(one.nodes, one.detail) for one in skipped] == [
+        (["b"], "has the taint gpu:NoSchedule, which is not tolerated"),
+        (["c"], "is cordoned (unschedulable)"),
+    ]
+
+
+def test_kinds_beyond_the_bound_are_left_out_by_name_the_smallest_first() -> None:
+    (target,), (left,), _unplaced = nodes.choose(
+        [node("a", status__nodeInfo=KERNEL), node("b"), node("c")], Settings(max_kinds=1), {"amd64"}
+    )
+    assert target.represents == ("b", "c")
+    assert (left.nodes, left.reason) == (["a"], "NotRequested")
+    assert "max_kinds is 1" in left.detail
+
+
+SANDBOX = nodes.RuntimeClass.of(
+    {
+        "handler": "runsc",
+        "scheduling": {"nodeSelector": {"pool": "b"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
+    }
+)
+
+
+def test_where_a_runtime_class_can_run() -> None:
+    handlers = [{"name": ""}, {"name": "runsc"}]
+    found = [
+        node("a"),
+        node("b", metadata__labels={"pool": "b"}, spec__taints=TAINT, status__runtimeHandlers=handlers),
+        node("c", metadata__labels={"pool": "b"}, status__runtimeHandlers=[{"name": ""}]),
+    ]
+    settings = Settings(runtime_classes=("", "sandbox"))
+    targets, skipped, unplaced = nodes.choose(found, settings, {"amd64"}, {"sandbox": SANDBOX})
+    assert [(one.node.name, one.runtime_class) for one in targets] == [("a", ""), ("b", "sandbox"), ("c", "")]
+    assert [(one.nodes, one.detail) for one in skipped] == [
+        (["b"], "has the taint gpu:NoSchedule, which is not tolerated (the default runtime)"),
+        (["a"], "lacks the labels pool=b that the RuntimeClass selects (RuntimeClass sandbox)"),
+        (["c"], "its runtime has no handler runsc, which the RuntimeClass names (RuntimeClass sandbox)"),
+    ]
+    assert unplaced == {}
+
+
+def test_a_runtime_class_that_no_node_can_run_is_no_pass() -> None:
+    settings = Settings(runtime_classes=("", "sandbox"))
+    targets, _skipped, unplaced = nodes.choose([node("a")], settings, {"amd64"}, {"sandbox": SANDBOX})
+    assert [one.runtime_class for one in targets] == [""]
+    assert unplaced["sandbox"].reason == "NoNode"
+
+
+FAKE = {"operatingSystem": "linux", "architecture": "amd64", "kernelVersion": "4.19.76-fakelinux"}
+
+
+def test_a_fake_node_decides_no_size() -> None:
+    chosen = choose(node(status__nodeInfo=FAKE))
+    assert (chosen.note, chosen.allocatable_memory_bytes) == ("fake node of a virtual cluster (vCluster)", None)
+    with pytest.raises(Inconclusive, match="fake node of a virtual cluster") as caught:
+        choose(node(status__nodeInfo=FAKE, status__images=[]))
+    assert caught.value.reason == "NoImage"
+
+
+def test_a_node_that_runs_no_containers() -> None:
+    with pytest.raises(Inconclusive, match="KWOK"):
+        choose(node(metadata__annotations={"kwok.x-k8s.io/node": "fake"}))
+
+
+def test_a_node_that_nobody_may_look_at() -> None:
+    chosen = choose({"metadata": {"name": "n"}}, image="corp.example/any:1")
+    assert (chosen.name, chosen.architecture, chosen.allocatable_memory_bytes) == ("n", "amd64", None)
+    with pytest.raises(Inconclusive, match="option image"):
+        choose({"metadata": {"name": "n"}})
+
+
+def test_a_full_list_of_images_explains_why_pause_is_missing() -> None:
+    images = [{"names": [f"corp.example/{number}:1"]} for number in range(50)]
+    with pytest.raises(Inconclusive, match="their 50 largest only"):
+        choose(node(status__images=images))

@@ -72,7 +72,7 @@ def test_an_injected_container_that_cannot_be_pulled_keeps_ours_from_nothing() -
     ("state", "reason"),
     [
         ({"waiting": {"reason": "ErrImagePull", "message": "no route"}}, "ImagePull"),
-        ({"waiting": {"reason": "ErrImageNeverPull"}}, "ImagePull"),
+        ({"waiting": {"reason": "ErrImageNeverPull"}}, "ImageRefused"),
         ({"waiting": {"reason": "InvalidImageName"}}, "ImagePull"),
         ({"waiting": {"reason": "CreateContainerError", "message": "boom"}}, "ContainerStart"),
         ({"terminated": {"reason": "StartError", "message": "exec /podshm/probe: exec format error"}}, "ProbeArch"),

@@ -60,7 +60,7 @@ def choose(
     """Node, RuntimeClass and represented nodes of each target, and the nodes that are skipped."""
     try:
         settings = Settings(nodes=choice, runtime_classes=classes)
-        targets, skipped = nodes.choose(found, settings, {"amd64", "arm64"})
+        targets, skipped, _unplaced = nodes.choose(found, settings, {"amd64", "arm64"})
     except Inconclusive:
         return [], sorted(node["metadata"]["name"] for node in found)
     names = [(one.node.name, one.runtime_class, one.represents) for one in targets]
