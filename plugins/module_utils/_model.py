@@ -462,6 +462,7 @@ class Context:
     """What a rule knows beside its observations.
 
     :param pods: by role.
+    :param refusals: what a rule of the cluster refused in this run, by role of the pod, in words.
     """
 
     settings: Settings
@@ -469,6 +470,7 @@ class Context:
     node: Node
     pods: t.Mapping[str, PodSeen]
     layout: Layout
+    refusals: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def pod_of(self, container: Container) -> PodSeen:
         """The pod of a container."""

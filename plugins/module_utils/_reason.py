@@ -45,6 +45,7 @@ class Reason(TextEnum):
     LIMIT_RANGE = "LimitRange"
     POD_SECURITY = "PodSecurity"
     ADMISSION_DENIED = "AdmissionDenied"
+    SECURITY_CONSTRAINT = "SecurityConstraint"
     WEBHOOK_FAILED = "WebhookFailed"
     RUNTIME_CLASS_MISSING = "RuntimeClassMissing"
     INVALID = "Invalid"
@@ -113,6 +114,8 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.LIMIT_RANGE: "name another namespace, or stay within the LimitRange with the options resources and size_limit (a ratio is no option)",
     Reason.POD_SECURITY: "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
     Reason.ADMISSION_DENIED: "request an exception from the admission policy for pods labelled app.kubernetes.io/name=podshm",
+    Reason.SECURITY_CONSTRAINT: "let the service account of the pods use a fitting constraint: "
+    "oc adm policy add-scc-to-user nonroot-v2 -z default -n NAMESPACE",
     Reason.WEBHOOK_FAILED: "repair the admission webhook that the message names, or remove its configuration; it gave no answer",
     Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass and configure its handler on the node, or name another with the option runtime_class",
     Reason.INVALID: "correct the option that the API server names; if none of yours says it, find the admission policy that changed the object",
@@ -178,7 +181,12 @@ TRANSIENT: t.Final = frozenset({Reason.API_UNREACHABLE, Reason.API_ERROR, Reason
 BROKEN: t.Final = frozenset({Reason.EXEC_TRANSPORT, Reason.EXEC_UPGRADE, Reason.KUBELET_UNREACHABLE})
 
 #: Reasons of a cluster that refuses the pod of a check, or a request about it, by its own rules.
-REFUSALS: t.Final = frozenset({Reason.ADMISSION_DENIED, Reason.POD_SECURITY, Reason.FORBIDDEN})
+REFUSALS: t.Final = frozenset(
+    {Reason.ADMISSION_DENIED, Reason.SECURITY_CONSTRAINT, Reason.POD_SECURITY, Reason.FORBIDDEN}
+)
+
+#: Reasons of a rule of the cluster that refuses a pod for what it requests.
+POLICIES: t.Final = (Reason.POD_SECURITY, Reason.ADMISSION_DENIED, Reason.SECURITY_CONSTRAINT)
 
 
 #: How much is kept of anything that is quoted, in characters.

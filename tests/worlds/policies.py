@@ -108,6 +108,16 @@ _NOTHING = f"{EVERYTHING} SHM405 SHM406 SHM407 SHM603"
 #: Process 1 is the sandbox's: nothing in a container can end it.
 _NO_END = "SHM207 SHM312 SHM402"
 
+#: Users beyond 65535 have no place in a user namespace of a pod.
+_OWN_USERS = "SHM109 SHM211 SHM215 SHM318"
+_NO_USER = "has(x.securityContext) && !has(x.securityContext.runAsUser)"
+_GIVE_USER = _patch("add", '"at/securityContext/runAsUser"', 1000680000)
+_INIT_USERS = f"(has(object.spec.initContainers) ? {_each('initContainers', _NO_USER, _GIVE_USER)} : [])"
+_GROUP = (
+    "(has(object.spec.securityContext) && !has(object.spec.securityContext.fsGroup) ? "
+    f"{_spec('securityContext/fsGroup', 1000680000)} : [])"
+)
+
 WORLDS: dict[str, World] = {
     "no-medium": World(
         _each("volumes", _MEMORY, _patch("remove", '"at/emptyDir/medium"')),
@@ -248,6 +258,51 @@ WORLDS: dict[str, World] = {
         refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})",
         expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407", FAIL="SHM607"),
     ),
+    # kubeshop/testkube#7820, kyverno/policies#1365: what is about the absence of a sizeLimit, and nothing else
+    "sized-volumes": World(
+        refusal="!has(object.spec.volumes) || object.spec.volumes.all(v, !has(v.emptyDir) || has(v.emptyDir.sizeLimit))",
+        sample={"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]},
+        expected=expect(SKIP={"AdmissionDenied": "SHM302 SHM304"}, WARN="SHM607"),
+    ),
+    # the constraint restricted-v2 of OpenShift: users and groups are the namespace's own
+    "one-range": World(
+        " + ".join([*(_each(kind, _NO_USER, _GIVE_USER) for kind in ("containers",)), _INIT_USERS, _GROUP]),
+        refusal=" && ".join(
+            f"(!has(object.spec.{kind}) || object.spec.{kind}.all(c, !has(c.securityContext) || "
+            "!has(c.securityContext.runAsUser) || c.securityContext.runAsUser == 1000680000))"
+            for kind in ("containers", "initContainers")
+        )
+        + " && (!has(object.spec.securityContext) || !has(object.spec.securityContext.fsGroup) || "
+        "object.spec.securityContext.fsGroup == 1000680000)",
+        expected=expect(SKIP={"AdmissionDenied": "SHM106 SHM110 SHM111 SHM209 SHM210 SHM319 SHM606"}, WARN="SHM607"),
+    ),
+    # a policy that forgets init containers: they and the others are no longer one user
+    "users-of-containers": World(
+        _each("containers", "has(x.securityContext)", _patch("add", '"at/securityContext/runAsUser"', 1000680000)),
+        expected=expect(
+            SKIP={"AdmissionDenied": "SHM106 SHM110 SHM209 SHM210", "Unsupported": _OWN_USERS},
+            ERROR="SHM107 SHM108 SHM205 SHM206",
+            WARN="SHM607",
+        ),
+        changed="runAsUser 65532 -> 1000680000",
+    ),
+    # Kyverno: +(hostUsers): false
+    "own-users": World(
+        _spec("hostUsers", False),
+        only_if="!has(object.spec.hostUsers)",
+        expected=expect(SKIP={"AdmissionDenied": "SHM503 SHM504"}, FAIL="SHM313", WARN="SHM318 SHM607"),
+    ),
+    # as the admission plugin AlwaysPullImages
+    "always-pull": World(
+        _each("containers", "true", _patch("add", '"at/imagePullPolicy"', "Always")),
+        expected=expect(ERROR=_NOTHING, WARN="SHM607"),
+        changed="imagePullPolicy Never -> Always",
+    ),
+    "gated": World(
+        _spec("schedulingGates", [{"name": "kueue.x-k8s.io/admission"}]),
+        expected=expect(ERROR=_NOTHING, WARN="SHM607"),
+        changed="scheduling gates none -> kueue.x-k8s.io/admission",
+    ),
     "no-ephemeral": World(
         refusal='(!has(request.subResource) || request.subResource != "ephemeralcontainers")'
         " && !has(object.spec.priorityClassName)",
@@ -268,7 +323,8 @@ WORLDS: dict[str, World] = {
     "ratio": World(
         objects=(_range({"maxLimitRequestRatio": {"cpu": "2"}}),),
         sample=_RATIO,
-        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"LimitRange": "SHM304"}),
+        # the pods follow: they request as much CPU as they are limited to
+        expected=expect(WARN="SHM607"),
     ),
     "no-exec": World(
         refusal='request.operation != "CONNECT" && !has(object.spec.priorityClassName)',
@@ -324,4 +380,6 @@ def sample(world: World) -> Object:
         {"name": "bare", "image": "x", "resources": {"limits": {"cpu": "1"}}},
     ]
     volumes = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}]
-    return {"metadata": {"name": "sample"}, "spec": {"containers": containers, "volumes": volumes, **world.sample}}
+    # the volume of the token has another name each time
+    spec = {"automountServiceAccountToken": False, "containers": containers, "volumes": volumes, **world.sample}
+    return {"metadata": {"name": "sample"}, "spec": spec}

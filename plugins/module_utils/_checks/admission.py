@@ -4,10 +4,13 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""What the namespace admits: SHM607 (pure)."""
+"""What the namespace admits: SHM607 (pure). What it asks about follows from the layouts."""
 
 from __future__ import annotations
 
+import collections
+import collections.abc
+import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
@@ -18,15 +21,14 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
     ADMISSION,
-    ADMIT_IPC,
-    ADMIT_PATH,
-    ADMIT_RELAXED,
-    ADMIT_SYSCTL,
     ADMIT_VOLUME,
+    SAMPLES,
+    Sample,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Action,
     Container,
+    ContainerKind,
     Context,
     Decision,
     Group,
@@ -34,25 +36,110 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Step,
     check,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
-
-def _admit(container: Container) -> Step:
-    return Step(container.name, container, Action.ADMIT)
-
-
-_VOLUME: t.Final = _admit(ADMIT_VOLUME)
-_RELAXED: t.Final = _admit(ADMIT_RELAXED)
-_IPC: t.Final = _admit(ADMIT_IPC)
-_PATH: t.Final = _admit(ADMIT_PATH)
-_SYSCTL: t.Final = _admit(ADMIT_SYSCTL)
-_ALL: t.Final = (_VOLUME, _RELAXED, _IPC, _PATH, _SYSCTL)
-
-#: What each level of the Pod Security Standards refuses of it.
-_LEVELS: t.Final[dict[str, set[Step]]] = {
-    "privileged": set(),
-    "baseline": {_IPC, _PATH, _SYSCTL},
-    "restricted": {_IPC, _PATH, _SYSCTL, _RELAXED},
+_STEPS: t.Final[dict[Sample, Step]] = {
+    sample: Step(sample.role, sample.containers[0], Action.ADMIT) for sample in SAMPLES
 }
+_VOLUME: t.Final = next(step for sample, step in _STEPS.items() if ADMIT_VOLUME in sample.containers)
+
+#: What no namespace refuses for its own sake: it stands beside what is refused.
+_BASELINE_CAPABILITIES: t.Final = frozenset({"NET_BIND_SERVICE"})
+
+
+def demands(sample: Sample, container: Container) -> collections.abc.Iterator[str]:
+    """What a container and its pod ask of a namespace, in plain words."""
+    options = sample.pod.options
+    yield from (f"the sysctl {name}" for name, _value in options.sysctls)
+    words = {
+        "hostIPC": options.host_ipc,
+        "hostUsers: false": options.own_users,
+        "shareProcessNamespace": options.share_pids,
+        "fsGroup": bool(options.fs_group),
+        "a pod without a securityContext": options.relaxed,
+        "root": container.root,
+        f"the user {container.user}": bool(container.user),
+        "a container without a memory limit": not container.has_memory_limit,
+        f"an {container.kind} container": container.kind is ContainerKind.INIT,
+        f"a {container.kind} container": container.kind is ContainerKind.SIDECAR,
+        "a memory limit as large as the option size_limit": bool(container.memory),
+    }
+    yield from (word for word, is_asked in words.items() if is_asked)
+    yield from (f"the capability {name}" for name in container.capabilities)
+    for mount in container.mounts:
+        volume = mount.volume
+        if volume.host_path:
+            yield "a hostPath volume"
+            continue
+        yield "a volume of medium Memory" if volume.medium else "a volume on the node's disk"
+        if volume.size_limit is None:
+            yield "a volume without sizeLimit"
+        if mount.sub_path:
+            yield "a subPath"
+
+
+def _levels(sample: Sample, container: Container) -> set[str]:
+    """The levels of the Pod Security Standards that refuse it."""
+    options = sample.pod.options
+    unsafe = any(name != "kernel.shm_rmid_forced" for name, _value in options.sysctls)
+    has_path = any(mount.volume.host_path for mount in container.mounts)
+    if options.host_ipc or unsafe or has_path or set(container.capabilities) - _BASELINE_CAPABILITIES:
+        return {"baseline", "restricted"}
+    return {"restricted"} if options.relaxed or container.root else set()
+
+
+_Part: t.TypeAlias = "tuple[Sample, Container]"
+
+_PARTS: t.Final[tuple[_Part, ...]] = tuple((sample, one) for sample in SAMPLES for one in sample.containers)
+
+#: What each level refuses of it.
+_REFUSED_BY: t.Final[dict[str, set[_Part]]] = {
+    level: {part for part in _PARTS if level in _levels(*part)} for level in ("privileged", "baseline", "restricted")
+}
+
+#: How a pod is requested where the usual way is refused.
+_WITHOUT: t.Final = {
+    "users": "a user that the pod names, where the cluster gives each its own",
+    "cpu": "a CPU request lower than the limit",
+}
+
+
+def _refused(seen: Seen) -> set[_Part]:
+    return {part for part in _PARTS if part[1].name in str(seen[_STEPS[part[0]]].facts.get("refused", "")).split()}
+
+
+def _words(seen: Seen, refused: set[_Part]) -> list[str]:
+    """What is refused, in plain words: as few as explain it all, and none that an admitted part asks for, too."""
+    admitted = {word for part in _PARTS if part not in refused for word in demands(*part)}
+    unexplained = {
+        part: [word for word in demands(*part) if word not in admitted] for part in _PARTS if part in refused
+    }
+    found = [
+        f"{_WITHOUT[word]} ({seen[step].facts.get('refused_by')})"
+        for step in _STEPS.values()
+        for word in str(seen[step].facts.get("without", "")).split()
+    ]
+    if any("users" in str(seen[step].facts.get("without", "")) for step in _STEPS.values()):
+        # it explains each of them
+        unexplained = {part: words for part, words in unexplained.items() if not (part[1].user or part[1].root)}
+    while unexplained:
+        counts = collections.Counter(word for words in unexplained.values() for word in words)
+        (sample, _container), words = next(iter(unexplained.items()))
+        word = max(words, key=lambda word: counts[word]) if words else f"the pod {sample.role}"
+        explained = [part for part, words in unexplained.items() if word in words] or [next(iter(unexplained))]
+        found.append(f"{word} ({seen[_STEPS[explained[0][0]]].facts.get('refused_by', '')})")
+        for part in explained:
+            del unexplained[part]
+    return list(dict.fromkeys(found))
+
+
+def _changed(seen: Seen) -> list[str]:
+    """What the cluster changes, each once: of which pod, or of how many."""
+    found: dict[str, list[str]] = {}
+    for step in _STEPS.values():
+        for text in filter(None, str(seen[step].facts.get("changed", "")).split(", ")):
+            found.setdefault(re.sub("^container [^:]*: ", "", text), []).append(f"{step.label}: {text}")
+    return [texts[0] if len(texts) == 1 else f"{text} ({len(texts)} times)" for text, texts in found.items()]
 
 
 @check(
@@ -60,30 +147,42 @@ _LEVELS: t.Final[dict[str, set[Step]]] = {
     "pod_security",
     group=Group.LIMITS,
     layout=ADMISSION,
-    steps=_ALL,
+    steps=tuple(_STEPS.values()),
     question="Which ways to share and size memory does the namespace admit?",
-    expected="a volume of medium Memory always; hostIPC, hostPath and unsafe sysctls all or none, as one level of the "
-    "Pod Security Standards has it",
+    expected="every pod that the checks need, or what one level of the Pod Security Standards refuses of them",
 )
 def pod_security(seen: Seen, context: Context) -> Decision:
-    """Nothing is created: the API server answers dry runs."""
-    by_label = sorted(_ALL, key=lambda step: step.label)
-    refused = [step for step in by_label if not require_fact(seen[step], "admitted")]
-    by = ", ".join(f"{step.label}: {require_fact(seen[step], 'refused_by')}" for step in refused)
-    observed = f"refused: {by}" if refused else "nothing is refused"
-    if _VOLUME in refused:
+    """Nothing is created: the API server answers dry runs of every pod of every layout."""
+    refused = _refused(seen)
+    for step in _STEPS.values():
+        require_fact(seen[step], "admitted")
+    words = _words(seen, refused)
+    observed = f"refused: {', '.join(words)}" if words else "nothing is refused"
+    volume = seen[_VOLUME].facts
+    if volume.get("refused"):
+        detail = str(volume.get("detail", ""))
+        if volume["refused_by"] not in POLICIES:
+            raise Inconclusive(Reason(str(volume["refused_by"])), detail)
         return failed(
-            f"{observed} ({require_fact(seen[_VOLUME], 'detail')})",
+            f"{observed} ({detail})",
             "find the policy that refuses volumes of medium Memory, which comply with every level, and have it admit them",
         )
-    changed = [f"{step.label}: {seen[step].facts['changed']}" for step in by_label if seen[step].facts.get("changed")]
+    changed = _changed(seen)
     if changed:
         return warned(
             f"{observed}; the cluster changed the pod: {'; '.join(changed)}",
             "find the policy or webhook that changes these pods; what it changes does not reach your workloads as written",
         )
-    level = next((level for level, steps in _LEVELS.items() if set(refused) == steps), None)
-    if level is None:
+    # the run itself is the last word: what it was refused is never passed over
+    roles = {sample.role for sample, _container in refused}
+    others = [text for role, text in context.refusals.items() if role not in roles]
+    if others:
+        return warned(
+            f"{observed}; refused in this run: {'; '.join(others)}",
+            "find the policy or quota that refuses it; the checks that need it say so",
+        )
+    level = next((level for level, parts in _REFUSED_BY.items() if parts == refused), None)
+    if level is None or any(seen[step].facts.get("without") for step in _STEPS.values()):
         return warned(
             f"{observed}: no level of the Pod Security Standards, but a policy of the cluster's own",
             "nothing to do to share memory within a pod: it needs none of what is refused",

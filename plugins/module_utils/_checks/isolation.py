@@ -53,7 +53,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Seen,
     check,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
 # --------------------------------------------------------------------------------- two ordinary pods
 
@@ -158,7 +158,7 @@ _GET_PLAIN: t.Final = get_object(HOST_PLAIN, "get_plain")
 _HOST_STEPS: t.Final = (*_NODE_VIEWS, _PUT, _GET_PATH, _GET_PLAIN, drop_object(HOST_IPC))
 
 #: A namespace is free to refuse pods that see the node.
-_NO_HOST: t.Final = (Reason.POD_SECURITY, Reason.ADMISSION_DENIED)
+_NO_HOST: t.Final = POLICIES
 
 #: The number of the kernel's first IPC namespace (PROC_IPC_INIT_INO).
 _FIRST_IPC_NAMESPACE: t.Final = 4026531839

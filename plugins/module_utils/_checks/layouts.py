@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
@@ -42,13 +44,20 @@ _NODE_SHM: t.Final = Volume("host-shm", host_path=SHM)
 
 # ------------------------------------------------------------ two pods, the layout of most checks
 
-_SHARED: t.Final = Volume("shared")
+# policies ask for a sizeLimit of every volume; those without one are about its absence
+_SHARED: t.Final = Volume("shared", size_limit=_small)
 # /dev/shm as the runtime mounts it; one volume for both, one for the first alone, one each at the same path
 FIRST: t.Final = Container(
     "first",
-    (Mount("/shared", _SHARED), Mount("/private", Volume("private")), Mount("/own", Volume("own-first"))),
+    (
+        Mount("/shared", _SHARED),
+        Mount("/private", Volume("private", size_limit=_small)),
+        Mount("/own", Volume("own-first", size_limit=_small)),
+    ),
 )
-SECOND: t.Final = Container("second", (Mount("/shared", _SHARED), Mount("/own", Volume("own-second"))))
+SECOND: t.Final = Container(
+    "second", (Mount("/shared", _SHARED), Mount("/own", Volume("own-second", size_limit=_small)))
+)
 GUEST: t.Final = Container("guest", user=65533)
 # the most common mistake: the volume is mounted in one container only
 ONE_SIDED: t.Final = Container("one-sided", _on_shm(Volume("one-sided", _MEMORY, _small)))
@@ -80,7 +89,7 @@ APPLICATION: t.Final = Container("application", _on_shm(_RESIZED), kind=Containe
 # more than the pod's memory limit, which clips it
 CLIPPED: t.Final = Container("clipped", _on_shm(Volume("clipped", _MEMORY, lambda sizes: sizes.too_much)))
 ZERO: t.Final = Container("zero", _on_shm(Volume("zero", _MEMORY, lambda sizes: 0)))
-DISK: t.Final = Container("disk", _on_shm(Volume("disk")))
+DISK: t.Final = Container("disk", _on_shm(Volume("disk", size_limit=_small)))
 READ_ONLY: t.Final = Container("readonly", _on_shm(Volume("readonly", _MEMORY, _small)), read_only=True)
 VOLUMES: t.Final = Layout(
     "volumes",
@@ -195,29 +204,14 @@ KUBELET: t.Final = Layout(
 
 # ------------------------------------------------------------------------------------------ admission
 
+#: What everybody should have, which complies with every level of the Pod Security Standards.
 ADMIT_VOLUME: t.Final = Container(
-    "volume", _on_shm(Volume("admitted", _MEMORY, _small)), memory=_small, pod="admit-volume"
+    "volume", _on_shm(Volume("admitted", _MEMORY, _small)), memory=_small, pod="volume-on-dev-shm"
 )
-ADMIT_RELAXED: t.Final = Container("relaxed", pod="admit-relaxed")
-ADMIT_IPC: t.Final = Container("ipc", pod="admit-ipc")
-ADMIT_PATH: t.Final = Container("path", _on_shm(_NODE_SHM), pod="admit-path", read_only=True)
-ADMIT_SYSCTL: t.Final = Container("sysctl", pod="admit-sysctl")
-ADMISSION: t.Final = Layout(
-    "admission",
-    "no pod: several are sent to the API server as a dry run",
-    (ADMIT_VOLUME, ADMIT_RELAXED, ADMIT_IPC, ADMIT_PATH, ADMIT_SYSCTL),
-    pods=(
-        Pod("admit-volume"),
-        Pod("admit-relaxed", PodOptions(relaxed=True)),
-        Pod("admit-ipc", PodOptions(host_ipc=True)),
-        Pod("admit-path"),
-        Pod("admit-sysctl", _UNSAFE_SYSCTL),
-    ),
-    dry_run_only=True,
-)
+ADMIT_RELAXED: t.Final = Container("relaxed", pod="relaxed")
 
 #: In the order in which pods are created: what takes longest comes first.
-LAYOUTS: t.Final[tuple[Layout, ...]] = (
+_CREATED: t.Final[tuple[Layout, ...]] = (
     VOLUMES,
     LIFE,
     TIGHT_POD,
@@ -232,5 +226,39 @@ LAYOUTS: t.Final[tuple[Layout, ...]] = (
     IPC_OWNER,
     KUBELET,
     HOST,
-    ADMISSION,
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """A pod that is sent as a dry run.
+
+    :param layout: whose pod it is; nothing where the dry run is all that there is of it.
+    """
+
+    role: str
+    layout: Layout | None
+    pod: Pod
+    containers: tuple[Container, ...]
+
+
+def _samples() -> collections.abc.Iterator[Sample]:
+    """Every pod of every layout: what a run can request, and nothing else."""
+    yield Sample(ADMIT_VOLUME.pod, None, Pod(ADMIT_VOLUME.pod), (ADMIT_VOLUME,))
+    yield Sample(ADMIT_RELAXED.pod, None, Pod(ADMIT_RELAXED.pod, PodOptions(relaxed=True)), (ADMIT_RELAXED,))
+    for layout in _CREATED:
+        for pod in layout.pods:
+            inside = tuple(container for container in layout.containers if container.pod == pod.role)
+            yield Sample(pod.role or layout.name, layout, pod, inside)
+
+
+SAMPLES: t.Final[tuple[Sample, ...]] = tuple(_samples())
+
+ADMISSION: t.Final = Layout(
+    "admission",
+    "no pod: every pod of every layout is sent to the API server as a dry run",
+    tuple(container for sample in SAMPLES for container in sample.containers),
+    dry_run_only=True,
+)
+
+LAYOUTS: t.Final[tuple[Layout, ...]] = (*_CREATED, ADMISSION)

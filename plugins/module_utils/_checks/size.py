@@ -86,7 +86,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     check,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
 # ------------------------------------------------------------------------------------- the three sizes
 
@@ -138,6 +138,7 @@ _FILL_UNSIZED: t.Final = fill(UNSIZED, lambda sizes: sizes.fill_memory)
     steps=(_UNSIZED, _FILL_UNSIZED),
     question="Does an emptyDir of medium Memory without sizeLimit grow /dev/shm to what Kubernetes promises?",
     expected="min(node allocatable memory, pod memory limit), page-rounded, and {fill_memory} bytes can be written",
+    skips=POLICIES,
 )
 def shm_size_memory(seen: Seen, context: Context) -> Decision:
     """KEP-1967, Kubernetes 1.22."""
@@ -204,7 +205,7 @@ _BARE: t.Final = identity(BARE)
     steps=(_BARE,),
     question="How large is a volume of medium Memory if a container declares no memory limit?",
     expected="the node's allocatable memory, page-rounded: nothing else bounds it",
-    skips=(Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE, Reason.NODE_UNKNOWN),
+    skips=(Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE, *POLICIES, Reason.NODE_UNKNOWN),
 )
 def shm_limit_undeclared(seen: Seen, context: Context) -> Decision:
     """One container without a limit, and the pod has none."""
@@ -667,13 +668,16 @@ def shm_volume_flags(seen: Seen, context: Context) -> Decision:
         wrong = failed_medium(seen[who])
         if wrong:
             return dataclasses.replace(wrong, observed=f"{what}: {wrong.observed}")
-    missing = {what: _missing(seen[flags]) for what, _who, flags in parts}
+    # the kubelet sets the bit for the group that OpenShift gives every pod of a namespace
+    has_group = (context.pod_of(FELLOW).spec.get("securityContext") or {}).get("fsGroup") is not None
+    mode = "3777" if has_group else "1777"
+    missing = {what: _missing(seen[flags], mode) for what, _who, flags in parts}
     owners = ", ".join(f"{what} belongs to user {require_fact(seen[flags], 'dir_uid')}" for what, _who, flags in parts)
     if any(missing.values()):
         texts = [f"{what}: {text}" for what, texts in missing.items() for text in texts]
         fix = _FIND_CHANGE if missing["the volume"] else "mount the whole volume instead of a subPath of it"
         return failed(f"{'; '.join(texts)} ({owners})", fix)
-    return passed(f"writable, executable, mode 1777 ({owners})")
+    return passed(f"writable, executable, mode {mode} ({owners})")
 
 
 _ONE: t.Final = identity(ONE)
@@ -720,7 +724,7 @@ _GROUPED_FLAGS: t.Final = _flags_of(GROUPED, "flags")
     steps=(_GROUPED, _GROUPED_FLAGS),
     question="With fsGroup: does a volume on /dev/shm belong to the group, and does what is created there?",
     expected="mode 3777 (setgid and the sticky bit) and the group of the pod, also of a new file; executable",
-    skips=(Reason.ADMISSION_DENIED,),
+    skips=POLICIES,
 )
 def shm_volume_group(seen: Seen, context: Context) -> Decision:
     """The kubelet sets the group of volumes, but no permission of what programs create there (SHM209)."""

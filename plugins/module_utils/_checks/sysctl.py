@@ -43,7 +43,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     texts,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import KIB
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
 _APPLY_SYSCTLS: t.Final = "use a runtime that applies the sysctls of the pod (gVisor ignores them)"
 
@@ -103,7 +103,7 @@ _FORCED: t.Final = Step("forced", SAFE, "rmid_forced", lambda i: {"key": i.key})
     steps=(_SAFE, _FORCED),
     question="Does the safe sysctl kernel.shm_rmid_forced take effect in the pod?",
     expected="the value is 1, and a segment is gone at its last detach",
-    skips=(Reason.ADMISSION_DENIED, Reason.NOT_VISIBLE),
+    skips=(*POLICIES, Reason.NOT_VISIBLE),
 )
 def sysctl_safe(seen: Seen, context: Context) -> Decision:
     """Every pod is free to set it."""
@@ -141,7 +141,7 @@ _OVER: t.Final = Step(
     steps=(_UNSAFE, _OVER),
     question="Does the node admit the unsafe sysctl kernel.shmmax, and does it take effect?",
     expected="the value that the pod requests, and EINVAL for a larger segment",
-    skips=(Reason.SYSCTL_FORBIDDEN, Reason.POD_SECURITY, Reason.ADMISSION_DENIED, Reason.NOT_VISIBLE),
+    skips=(Reason.SYSCTL_FORBIDDEN, *POLICIES, Reason.NOT_VISIBLE),
 )
 def sysctl_unsafe(seen: Seen, context: Context) -> Decision:
     """The kubelet must allow it."""
@@ -235,6 +235,7 @@ _BUDGET: t.Final = Step("budget", GUEST, "msgqueue_budget")
     steps=(_GUEST, _BUDGET),
     question="How many POSIX message queues of default size can the pod's user open?",
     expected="at least one; about nine in all, since RLIMIT_MSGQUEUE counts per user and node",
+    skips=POLICIES,
 )
 def msgqueue_budget(seen: Seen, context: Context) -> Decision:
     """The budget is the user's on the whole node, across pods."""

@@ -48,9 +48,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     SECOND,
     SEGMENT_OWNER,
     SIDECAR,
-    SIZED,
     TWO,
-    UNSIZED,
     USER_IPC_OWNER,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import (
@@ -70,7 +68,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     check,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
 _BOTH: t.Final = identities(FIRST, SECOND)
 _SEGMENT: t.Final = segment(FIRST, SECOND)
@@ -239,7 +237,8 @@ def sysv_msg(seen: Seen, context: Context) -> Decision:
 
 # ----------------------------------------------------------------------------------- who is in the namespace
 
-_EVERYBODY: t.Final = identities(FIRST, SECOND, GUEST, ONE_SIDED, UNSIZED, SIZED)
+# not those that policies are likely to refuse
+_EVERYBODY: t.Final = identities(FIRST, SECOND, ONE_SIDED)
 
 
 @check(
@@ -280,6 +279,7 @@ _PUBLIC: t.Final = segment(FIRST, GUEST, mode="0666")
     steps=(*_TWO_USERS, *_PUBLIC.steps),
     question="Do containers with different users share a System V segment of mode 0666?",
     expected="each side reads the other's nonce: the umask does not apply to System V modes",
+    skips=POLICIES,
 )
 def sysv_shm_users(seen: Seen, context: Context) -> Decision:
     """The mode is the whole permission."""
@@ -299,6 +299,7 @@ _PRIVATE: t.Final = segment(FIRST, GUEST)
     steps=(*_TWO_USERS, *_PRIVATE.steps),
     question="Is a System V segment of mode 0600 closed to a container with another user?",
     expected="EACCES: the peer finds the segment, and cannot attach it (X11 MIT-SHM and Db2 meet this)",
+    skips=POLICIES,
 )
 def sysv_shm_private_mode(seen: Seen, context: Context) -> Decision:
     """The usual mode of segments: what SHM106 shows of mode 0666 is no help there."""
@@ -337,7 +338,7 @@ _BY_USER: t.Final = Step("read_user", USER_IPC_OWNER, "sysv_shm_read", lambda i:
     steps=(_WHO_OWNS, *_OTHER_USERS, _BY_OWNER.create, _BY_ROOT, _BY_USER, _BY_CAPABILITY, _BY_OWNER.finish),
     question="Does CAP_IPC_OWNER open another user's segment of mode 0600?",
     expected="only to root with the capability: not to root without it, and not to another user who has it in the manifest",
-    skips=(Reason.POD_SECURITY, Reason.ADMISSION_DENIED),
+    skips=POLICIES,
 )
 def sysv_shm_ipc_owner(seen: Seen, context: Context) -> Decision:
     """Kubernetes has no ambient capabilities: a capability of a user other than root is not effective."""

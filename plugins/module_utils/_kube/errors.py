@@ -49,6 +49,7 @@ _FORBIDDEN: t.Final = (
     ("failed quota", Reason.QUOTA_EXCEEDED),
     ("status unknown for quota", Reason.QUOTA_EXCEEDED),
     ("violates PodSecurity", Reason.POD_SECURITY),
+    ("security context constraint", Reason.SECURITY_CONSTRAINT),
     ("is being terminated", Reason.NAMESPACE_TERMINATING),
     ("error looking up service account", Reason.NAMESPACE_NOT_READY),
     # a pod whose overhead is not that of its RuntimeClass was changed by admission: the class is there

@@ -19,12 +19,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests, pod_status
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, fitting, manifests, pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, done
-
-#: Reasons of an API server that does not admit a pod, independent of who sends it.
-_NOT_ADMITTED: t.Final = frozenset({Reason.POD_SECURITY, Reason.ADMISSION_DENIED})
 
 
 def restart(container: ContainerRun, step: PlannedStep) -> Observation:
@@ -76,7 +73,9 @@ def await_restart(container: ContainerRun, step: PlannedStep) -> Observation:
 def add_ephemeral(container: ContainerRun, step: PlannedStep) -> Observation:
     """Add the ephemeral container to the running pod."""
     container.problem = Inconclusive(Reason.CONTAINER_START, f"the ephemeral container {container.name} was not added")
-    patch = manifests.ephemeral_patch(container.plan, container.pod.meta)
+    # the user of the others: admission can have given them one
+    user = admission.user(container.pod.stored)
+    patch = manifests.ephemeral_patch(container.plan, container.pod.meta, user)
     container.shared.cluster.patch(container.pod.name, "ephemeralcontainers", patch)
     container.pod.require(lambda pod: pod_status.running(pod, container.name), f"{container.name} did not start")
     container.connect()
@@ -86,7 +85,7 @@ def add_ephemeral(container: ContainerRun, step: PlannedStep) -> Observation:
 def resize(container: ContainerRun, step: PlannedStep) -> Observation:
     """Change the container's memory in place."""
     memory = int(step.args["memory"])
-    patch = manifests.resize_patch(container.name, container.plan.cpu_millis, memory)
+    patch = manifests.resize_patch(container.plan, container.pod.meta, memory)
     container.shared.cluster.patch(container.pod.name, "resize", patch)
     container.pod.require(
         lambda pod: pod_status.resized(pod, container.name, memory), "the kubelet did not finish the resize"
@@ -171,15 +170,34 @@ async def _ended(words: t.Sequence[str], seconds: float) -> tuple[int | None, by
 
 
 def admit(container: ContainerRun, step: PlannedStep) -> Observation:
-    """Send the container's pod as a dry run: would the API server admit it, and what would it change?"""
-    manifest = container.pod.manifest()
+    """Send the container's pod as a dry run: what of it would the API server admit, and what would it change?"""
+    pod = container.pod
+    manifest = pod.manifest()
+    refused_by, detail, refused = "", "", [one.name for one in pod.plan.containers]
     try:
         stored = container.shared.cluster.create(manifest, dry_run=True)
     except Inconclusive as problem:
-        if problem.reason not in _NOT_ADMITTED:
-            raise
-        return done(step, admitted=False, refused_by=problem.reason.value, detail=problem.detail)
-    return done(step, admitted=True, changed=", ".join(admission.changes(manifest, stored, (container.name,))))
+        refusal = pod.explained_invalid(problem) if problem.reason is Reason.INVALID else problem
+        if refusal.reason not in fitting.REFUSED:
+            raise refusal from None
+        refused_by, detail = refusal.reason.value, refusal.detail
+        try:
+            left = container.shared.fitted(pod.meta, pod.plan, refusal)
+        except Inconclusive:
+            return done(step, admitted=False, refused_by=refused_by, detail=detail, refused=" ".join(refused))
+        manifest = manifests.pod(left.meta, left.plan, container.shared.anchor_uid)
+        stored = container.shared.cluster.create(manifest, dry_run=True)
+        adapted = {"users": not left.meta.names_users, "cpu": left.meta.cpu_share != pod.meta.cpu_share}
+        return done(
+            step,
+            admitted=False,
+            refused_by=refused_by,
+            detail=detail,
+            refused=" ".join(one.name for one in left.dropped),
+            without=" ".join(name for name, is_without in adapted.items() if is_without),
+            changed=", ".join(admission.changes(manifest, stored, [one.name for one in left.plan.containers])),
+        )
+    return done(step, admitted=True, changed=", ".join(admission.changes(manifest, stored, refused)))
 
 
 ACTIONS: t.Final[dict[str, collections.abc.Callable[[ContainerRun, PlannedStep], Observation]]] = {

@@ -12,9 +12,14 @@ those of the stored pod, and an unexpected verdict has its cause there.
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text, parse_bytes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
+    memory_text,
+    parse_bytes,
+    parse_millis,
+)
 
 #: A Pod object.
 Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -97,6 +102,92 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
     return [text for text in found if text]
 
 
+#: What of a pod's spec decides where and when it runs, and its value where it is left out.
+_PLACING: t.Final[dict[str, t.Any]] = {
+    "nodeSelector": {},
+    "nodeName": None,
+    "affinity": None,
+    "schedulerName": "default-scheduler",
+    "priorityClassName": None,
+    "activeDeadlineSeconds": None,
+    "serviceAccountName": "default",
+}
+
+
+def placing_changes(requested: Pod, stored: Pod) -> list[str]:
+    """What the cluster changed that decides whether and where a pod runs, in words; it shares and sizes no memory."""
+    one, other = requested["spec"], stored["spec"]
+    found = [_change(name, *(spec.get(name) or usual for spec in (one, other))) for name, usual in _PLACING.items()]
+    gates = [", ".join(gate["name"] for gate in spec.get("schedulingGates") or ()) or None for spec in (one, other)]
+    found.append(_change("scheduling gates", *gates))
+    tolerated = [_tolerations(spec) for spec in (one, other)]
+    found += [
+        _change(f"toleration of {key}", *(key in each or None for each in tolerated)) for key in _differ(*tolerated)
+    ]
+    here, there = _containers(one), _containers(other)
+    for name, container in there.items():
+        if name not in here:
+            found.append(f"container {name} added")
+            continue
+        before = here[name]
+        texts = [
+            _change(field, before.get(field), container.get(field))
+            for field in ("image", "imagePullPolicy", "restartPolicy")
+        ]
+        texts += [
+            _change(f"{kind} {resource}", *(_of(each, kind).get(resource) for each in (before, container)))
+            for kind in ("requests", "limits")
+            for resource in ("cpu", "ephemeral-storage")
+            if not _equal(*(_of(each, kind).get(resource) for each in (before, container)))
+        ]
+        found += [f"container {name}: {text}" for text in texts if text]
+    return [text for text in found if text]
+
+
+def _of(container: t.Mapping[str, t.Any], kind: str) -> t.Mapping[str, t.Any]:
+    return (container.get("resources") or {}).get(kind) or {}
+
+
+def _equal(one: str | None, other: str | None) -> bool:
+    """Whether two quantities are one amount."""
+    if one is None or other is None:
+        return one is other
+    return parse_millis(one) == parse_millis(other)
+
+
+#: Tolerations that Kubernetes gives to every pod.
+_USUAL_TOLERATIONS: t.Final = "node.kubernetes.io/"
+
+
+def _tolerations(spec: t.Mapping[str, t.Any]) -> set[str]:
+    return {str(one.get("key", "everything")) for one in spec.get("tolerations") or ()}
+
+
+def _differ(one: set[str], other: set[str]) -> list[str]:
+    return sorted(key for key in one ^ other if not key.startswith(_USUAL_TOLERATIONS))
+
+
+def changed_users(requested: Pod, stored: Pod, containers: t.Collection[str]) -> t.Iterator[tuple[str, bool]]:
+    """Pairs of containers whose users the cluster made equal or different, in words, and whether they became equal."""
+    before, after = _users(requested["spec"]), _users(stored["spec"])
+    names = [name for name in dict.fromkeys(containers) if name in before and name in after]
+    for one, other in itertools.combinations(names, 2):
+        was, now = before[one] == before[other], after[one] == after[other]
+        if was != now:
+            yield ", ".join(f"{name} {before[name]} -> {after[name]}" for name in (one, other)), now
+
+
+def user(pod: Pod) -> int | None:
+    """The user of a pod's first container; None is that of its image."""
+    return next(iter(_users({**pod["spec"], "initContainers": ()}).values()), None)
+
+
+def _users(spec: t.Mapping[str, t.Any]) -> dict[str, int | None]:
+    """The user of each container; None is that of its image."""
+    usual = (spec.get("securityContext") or {}).get("runAsUser")
+    return {name: (one.get("securityContext") or {}).get("runAsUser", usual) for name, one in _containers(spec).items()}
+
+
 def _change(name: str, before: t.Any, after: t.Any) -> str:
     """A difference in words, or nothing."""
     if before == after:
@@ -125,7 +216,8 @@ def _container_changes(requested: dict[str, t.Any], stored: dict[str, t.Any]) ->
     before, after = _mounts(requested), _mounts(stored)
     return [
         _change("memory limit", _amount(_memory(requested)), _amount(_memory(stored))),
-        _change("runAsUser", user, now),
+        # a user that is left to the cluster is no change
+        "" if user is None else _change("runAsUser", user, now),
         *(_change(f"mount on {path}", before.get(path), after.get(path)) for path in (*before, *_added(before, after))),
     ]
 

@@ -25,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
+    POLICIES,
     REFUSALS,
     REMEDIES,
     Inconclusive,
@@ -107,7 +108,7 @@ class Judge:
             return self._skipped(Inconclusive(Reason.NOT_REQUESTED, detail))
         answers = self._answers(check)
         problem = next((answer for answer in answers.values() if isinstance(answer, Inconclusive)), None)
-        problem = problem or self.problem
+        problem = problem or self.problem or self._united_users(check)
         if problem is None and self.target is None:
             problem = Inconclusive(Reason.NO_NODE, "there is no node to run on")
         if problem is None and check.steps and not answers:
@@ -122,6 +123,8 @@ class Judge:
             try:
                 _require_done(observations.values())
                 decision = check.rule(Seen(check.steps, observations), self._context(check))
+                if decision.verdict is Verdict.FAIL:
+                    self._require_same_users(check)
                 return self._accepted(check, decision)
             except Inconclusive as undecided:
                 problem = undecided
@@ -154,14 +157,48 @@ class Judge:
         pods = {
             role: pod_seen(role, stored, result.after.get(role)) for role, (_requested, stored) in result.pods.items()
         }
-        return Context(self.settings, self.sizes, self.target.node, pods, check.layout)
+        return Context(self.settings, self.sizes, self.target.node, pods, check.layout, self._refusals())
+
+    def _refusals(self) -> dict[str, str]:
+        """What a rule of the cluster refused in this run: by role of the pod, or else by its words."""
+        found: dict[str, str] = {}
+        for result in self.results.values():
+            found |= {role: str(problem) for role, problem in result.refused.items()}
+            known = set(found.values())
+            for answers in result.answers.values():
+                words = (
+                    str(one) for one in answers.values() if isinstance(one, Inconclusive) and one.reason in POLICIES
+                )
+                found |= {text: text for text in words if text not in known}
+        return found
+
+    def _users(self, check: Check) -> t.Iterator[tuple[str, bool]]:
+        """Users that the cluster changed for containers of the check: in words, and whether two became one."""
+        result = self.results.get(check.layout.name) or LayoutResult()
+        for requested, stored in result.pods.values():
+            inside = [step.container.name for step in check.steps]
+            yield from admission.changed_users(requested, stored, inside)
+
+    def _united_users(self, check: Check) -> Inconclusive | None:
+        """A check about two users where the cluster allows one."""
+        words = next((words for words, became_one in self._users(check) if became_one), None)
+        return (words and Inconclusive(Reason.ADMISSION_DENIED, f"the cluster changed users: {words}")) or None
+
+    def _require_same_users(self, check: Check) -> None:
+        """Raise Inconclusive (PremiseFailed) if the cluster parted containers that were requested with one user."""
+        for words, became_one in self._users(check):
+            if not became_one:
+                raise Inconclusive(Reason.PREMISE_FAILED, f"the cluster changed users: {words}")
 
     def _changes(self, check: Check) -> list[str]:
         """What the cluster changed of the check's pods, which can be the cause of its verdict."""
         result = self.results.get(check.layout.name)
         containers = tuple(dict.fromkeys(step.container.name for step in check.steps))
         pods = result.pods.values() if result else ()
-        return list(dict.fromkeys(text for pod in pods for text in admission.changes(*pod, containers)))
+        texts = (
+            text for pod in pods for text in (*admission.changes(*pod, containers), *admission.placing_changes(*pod))
+        )
+        return list(dict.fromkeys(texts))
 
     def _returned(self, check: Check, ruling: Ruling) -> dict[str, t.Any]:
         """One check as it is returned: its verdict, what was expected and observed, the remedy and the evidence."""

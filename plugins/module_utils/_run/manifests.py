@@ -38,6 +38,9 @@ LABELS: t.Final[dict[str, str]] = {
 _POD_LABELS: t.Final = {"sidecar.istio.io/inject": "false"}
 _POD_ANNOTATIONS: t.Final = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 
+#: Pods of a run use CPU in turns: requests equal to limits would keep most of them off a small node.
+_CPU_SHARE: t.Final = 5
+
 #: Neither root nor an id that images commonly give to users of their own.
 _USER: t.Final = 65532
 
@@ -88,6 +91,10 @@ class RunMeta:
     labels: dict[str, str]
     annotations: dict[str, str]
     deadline_seconds: int
+    #: whether containers name their users, or leave that to the cluster (OpenShift gives each namespace its own)
+    names_users: bool = True
+    #: containers request this part of their CPU limit
+    cpu_share: int = _CPU_SHARE
 
 
 def run_selector(run: str) -> str:
@@ -127,14 +134,17 @@ def _config_name(meta: RunMeta) -> str:
     return f"{object_name(meta)}-probe-{meta.architecture}"
 
 
-def _security(user: int = _USER, capabilities: tuple[str, ...] = ()) -> dict[str, t.Any]:
+def _security(user: int | None, capabilities: tuple[str, ...] = ()) -> dict[str, t.Any]:
+    """What the level restricted demands.
+
+    :param user: None leaves it to the cluster.
+    """
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"], **({"add": list(capabilities)} if capabilities else {})},
         "readOnlyRootFilesystem": True,
         "runAsNonRoot": user != 0,
-        "runAsUser": user,
-        "runAsGroup": user,
+        **({} if user is None else {"runAsUser": user, "runAsGroup": user}),
         "seccompProfile": {"type": "RuntimeDefault"},
     }
 
@@ -152,8 +162,8 @@ def anchor(meta: RunMeta) -> dict[str, t.Any]:
             {
                 "name": "none",
                 "image": meta.image,
-                "securityContext": _security(),
-                "resources": _resources(100, MIB),
+                "securityContext": _security(None),
+                "resources": _resources(100, MIB, 1),
             }
         ],
     }
@@ -182,16 +192,16 @@ def probe_config(meta: RunMeta, anchor_uid: str, binary: bytes) -> dict[str, t.A
     }
 
 
-#: Pods of a run use CPU in turns: requests equal to limits would keep most of them off a small node.
-_CPU_SHARE: t.Final = 5
-
-
-def _resources(cpu_millis: int, memory_bytes: int, has_memory_limit: bool = True) -> dict[str, t.Any]:
+def _resources(cpu_millis: int, memory_bytes: int, cpu_share: int, has_memory_limit: bool = True) -> dict[str, t.Any]:
     memory = {"memory": str(memory_bytes)}
     return {
-        "requests": {"cpu": f"{max(1, cpu_millis // _CPU_SHARE)}m", **memory},
+        "requests": {"cpu": f"{max(1, cpu_millis // cpu_share)}m", **memory},
         "limits": {"cpu": f"{cpu_millis}m", **(memory if has_memory_limit else {})},
     }
+
+
+def _user(container: Container) -> int:
+    return 0 if container.root else container.user or _USER
 
 
 def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
@@ -203,7 +213,7 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
         "command": [PROBE, *plan.command],
         # not the image's, which its user can be unable to enter
         "workingDir": "/",
-        "securityContext": _security(0 if one.root else one.user or _USER, one.capabilities),
+        "securityContext": _security(_user(one) if meta.names_users else None, one.capabilities),
         "volumeMounts": [
             {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True},
             *(
@@ -219,15 +229,16 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
     }
     # the API server refuses resources for ephemeral containers
     if one.kind is not ContainerKind.EPHEMERAL:
-        container["resources"] = _resources(plan.cpu_millis, plan.memory_bytes, one.has_memory_limit)
+        container["resources"] = _resources(plan.cpu_millis, plan.memory_bytes, meta.cpu_share, one.has_memory_limit)
     if one.kind is ContainerKind.SIDECAR:
         container["restartPolicy"] = "Always"
     return container
 
 
-def resize_patch(container: str, cpu_millis: int, memory_bytes: int) -> dict[str, t.Any]:
-    """The patch that changes the resources of a container in place."""
-    return {"spec": {"containers": [{"name": container, "resources": _resources(cpu_millis, memory_bytes)}]}}
+def resize_patch(plan: ContainerPlan, meta: RunMeta, memory_bytes: int) -> dict[str, t.Any]:
+    """The patch that changes the memory of a container in place."""
+    resources = _resources(plan.cpu_millis, memory_bytes, meta.cpu_share)
+    return {"spec": {"containers": [{"name": plan.name, "resources": resources}]}}
 
 
 def resize_volume_patch(volume: str, size_bytes: int) -> dict[str, t.Any]:
@@ -235,9 +246,13 @@ def resize_volume_patch(volume: str, size_bytes: int) -> dict[str, t.Any]:
     return {"spec": {"volumes": [{"name": volume, "emptyDir": {"sizeLimit": memory_text(size_bytes)}}]}}
 
 
-def ephemeral_patch(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
-    """The patch that adds an ephemeral container to a running pod."""
-    return {"spec": {"ephemeralContainers": [_container(plan, meta)]}}
+def ephemeral_patch(plan: ContainerPlan, meta: RunMeta, user: int | None) -> dict[str, t.Any]:
+    """The patch that adds an ephemeral container to a running pod.
+
+    :param user: that of the pod's other containers; None leaves it to the cluster.
+    """
+    container = {**_container(plan, meta), "securityContext": _security(user)}
+    return {"spec": {"ephemeralContainers": [container]}}
 
 
 def _volume(volume: Volume, size_limit: int | None) -> dict[str, t.Any]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import itertools
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import LAYOUTS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import LAYOUTS, SAMPLES
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     BEYOND,
     FILL,
@@ -23,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     ContainerKind,
     Inputs,
     Layout,
+    Pod,
     Settings,
     Sizes,
     Step,
@@ -101,8 +104,33 @@ def plan(
                 if steps:
                     planned.append(PlannedCheck(check, steps))
         if planned:
-            layouts.append(LayoutPlan(layout, tuple(_pods(layout, planned, settings, sizes)), tuple(planned)))
+            pods = _samples(settings, sizes, run) if layout.dry_run_only else _pods(layout, planned, settings, sizes)
+            layouts.append(LayoutPlan(layout, tuple(pods), tuple(planned)))
     return tuple(layouts)
+
+
+#: Of steps that no container takes.
+_NO_NONCE: t.Final = "0" * 32
+
+
+def _samples(settings: Settings, sizes: Sizes, run: str) -> collections.abc.Iterator[PodPlan]:
+    """Every pod that the whole catalog would create, for dry runs."""
+    every = plan(
+        [check for check in CHECKS if not check.layout.dry_run_only],
+        # what needs an option is admitted with it
+        dataclasses.replace(settings, restart_kubelet=("true",)),
+        sizes,
+        run,
+        itertools.repeat(_NO_NONCE),
+    )
+    planned = {one.layout: one.checks for one in every}
+    for sample in SAMPLES:
+        steps: dict[Container, list[PlannedStep]] = {}
+        for check in planned.get(sample.layout, ()) if sample.layout else ():
+            for step in check.steps:
+                steps.setdefault(step.container, []).append(step)
+        completes = sample.layout is not None and sample.layout.runs_to_completion
+        yield _pod(f"admit-{sample.role}", sample.pod, sample.containers, steps, completes, settings, sizes)
 
 
 def _arguments(step: Step, inputs: Inputs, settings: Settings) -> dict[str, protocol.Scalar]:
@@ -126,16 +154,26 @@ def _pods(
         if all(container.kind is not ContainerKind.MAIN for container in used):
             mains = [container for container in here if container.kind is ContainerKind.MAIN]
             used.append(mains[0])
-        volumes = dict.fromkeys(mount.volume for container in used for mount in container.mounts)
-        yield PodPlan(
-            role=pod.role or layout.name,
-            options=pod.options,
-            containers=tuple(
-                _container(one, steps.get(one, []), layout.runs_to_completion, settings, sizes) for one in used
-            ),
-            volumes=tuple((one, one.size_limit(sizes) if one.size_limit else None) for one in volumes),
-            sysctls=tuple((name, str(value(sizes))) for name, value in pod.options.sysctls),
-        )
+        yield _pod(pod.role or layout.name, pod, used, steps, layout.runs_to_completion, settings, sizes)
+
+
+def _pod(
+    role: str,
+    pod: Pod,
+    containers: t.Sequence[Container],
+    steps: t.Mapping[Container, t.Sequence[PlannedStep]],
+    completes: bool,
+    settings: Settings,
+    sizes: Sizes,
+) -> PodPlan:
+    volumes = dict.fromkeys(mount.volume for container in containers for mount in container.mounts)
+    return PodPlan(
+        role=role,
+        options=pod.options,
+        containers=tuple(_container(one, steps.get(one, ()), completes, settings, sizes) for one in containers),
+        volumes=tuple((one, one.size_limit(sizes) if one.size_limit else None) for one in volumes),
+        sysctls=tuple((name, str(value(sizes))) for name, value in pod.options.sysctls),
+    )
 
 
 def _container(

@@ -211,6 +211,9 @@ def _raise_for(pod: dict[str, t.Any], state: dict[str, t.Any], subject: str) -> 
             raise Inconclusive(Reason.IMAGE_REFUSED, words, subject)
         if reason in _PULL:
             raise Inconclusive(Reason.IMAGE_PULL, f"{reason}: {quote(message)}", subject)
+        if reason in _START and "cannot be mapped to a host ID" in message:
+            # OpenShift gives namespaces users beyond the 65536 of a user namespace
+            raise Inconclusive(Reason.UNSUPPORTED, f"{reason}: {quote(message)}", subject)
         if reason in _START:
             raise (
                 start_failure(message, subject)

@@ -23,11 +23,13 @@ class LayoutResult:
 
     :param answers: by check id and label of the step.
     :param pods: by role: as it was requested, and as the API server stored it.
+    :param refused: by role: why the pod, or a container of it, was refused.
     :param after: by role: how the pod was after the last step.
     :param seconds: how long the steps of each check took.
     """
 
     answers: dict[str, dict[str, Answer]] = dataclasses.field(default_factory=dict)
     pods: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = dataclasses.field(default_factory=dict)
+    refused: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
     after: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)

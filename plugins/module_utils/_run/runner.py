@@ -19,6 +19,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protoco
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.actions import ACTIONS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.fitting import REFUSED
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
@@ -38,6 +39,7 @@ class LayoutRun:
         self._containers: dict[Container, ContainerRun] = {
             one.container: ContainerRun(pod, one) for pod in self._pods for one in pod.plan.containers
         }
+        self._refused: dict[Container, Inconclusive] = {}
         self._result = LayoutResult()
 
     def run(self) -> LayoutResult:
@@ -50,15 +52,12 @@ class LayoutRun:
                 return self._result
             # what has no time left creates nothing
             self._shared.remaining()
-            for pod in self._pods:
-                pod.create()
-                created.append(pod)
-                self._result.pods[pod.plan.role] = (pod.requested, pod.stored)
-            for pod in self._pods:
+            self._create(created)
+            for pod in created:
                 pod.require_runtime_class()
             if self._shared.dry_run:
                 return self._result
-            for pod in self._pods:
+            for pod in created:
                 with pod.explained():
                     pod.require_started()
             if self._plan.layout.runs_to_completion:
@@ -81,6 +80,36 @@ class LayoutRun:
         """What was lost, or the problem itself."""
         return self._shared.losses.cause(self._shared.cluster, self._meta.node, symptom)
 
+    def _create(self, created: list[PodRun]) -> None:
+        """Create the pods, or what the cluster admits of them.
+
+        :raises Inconclusive: no check is left.
+        """
+        for pod in self._pods:
+            try:
+                pod.create()
+            except Inconclusive as problem:
+                if problem.reason not in REFUSED:
+                    raise
+                self._refused.update(dict.fromkeys((one.container for one in pod.plan.containers), problem))
+                self._result.refused[pod.plan.role] = problem
+            else:
+                created.append(pod)
+                self._refused.update(pod.dropped)
+                for refusal in pod.dropped.values():
+                    self._result.refused.setdefault(pod.plan.role, refusal)
+                self._result.pods[pod.plan.role] = (pod.requested, pod.stored)
+        refusals = [self._refusal(check) for check in self._plan.checks]
+        if refusals and all(refusals):
+            for check, why in zip(self._plan.checks, refusals, strict=True):
+                self._result.answers[check.check.id] = {step.step.label: why for step in check.steps if why}
+            raise refusals[0] or AssertionError
+        self._pods = created
+
+    def _refusal(self, check: PlannedCheck) -> Inconclusive | None:
+        """Why a container that the check needs is refused, or nothing."""
+        return next((self._refused[step.container] for step in check.steps if step.container in self._refused), None)
+
     def _read_outputs(self) -> None:
         """Wait until the pods ran to completion and read what they wrote."""
         for pod in self._pods:
@@ -89,7 +118,9 @@ class LayoutRun:
         self._run_checks()
 
     def _run_sessions(self) -> None:
-        containers = [self._containers[step.container] for step in self._plan.steps]
+        containers = [
+            self._containers[step.container] for step in self._plan.steps if step.container not in self._refused
+        ]
         try:
             # all at once, so that the node starts the processes side by side
             for container in dict.fromkeys(containers):
@@ -126,6 +157,10 @@ class LayoutRun:
         Not later: what it waits in can be removed next.
         """
         answers = self._result.answers.setdefault(check.check.id, {})
+        refusal = self._refusal(check)
+        if refusal:
+            answers.update((step.step.label, refusal) for step in check.steps)
+            return
         blocking: list[PlannedStep] = []
         for container in dict.fromkeys(step.container for step in check.steps):
             self._containers[container].reconnect()

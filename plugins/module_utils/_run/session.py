@@ -19,11 +19,16 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client i
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe_container, describe_pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import ContainerKind, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    ContainerKind,
+    PodOptions,
+    Settings,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import BROKEN, Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, pod_status
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, fitting, manifests, pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.lost import Losses
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 
@@ -62,6 +67,30 @@ class Shared:
     #: every session that was opened, to wake the threads that wait in it
     sessions: list[Session] = dataclasses.field(default_factory=list)
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    #: by target: in which way pods are admitted where the usual one is refused, None where none is
+    ways: dict[str, manifests.RunMeta | None] = dataclasses.field(default_factory=dict)
+    ways_lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+    def refusal(self, meta: manifests.RunMeta, plan: manifests.PodPlan) -> Inconclusive | None:
+        """Why a pod would be refused (a dry run), or nothing."""
+        try:
+            self.cluster.create(manifests.pod(meta, plan, self.anchor_uid), dry_run=True)
+        except Inconclusive as problem:
+            return problem
+        return None
+
+    def fitted(self, meta: manifests.RunMeta, plan: manifests.PodPlan, refusal: Inconclusive) -> fitting.Fitted:
+        """What is admitted of a refused pod.
+
+        :raises Inconclusive: nothing is.
+        """
+        with self.ways_lock:
+            if meta.target not in self.ways:
+                self.ways[meta.target] = fitting.found_way(meta, plan, self.refusal)
+            way = self.ways[meta.target]
+        if refusal.reason not in fitting.REFUSED or way is None:
+            raise refusal
+        return fitting.fitted(way, plan, refusal, self.refusal)
 
     def create(self, manifest: Object) -> Object:
         """Create an object and remember it."""
@@ -105,15 +134,39 @@ class PodRun:
         self.stored: Object = {}
         #: until when (monotonic) to wait for the node's report of the pod's first trouble
         self._report_until: float | None = None
+        #: what of the pod is refused, and why
+        self.dropped: dict[Container, Inconclusive] = {}
 
     def manifest(self) -> Object:
         """The pod as it is requested."""
         return manifests.pod(self.meta, self.plan, self.shared.anchor_uid)
 
     def create(self) -> None:
-        """Create it."""
-        self.requested = self.manifest()
-        self.stored = self.shared.create(self.requested)
+        """Create it, or what the cluster admits of it (:attr:`dropped`)."""
+        try:
+            self.requested = self.manifest()
+            self.stored = self.shared.create(self.requested)
+        except Inconclusive as refusal:
+            if refusal.reason is Reason.INVALID:
+                raise self.explained_invalid(refusal) from None
+            left = self.shared.fitted(self.meta, self.plan, refusal)
+            self.meta, self.plan, self.dropped = left.meta, left.plan, left.dropped
+            self.requested = self.manifest()
+            self.stored = self.shared.create(self.requested)
+
+    def explained_invalid(self, refusal: Inconclusive) -> Inconclusive:
+        """A pod that is invalid because admission changed it: hostUsers false beside hostIPC."""
+        plain = dataclasses.replace(self.plan, options=PodOptions(), sysctls=())
+        requested = manifests.pod(self.meta, plain, self.shared.anchor_uid)
+        try:
+            stored = self.shared.cluster.create(requested, dry_run=True)
+        except Inconclusive:
+            return refusal
+        changed = admission.changes(requested, stored, [one.name for one in plain.containers])
+        if not changed:
+            return refusal
+        detail = f"the cluster changed the pod: {', '.join(changed)}; then {refusal.detail}"
+        return Inconclusive(Reason.ADMISSION_DENIED, detail, refusal.subject)
 
     def delete(self) -> None:
         """Delete it, without waiting. The clean-up of the run reports what stays."""

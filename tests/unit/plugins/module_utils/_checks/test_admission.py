@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing as t
+
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import admission
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import LAYOUTS, SAMPLES, Sample
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Seen, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     Answers,
@@ -15,70 +20,135 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     World,
     answered,
     changed,
+    context,
     decide,
     seen,
     unreported,
 )
 
-REFUSED: Facts = {"admitted": False, "refused_by": "PodSecurity", "detail": "violates"}
+SIDE_BY_SIDE: t.Final = {sample.role: sample for sample in SAMPLES}
 
 
-def admitted(*refused: str) -> Answers:
-    names = ("volume", "relaxed", "ipc", "path", "sysctl")
-    return {name: seen("@admit", **(REFUSED if name in refused else {"admitted": True})) for name in names}
+def refusal(*containers: str, by: str = "PodSecurity") -> Facts:
+    return {"admitted": False, "refused_by": by, "detail": "violates", "refused": " ".join(containers)}
+
+
+def admitted(**refused: str) -> Answers:
+    """The answers about all samples.
+
+    :param refused: containers by the role of their pod, with C(_) for C(-).
+    """
+    by_role = {role.replace("_", "-"): containers.split() for role, containers in refused.items()}
+    return {
+        role: seen("@admit", **(refusal(*by_role[role]) if role in by_role else {"admitted": True}))
+        for role in SIDE_BY_SIDE
+    }
 
 
 GOOD: dict[str, World] = {"SHM607": admitted}
+_BASELINE: t.Final = {
+    "host_ipc": "ipc",
+    "host_path": "path",
+    "unsafe": "unsafe",
+    "ipc_owner": "root-ipc-owner user-ipc-owner",
+}
 
 
 def test_every_check_has_a_good_world() -> None:
     assert [check.id for check in admission.CHECKS] == list(GOOD)
 
 
-@pytest.mark.parametrize("check", GOOD)
-def test_good_world_passes(check: str) -> None:
-    answers = GOOD[check]()
-    assert answered(check, answers)
-    decision = decide(check, answers)
-    assert (decision.verdict, decision.observed != "") == (Verdict.PASS, True)
+def test_every_pod_of_every_layout_is_a_sample() -> None:
+    pods = {pod.role or layout.name for layout in LAYOUTS if not layout.dry_run_only for pod in layout.pods}
+    assert pods < SIDE_BY_SIDE.keys()
+    assert len(SIDE_BY_SIDE) == len(SAMPLES)
+    in_layouts = {one for layout in LAYOUTS if not layout.dry_run_only for one in layout.containers}
+    assert in_layouts < {one for sample in SAMPLES for one in sample.containers}
 
 
-@pytest.mark.parametrize("check", GOOD)
-def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.role)
+def test_what_is_refused_of_one_pod_alone_is_said_in_words(sample: Sample) -> None:
+    containers = " ".join(one.name for one in sample.containers)
+    decision = decide("SHM607", admitted(**{sample.role.replace("-", "_"): containers}))
+    assert decision.verdict is not Verdict.PASS
+    assert "refused: " in decision.observed
+
+
+def test_good_world_passes() -> None:
+    assert answered("SHM607", admitted())
+    assert decide("SHM607", admitted()).verdict is Verdict.PASS
+
+
+def test_what_is_not_answered_decides_nothing() -> None:
     with pytest.raises(Inconclusive):
-        decide(check, unreported(GOOD[check]()))
+        decide("SHM607", unreported(admitted()))
 
 
-@pytest.mark.parametrize(
-    ("check", "label", "change", "verdict", "words"),
-    [
-        ("SHM607", "volume", REFUSED, "FAIL", "volume: PodSecurity (violates)"),
-        ("SHM607", "ipc", REFUSED, "WARN", "a policy of the cluster's own"),
-    ],
-)
-def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
-    decision = decide(check, changed(GOOD[check](), label, **change))
-    assert decision.verdict == verdict, decision.observed
-    assert words in decision.observed
-    assert bool(decision.fix) == (verdict != "PASS")
+def test_a_refused_volume_fails() -> None:
+    decision = decide("SHM607", admitted(volume_on_dev_shm="volume"))
+    assert decision.verdict is Verdict.FAIL
+    assert "(violates)" in decision.observed
+
+
+@pytest.mark.parametrize("by", ["QuotaExceeded", "LimitRange"])
+def test_where_nothing_has_room_nothing_is_decided(by: str) -> None:
+    answers = changed(admitted(), "volume-on-dev-shm", **refusal("volume", by=by))
+    with pytest.raises(Inconclusive, match="violates") as caught:
+        decide("SHM607", answers)
+    assert caught.value.reason == by
+
+
+def test_one_demand_explains_all_that_is_refused_for_it() -> None:
+    decision = decide("SHM607", admitted(pair="unsized", undeclared="bare"))
+    assert decision.verdict is Verdict.WARN
+    assert decision.observed.startswith("refused: a volume without sizeLimit (PodSecurity): no level")
+
+
+def test_users_that_the_cluster_gives_explain_other_users() -> None:
+    answers = changed(admitted(), "pair", **refusal("guest", by="SecurityConstraint"), without="users")
+    decision = decide("SHM607", answers)
+    assert decision.verdict is Verdict.WARN
+    assert decision.observed.startswith("refused: a user that the pod names, where the cluster gives each its own")
+    assert "65533" not in decision.observed
 
 
 @pytest.mark.parametrize(
     ("refused", "level"),
-    [((), "privileged"), (("ipc", "path", "sysctl"), "baseline"), (("relaxed", "ipc", "path", "sysctl"), "restricted")],
+    [
+        ({}, "privileged"),
+        (_BASELINE, "baseline"),
+        ({**_BASELINE, "relaxed": "relaxed", "ipc_owner": "root root-ipc-owner user-ipc-owner"}, "restricted"),
+    ],
 )
-def test_the_level_of_pod_security(refused: tuple[str, ...], level: str) -> None:
-    decision = decide("SHM607", admitted(*refused))
+def test_the_level_of_pod_security(refused: dict[str, str], level: str) -> None:
+    decision = decide("SHM607", admitted(**refused))
     assert (decision.verdict, decision.observed.endswith(f"as at level {level}")) == (Verdict.PASS, True)
 
 
-def test_what_admission_changed_of_a_pod_is_not_admitted_as_it_is() -> None:
-    decision = decide("SHM607", changed(admitted(), "volume", changed="volume kept: medium Memory -> none"))
+def test_what_the_run_was_refused_is_never_passed_over() -> None:
+    check, answers = BY_ID["SHM607"], admitted()
+    found = dataclasses.replace(context("SHM607"), refusals={"pair": "pod n/podshm-1-pair: exceeded quota"})
+    decision = check.rule(Seen(check.steps, answers), found)
     assert decision.verdict is Verdict.WARN
-    assert decision.observed.endswith("the cluster changed the pod: volume: volume kept: medium Memory -> none")
+    assert decision.observed.endswith("refused in this run: pod n/podshm-1-pair: exceeded quota")
+    # and is not said twice
+    known = admitted(**_BASELINE)
+    found = dataclasses.replace(found, refusals={"host-ipc": "pod n/podshm-1-host-ipc: violates"})
+    assert check.rule(Seen(check.steps, known), found).verdict is Verdict.PASS
+
+
+def test_what_admission_changed_of_a_pod_is_not_admitted_as_it_is() -> None:
+    answers = changed(admitted(), "volume-on-dev-shm", changed="volume kept: medium Memory -> none")
+    decision = decide("SHM607", answers)
+    assert decision.verdict is Verdict.WARN
+    assert decision.observed.endswith(
+        "the cluster changed the pod: volume-on-dev-shm: volume kept: medium Memory -> none"
+    )
     assert "changes these pods" in decision.fix
 
 
-def test_who_refuses_is_named_in_the_order_of_the_ways() -> None:
-    decision = decide("SHM607", admitted("sysctl", "ipc", "path"))
-    assert decision.observed.startswith("refused: ipc: PodSecurity, path: PodSecurity, sysctl: PodSecurity")
+def test_what_admission_changed_of_many_pods_is_said_once() -> None:
+    answers = admitted()
+    for role in ("pair", "tight"):
+        answers = changed(answers, role, changed=f"container {role}: runAsUser 1 -> 2")
+    assert decide("SHM607", answers).observed.endswith("the cluster changed the pod: runAsUser 1 -> 2 (2 times)")

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import size
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import GROUP
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     FIRST_USER_NAMESPACE,
     GIB,
@@ -652,5 +652,10 @@ def test_another_group_than_requested_shows_nothing_of_the_kubelet(given: int | 
 
 def test_a_cluster_is_free_to_refuse_what_these_checks_are_about() -> None:
     assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED}
-    assert size.shm_volume_group.skips == {Reason.ADMISSION_DENIED}
-    assert size.shm_limit_undeclared.skips == {Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE, Reason.NODE_UNKNOWN}
+    assert size.shm_volume_group.skips == {*POLICIES}
+    assert size.shm_limit_undeclared.skips == {
+        Reason.QUOTA_EXCEEDED,
+        Reason.LIMIT_RANGE,
+        Reason.NODE_UNKNOWN,
+        *POLICIES,
+    }

@@ -104,16 +104,19 @@ def test_a_container_that_was_killed_restarts_by_itself() -> None:
 def test_an_ephemeral_container_is_added_to_the_running_pod() -> None:
     kind = "ephemeralContainerStatuses"
     one = bench("SHM208", "debug", status("resized"), status("debug", kind))
+    one.pod.stored = one.pod.manifest()
     one.cluster.sessions.append(FakeSession())
     assert acted(one, "add") == {}
     ((_pod, subresource, patch),) = one.cluster.patches
     assert subresource == "ephemeralcontainers"
     assert [each["name"] for each in patch["spec"]["ephemeralContainers"]] == ["debug"]
+    assert patch["spec"]["ephemeralContainers"][0]["securityContext"]["runAsUser"] == 65532
     assert one.run.problem is None
 
 
 def test_steps_in_an_ephemeral_container_that_was_refused_have_its_reason() -> None:
     one = bench("SHM208", "debug", status("resized"))
+    one.pod.stored = one.pod.manifest()
     one.cluster.stored = Inconclusive(Reason.FORBIDDEN, "no ephemeralcontainers")
     with pytest.raises(Inconclusive, match="no ephemeralcontainers"):
         acted(one, "add")
@@ -251,9 +254,12 @@ def test_a_command_that_is_not_there() -> None:
 # ------------------------------------------------------------------------------------------------ admission
 
 
+SAMPLE = "volume-on-dev-shm"
+
+
 def test_admission_is_a_dry_run() -> None:
     one = bench("SHM607", "volume")
-    assert acted(one, "volume") == {"admitted": True, "changed": ""}
+    assert acted(one, SAMPLE) == {"admitted": True, "changed": ""}
     assert one.cluster.dry_runs == [True]
     assert one.shared.created == []
 
@@ -263,19 +269,35 @@ def test_what_admission_would_change_is_named() -> None:
     stored = copy.deepcopy(one.pod.manifest())
     stored["spec"]["hostIPC"] = True
     one.cluster.stored = stored
-    assert acted(one, "volume") == {"admitted": True, "changed": "hostIPC false -> true"}
+    assert acted(one, SAMPLE) == {"admitted": True, "changed": "hostIPC false -> true"}
 
 
 @pytest.mark.parametrize("reason", [Reason.POD_SECURITY, Reason.ADMISSION_DENIED])
 def test_a_refusal_is_an_answer(reason: Reason) -> None:
     one = bench("SHM607", "volume")
     one.cluster.stored = Inconclusive(reason, "violates restricted")
-    assert acted(one, "volume") == {"admitted": False, "refused_by": reason.value, "detail": "violates restricted"}
+    assert acted(one, SAMPLE) == {
+        "admitted": False,
+        "refused_by": reason.value,
+        "detail": "violates restricted",
+        "refused": "volume",
+    }
 
 
 def test_an_api_server_that_does_not_answer_refuses_nothing() -> None:
     one = bench("SHM607", "volume")
     one.cluster.stored = Inconclusive(Reason.API_UNREACHABLE, "refused")
     with pytest.raises(Inconclusive) as caught:
-        acted(one, "volume")
+        acted(one, SAMPLE)
     assert caught.value.reason is Reason.API_UNREACHABLE
+
+
+def test_an_ephemeral_container_has_the_user_that_the_cluster_gave_the_others() -> None:
+    one = bench("SHM208", "debug", status("resized"), status("debug", "ephemeralContainerStatuses"))
+    one.pod.stored = one.pod.manifest()
+    for container in one.pod.stored["spec"]["containers"]:
+        container["securityContext"]["runAsUser"] = 1000680000
+    one.cluster.sessions.append(FakeSession())
+    acted(one, "add")
+    ((_pod, _subresource, patch),) = one.cluster.patches
+    assert patch["spec"]["ephemeralContainers"][0]["securityContext"]["runAsUser"] == 1000680000

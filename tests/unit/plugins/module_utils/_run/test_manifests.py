@@ -156,7 +156,7 @@ def test_kinds_of_containers() -> None:
 
 
 def test_an_ephemeral_container_requests_nothing() -> None:
-    patch = manifests.ephemeral_patch(plan("d", kind=ContainerKind.EPHEMERAL), META)
+    patch = manifests.ephemeral_patch(plan("d", kind=ContainerKind.EPHEMERAL), META, 1)
     (container,) = patch["spec"]["ephemeralContainers"]
     assert "resources" not in container
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
