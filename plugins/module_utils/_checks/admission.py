@@ -62,7 +62,6 @@ def demands(sample: Sample, container: Container) -> collections.abc.Iterator[st
         "a container without a memory limit": not container.has_memory_limit,
         f"an {container.kind} container": container.kind is ContainerKind.INIT,
         f"a {container.kind} container": container.kind is ContainerKind.SIDECAR,
-        "a memory limit as large as the option size_limit": bool(container.memory),
     }
     yield from (word for word, is_asked in words.items() if is_asked)
     yield from (f"the capability {name}" for name in container.capabilities)
@@ -90,7 +89,10 @@ def _levels(sample: Sample, container: Container) -> set[str]:
 
 _Part: t.TypeAlias = "tuple[Sample, Container]"
 
-_PARTS: t.Final[tuple[_Part, ...]] = tuple((sample, one) for sample in SAMPLES for one in sample.containers)
+# an ephemeral container is no part of the pod that is requested
+_PARTS: t.Final[tuple[_Part, ...]] = tuple(
+    (sample, one) for sample in SAMPLES for one in sample.containers if one.kind is not ContainerKind.EPHEMERAL
+)
 
 #: What each level refuses of it.
 _REFUSED_BY: t.Final[dict[str, set[_Part]]] = {
@@ -124,8 +126,12 @@ def _words(seen: Seen, refused: set[_Part]) -> list[str]:
         unexplained = {part: words for part, words in unexplained.items() if not (part[1].user or part[1].root)}
     while unexplained:
         counts = collections.Counter(word for words in unexplained.values() for word in words)
-        (sample, _container), words = next(iter(unexplained.items()))
-        word = max(words, key=lambda word: counts[word]) if words else f"the pod {sample.role}"
+        (sample, container), words = next(iter(unexplained.items()))
+        word = (
+            max(words, key=lambda word: counts[word])
+            if words
+            else f"container {container.name} of the pod {sample.role}"
+        )
         explained = [part for part, words in unexplained.items() if word in words] or [next(iter(unexplained))]
         found.append(f"{word} ({seen[_STEPS[explained[0][0]]].facts.get('refused_by', '')})")
         for part in explained:

@@ -91,6 +91,11 @@ def fitted(way: RunMeta, plan: PodPlan, refusal: Inconclusive, ask: Ask) -> Fitt
         alone = ask(way, _only(kept, (one, *beside)))
         if alone:
             dropped[one.container] = alone
+    for one in kept.containers:
+        # it is added to the running pod later, which must have its volumes
+        mounts = {mount.volume for other in mains if other.container not in dropped for mount in other.container.mounts}
+        if one.container.kind is ContainerKind.EPHEMERAL and not {m.volume for m in one.container.mounts} <= mounts:
+            dropped[one.container] = again
     smaller = _without(plan, dropped)
     if smaller == kept or not _runs(smaller) or ask(way, smaller):
         raise again
