@@ -46,6 +46,7 @@ class Reason(TextEnum):
     POD_SECURITY = "PodSecurity"
     ADMISSION_DENIED = "AdmissionDenied"
     SECURITY_CONSTRAINT = "SecurityConstraint"
+    ANCHOR_CHANGED = "AnchorChanged"
     WEBHOOK_FAILED = "WebhookFailed"
     RUNTIME_CLASS_MISSING = "RuntimeClassMissing"
     INVALID = "Invalid"
@@ -116,6 +117,8 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.ADMISSION_DENIED: "request an exception from the admission policy for pods labelled app.kubernetes.io/name=podshm",
     Reason.SECURITY_CONSTRAINT: "let the service account of the pods use a fitting constraint: "
     "oc adm policy add-scc-to-user nonroot-v2 -z default -n NAMESPACE",
+    Reason.ANCHOR_CHANGED: "exempt Jobs and pods labelled app.kubernetes.io/name=podshm from the policy or controller that changes "
+    "them (Kueue: manageJobsWithoutQueueName), or name another namespace",
     Reason.WEBHOOK_FAILED: "repair the admission webhook that the message names, or remove its configuration; it gave no answer",
     Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass and configure its handler on the node, or name another with the option runtime_class",
     Reason.INVALID: "correct the option that the API server names; if none of yours says it, find the admission policy that changed the object",

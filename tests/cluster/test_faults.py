@@ -899,3 +899,30 @@ def killed(alpha: Cluster) -> t.Iterator[str]:
 def test_killed(alpha: Cluster, killed: str) -> None:
     # nobody of ours is left to clean up: the cluster itself does it
     assert alpha.left(killed, seconds=60) == []
+
+
+def test_a_namespace_that_suspends_jobs_is_refused_before_a_pod_is_created(alpha: Cluster) -> None:
+    namespace = alpha.make_namespace()
+    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
+    patch = '[JSONPatch{op: "add", path: "/spec/suspend", value: true}]'
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
+    }
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    job = {
+        "metadata": {"name": "sample"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}}},
+    }
+    with alpha.wide("mutatingadmissionpolicies", {"spec": spec}) as policy:
+        binding = {"spec": {"policyName": policy, "matchResources": {"namespaceSelector": selector}}}
+        with alpha.wide("mutatingadmissionpolicybindings", binding):
+            for _attempt in range(400):
+                stored = alpha.request("POST", alpha.path("jobs", namespace), job, {"dryRun": "All"})
+                if stored["spec"].get("suspend"):
+                    break
+                time.sleep(0.05)
+            answer = ask(alpha, namespace=namespace)
+    fails(answer, "AnchorChanged", "suspend false -> true", f"job {namespace}/")
+    assert alpha.left(namespace, 10) == []

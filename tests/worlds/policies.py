@@ -169,12 +169,12 @@ WORLDS: dict[str, World] = {
             'x.name == "sized"',
             _patch("remove", '"at/volumeMounts/" + string(x.volumeMounts.map(m, m.mountPath).indexOf("/dev/shm"))'),
         ),
-        expected=expect(FAIL="SHM303"),
+        expected=expect(FAIL="SHM303", WARN="SHM607"),
         changed="container sized: mount on /dev/shm sized -> none",
     ),
     "one-user": World(
         _each("containers", "has(x.securityContext)", _patch("add", '"at/securityContext/runAsUser"', 65532)),
-        expected=expect(ERROR="SHM106 SHM110 SHM111 SHM209 SHM210"),
+        expected=expect(SKIP={"AdmissionDenied": "SHM106 SHM110 SHM111 SHM209 SHM210"}, WARN="SHM607"),
         changed="runAsUser 65533 -> 65532",
     ),
     "host-ipc": World(
@@ -236,7 +236,7 @@ WORLDS: dict[str, World] = {
             _patch("add", '"at/securityContext/runAsUser"', 1000),
         ),
         sample={"containers": [{"name": "second", "image": "x", "securityContext": {"runAsUser": 1}}]},
-        expected=expect(ERROR="SHM101 SHM102 SHM103 SHM104 SHM201 SHM203 SHM213 SHM311"),
+        expected=expect(ERROR="SHM101 SHM102 SHM103 SHM104 SHM201 SHM203 SHM213 SHM311", WARN="SHM607"),
         changed="runAsUser 65532 -> 1000",
     ),
     # its container has no limit, so the pod has none
@@ -256,7 +256,12 @@ WORLDS: dict[str, World] = {
     ),
     "no-memory-volumes": World(
         refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})",
-        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407", FAIL="SHM607"),
+        expected=expect(
+            ERROR="SHM105 SHM204 SHM303 SHM305 SHM306 SHM308 SHM309 SHM315 SHM316 SHM317 SHM401 SHM402 SHM404 "
+            "SHM405 SHM406 SHM407",
+            SKIP={"AdmissionDenied": "SHM208 SHM216 SHM302 SHM304 SHM319"},
+            FAIL="SHM607",
+        ),
     ),
     # kubeshop/testkube#7820, kyverno/policies#1365: what is about the absence of a sizeLimit, and nothing else
     "sized-volumes": World(
@@ -274,13 +279,19 @@ WORLDS: dict[str, World] = {
         )
         + " && (!has(object.spec.securityContext) || !has(object.spec.securityContext.fsGroup) || "
         "object.spec.securityContext.fsGroup == 1000680000)",
-        expected=expect(SKIP={"AdmissionDenied": "SHM106 SHM110 SHM111 SHM209 SHM210 SHM319 SHM606"}, WARN="SHM607"),
+        expected=expect(
+            SKIP={
+                "AdmissionDenied": "SHM106 SHM110 SHM111 SHM209 SHM210 SHM319 SHM606",
+                "Unsupported": _OWN_USERS,
+            },
+            WARN="SHM607",
+        ),
     ),
     # a policy that forgets init containers: they and the others are no longer one user
     "users-of-containers": World(
         _each("containers", "has(x.securityContext)", _patch("add", '"at/securityContext/runAsUser"', 1000680000)),
         expected=expect(
-            SKIP={"AdmissionDenied": "SHM106 SHM110 SHM209 SHM210", "Unsupported": _OWN_USERS},
+            SKIP={"AdmissionDenied": "SHM106 SHM110 SHM111 SHM209 SHM210", "Unsupported": _OWN_USERS},
             ERROR="SHM107 SHM108 SHM205 SHM206",
             WARN="SHM607",
         ),
@@ -307,19 +318,21 @@ WORLDS: dict[str, World] = {
         refusal='(!has(request.subResource) || request.subResource != "ephemeralcontainers")'
         " && !has(object.spec.priorityClassName)",
         sample=_CRITICAL,
-        expected=expect(SKIP={"AdmissionDenied": "SHM208 SHM216"}),
+        expected=expect(SKIP={"AdmissionDenied": "SHM208 SHM216"}, WARN="SHM607"),
     ),
     "baseline": _level("baseline", {"hostIPC": True}),
     "restricted": _level("restricted", {}),
     "default-limit": World(
         objects=(_range({"default": {"memory": "64Mi"}, "defaultRequest": {"memory": "16Mi"}}),),
-        expected=expect(SKIP={"LimitRange": "SHM304"}),
+        expected=expect(SKIP={"LimitRange": "SHM304"}, WARN="SHM607"),
     ),
     "largest-limit": World(
         objects=(_range({"max": {"memory": "96Mi"}}),),
-        expected=expect(ERROR=EVERYTHING, SKIP={"LimitRange": "SHM304"}),
+        expected=expect(ERROR=EVERYTHING, SKIP={"LimitRange": "SHM304"}, WARN="SHM607"),
     ),
-    "quota": World(objects=(_quota({"limits.memory": "64Gi"}),), expected=expect(SKIP={"QuotaExceeded": "SHM304"})),
+    "quota": World(
+        objects=(_quota({"limits.memory": "64Gi"}),), expected=expect(SKIP={"QuotaExceeded": "SHM304"}, WARN="SHM607")
+    ),
     "ratio": World(
         objects=(_range({"maxLimitRequestRatio": {"cpu": "2"}}),),
         sample=_RATIO,

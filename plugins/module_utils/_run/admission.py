@@ -15,11 +15,13 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
     memory_text,
     parse_bytes,
     parse_millis,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
 #: A Pod object.
 Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -175,6 +177,32 @@ def changed_users(requested: Pod, stored: Pod, containers: t.Collection[str]) ->
         was, now = before[one] == before[other], after[one] == after[other]
         if was != now:
             yield ", ".join(f"{name} {before[name]} -> {after[name]}" for name in (one, other)), now
+
+
+def require_deadline(requested: Pod, stored: Pod) -> None:
+    """Raise Inconclusive (AnchorChanged) if the stored anchor would not remove the run of a killed process.
+
+    A suspended Job has no deadline that runs (Kueue suspends the Jobs of a namespace).
+    """
+    wanted, spec = requested["spec"], stored["spec"]
+    found = [_change("suspend", False, bool(spec.get("suspend")))]
+    for field in ("activeDeadlineSeconds", "ttlSecondsAfterFinished"):
+        seconds = spec.get(field)
+        if seconds is None or seconds > wanted[field]:
+            found.append(_change(field, wanted[field], seconds))
+    _require_unchanged([text for text in found if text], stored)
+
+
+def require_owner(requested: Pod, stored: Pod) -> None:
+    """Raise Inconclusive (AnchorChanged) if a stored object would not go with the anchor."""
+    owners = [{one["uid"] for one in each["metadata"].get("ownerReferences") or ()} for each in (requested, stored)]
+    _require_unchanged([] if owners[0] <= owners[1] else ["ownerReferences taken away"], stored)
+
+
+def _require_unchanged(found: list[str], stored: Pod) -> None:
+    if found:
+        detail = f"the cluster changed it: {', '.join(found)}; nothing would remove the run if this process were killed"
+        raise Inconclusive(Reason.ANCHOR_CHANGED, detail, describe(stored))
 
 
 def user(pod: Pod) -> int | None:

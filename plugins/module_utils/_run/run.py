@@ -45,7 +45,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     Inconclusive,
     Reason,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, nodes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests, nodes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import LayoutResult
@@ -227,7 +227,9 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
     """
     shared.losses.pulse.start()
     try:
-        anchor = shared.create(manifests.anchor(targets[0].meta))
+        requested = manifests.anchor(targets[0].meta)
+        anchor = shared.create(requested)
+        admission.require_deadline(requested, anchor)
         shared.anchor_uid = str(anchor["metadata"]["uid"])
         if not shared.dry_run:
             shared.watch.start()

@@ -97,6 +97,7 @@ class Shared:
         stored = self.cluster.create(manifest, self.dry_run)
         with self.lock:
             self.created.append(stored)
+        admission.require_owner(manifest, stored)
         return stored
 
     def remaining(self) -> float:

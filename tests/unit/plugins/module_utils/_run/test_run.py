@@ -192,3 +192,28 @@ def test_leftovers_that_cannot_be_listed_are_reported_as_unknown(fake: FakeClust
 
 def test_nothing_is_left_if_the_list_is_empty() -> None:
     assert run._leftovers([], [Inconclusive(Reason.API_ERROR, "a delete failed, but it had worked")]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"suspend": True}, "suspend false -> true"),
+        ({"activeDeadlineSeconds": None}, "activeDeadlineSeconds 40 -> none"),
+        ({"activeDeadlineSeconds": 10**6}, "activeDeadlineSeconds 40 -> 1000000"),
+        ({"ttlSecondsAfterFinished": None}, "ttlSecondsAfterFinished 0 -> none"),
+    ],
+)
+def test_nothing_starts_that_nobody_would_remove(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch, change: dict[str, t.Any], words: str
+) -> None:
+    create = fake.create
+
+    def changed(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        return create({**manifest, "spec": {**manifest["spec"], **change}}, dry_run)
+
+    monkeypatch.setattr(fake, "create", changed)
+    result = ran()
+    assert result.problem
+    assert result.problem.reason is Reason.ANCHOR_CHANGED
+    assert words in str(result.problem)
+    assert fake.objects == {}
