@@ -100,9 +100,10 @@ class LayoutRun:
                     self._result.refused.setdefault(pod.plan.role, refusal)
                 self._result.pods[pod.plan.role] = (pod.requested, pod.stored)
         refusals = [self._refusal(check) for check in self._plan.checks]
+        for check, why in zip(self._plan.checks, refusals, strict=True):
+            if why:
+                self._result.answers[check.check.id] = {step.step.label: why for step in check.steps}
         if refusals and all(refusals):
-            for check, why in zip(self._plan.checks, refusals, strict=True):
-                self._result.answers[check.check.id] = {step.step.label: why for step in check.steps if why}
             raise refusals[0] or AssertionError
         self._pods = created
 
