@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Names of errno numbers in Linux's generic table, which all architectures of the
-// probe use. Those of sockets, streams and libraries are missing: no call of the
-// probe fails with them.
+// probe use. Those of streams and libraries are missing, and most of sockets: no call
+// of the probe fails with them.
 #include "probe.h"
 
 // By number, from 1.
@@ -15,11 +15,12 @@ static const char names[] =
 
 static const struct {
 	unsigned char number;
-	char name[11];
+	char name[13];
 } others[] = {
 	{ENOMSG, "ENOMSG"}, {EIDRM, "EIDRM"}, {ENODATA, "ENODATA"}, {EPROTO, "EPROTO"}, {EBADMSG, "EBADMSG"},
 	{EOVERFLOW, "EOVERFLOW"}, {EUSERS, "EUSERS"}, {EMSGSIZE, "EMSGSIZE"}, {EOPNOTSUPP, "EOPNOTSUPP"},
-	{ENOBUFS, "ENOBUFS"}, {ETIMEDOUT, "ETIMEDOUT"}, {ESTALE, "ESTALE"}, {EDQUOT, "EDQUOT"},
+	{ENOBUFS, "ENOBUFS"}, {EADDRINUSE, "EADDRINUSE"}, {ECONNREFUSED, "ECONNREFUSED"},
+	{EAFNOSUPPORT, "EAFNOSUPPORT"}, {ETIMEDOUT, "ETIMEDOUT"}, {ESTALE, "ESTALE"}, {EDQUOT, "EDQUOT"},
 	{ECANCELED, "ECANCELED"}, {EOWNERDEAD, "EOWNERDEAD"}, {EHWPOISON, "EHWPOISON"},
 };
 

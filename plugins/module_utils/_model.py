@@ -553,6 +553,9 @@ TAGS: t.Final[dict[str, str]] = {
     "nccl": "NCCL and PyTorch rely on it",
     "chrome": "Chrome relies on it",
     "ros2": "ROS 2 relies on it",
+    "ucx": "UCX relies on it",
+    "desktop": "Wayland, PulseAudio and X11 rely on it",
+    "envoy": "Envoy relies on it",
 }
 
 

@@ -59,7 +59,7 @@ FALSE_WORLDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("SHM110", "SHM111"), "ERROR PremiseFailed"),
     },
     "own_shm": {
-        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM211"), "FAIL "),
+        **dict.fromkeys(("SHM201", "SHM202", "SHM205", "SHM206", "SHM207", "SHM209", "SHM211", "SHM220"), "FAIL "),
         # instead of the node's, too
         **dict.fromkeys(("SHM503", "SHM504"), "FAIL "),
         # an object that is not shared has no reader, and a mutex in it nobody else to try it

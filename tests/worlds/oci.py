@@ -279,12 +279,12 @@ def no_mqueue(config: Config) -> None:
 
 #: Of a /dev/shm that nobody can write to: sharing fails, and absence proves nothing.
 _UNUSABLE_FAIL = "SHM201 SHM205 SHM206 SHM207 SHM211 SHM301 SHM313 SHM318"
-_UNUSABLE_ERROR = "SHM204 SHM209 SHM210 SHM212 SHM213 SHM214 SHM310 SHM311 SHM312 SHM502"
+_UNUSABLE_ERROR = "SHM204 SHM209 SHM210 SHM212 SHM213 SHM214 SHM220 SHM310 SHM311 SHM312 SHM502"
 
 
 @world(
     "own-shm",
-    FAIL="SHM201 SHM202 SHM205 SHM206 SHM207 SHM209 SHM211 SHM312 SHM503 SHM504",
+    FAIL="SHM201 SHM202 SHM205 SHM206 SHM207 SHM209 SHM211 SHM220 SHM312 SHM503 SHM504",
     ERROR="SHM210 SHM213 SHM214 SHM311",
     PASS="SHM318",
     why="a restarted container gets a new one, and hostIPC gets one instead of the node's. An object that is not shared has "
@@ -383,7 +383,8 @@ def ramfs_shm(config: Config) -> None:
 
 @world(
     "squatted-shm",
-    ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM311 SHM312 SHM502",
+    ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM220 SHM311 "
+    "SHM312 SHM502",
     WARN="SHM301",
     why="what has the run's own name and is not of this run proves nothing. SHM301: a few pages are in use",
 )
@@ -393,7 +394,7 @@ def squatted_shm(config: Config) -> None:
     if not found:
         return
     for source in _sandbox_shm(config):
-        for check in (*range(201, 217), 311, 312, 502):
+        for check in (*range(201, 221), 311, 312, 502):
             for end in ("", "-m"):
                 path = pathlib.Path(source, f"podshm-{found[1]}-shm{check}{end}")
                 if not path.exists():
@@ -528,7 +529,7 @@ def own_volume(config: Config) -> None:
         _own_tmpfs(mount, f"size={shown.f_blocks * shown.f_frsize}", *kept)
 
 
-@world("volume-everywhere", FAIL="SHM204 SHM208 SHM301")
+@world("volume-everywhere", FAIL="SHM204 SHM208 SHM220 SHM301")
 def volume_everywhere(config: Config) -> None:
     """A volume on /dev/shm of one container is on that of the others, too."""
     volumes = [mount["source"] for mount in config["mounts"] if "kubernetes.io~configmap" in str(mount.get("source"))]
@@ -567,7 +568,7 @@ def _chmod_volumes(config: Config, mode: int) -> None:
 @world(
     "closed-volume",
     FAIL="SHM216 SHM302 SHM303 SHM317 SHM319 SHM401",
-    ERROR="SHM204 SHM208 SHM308 SHM309 SHM315 SHM402",
+    ERROR="SHM204 SHM208 SHM220 SHM308 SHM309 SHM315 SHM402",
 )
 def closed_volume(config: Config) -> None:
     """Only root can look into volumes of medium Memory."""
@@ -605,12 +606,21 @@ def noexec_volume(config: Config) -> None:
             mount["options"] = [*mount.get("options", ()), "noexec"]
 
 
-@world("split-volumes", FAIL="SHM101")
+@world("split-volumes", FAIL="SHM101 SHM217")
 def split_volumes(config: Config) -> None:
     """A volume on the node's disk is not shared: each container gets a tmpfs of its own."""
     for mount in config["mounts"]:
         if mount["destination"] == "/shared":
             _own_tmpfs(mount, "size=1m")
+
+
+@world("merged-volumes", FAIL="SHM102 SHM217")
+def merged_volumes(config: Config) -> None:
+    """Volumes of their own are one volume for all containers of a pod."""
+    volumes = [mount["source"] for mount in config["mounts"] if "kubernetes.io~configmap" in str(mount.get("source"))]
+    for mount in config["mounts"]:
+        if mount["destination"] == "/own":
+            mount["source"] = str(pathlib.Path(volumes[0]).parents[1] / "kubernetes.io~empty-dir" / "own-first")
 
 
 @world("ram-disk", only=("disk",), FAIL="SHM307")
@@ -680,7 +690,7 @@ def never_resized(words: list[str]) -> None:
 
 @world(
     "shared-pids",
-    FAIL="SHM213",
+    FAIL="SHM213 SHM219",
     ERROR="SHM207 SHM312 SHM402",
     why="process 1 is the sandbox's: nothing in a container can end it",
 )
@@ -692,7 +702,7 @@ def shared_pids(config: Config) -> None:
         _namespace(config, "pid")["path"] = path.removesuffix("uts") + "pid"
 
 
-@world("apart-pids", FAIL="SHM214")
+@world("apart-pids", FAIL="SHM214 SHM218")
 def apart_pids(config: Config) -> None:
     """Each container has a PID namespace of its own, whatever the pod requests."""
     if not _is_sandbox(config):
@@ -807,7 +817,8 @@ world("no-msgget", FAIL="SHM104")(deny("msgget"))
 world("killing-msgget", ERROR="SHM104 SHM604")(deny("msgget", action="SCMP_ACT_KILL_PROCESS"))
 world("no-mq-open", FAIL="SHM203 SHM215 SHM606")(deny("mq_open"))
 world("lying-mq-unlink", FAIL="SHM203 SHM215")(deny("mq_unlink", errno=0))
-world("no-memfd", FAIL="SHM316")(deny("memfd_create"))
+world("no-memfd", FAIL="SHM316", ERROR="SHM217 SHM218 SHM219")(deny("memfd_create"))
+world("no-descriptors", FAIL="SHM217", ERROR="SHM218 SHM219")(deny("recvmsg"))
 world("no-fork", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("clone", "clone3", "fork", "vfork"))
 world("no-readlink", ERROR="SHM105 SHM109 SHM211 SHM213 SHM214 SHM215 SHM318 SHM501 SHM503 SHM504")(
     deny("readlinkat", "readlink")
@@ -815,8 +826,8 @@ world("no-readlink", ERROR="SHM105 SHM109 SHM211 SHM213 SHM214 SHM215 SHM318 SHM
 world(
     "no-fallocate",
     FAIL="SHM308",
-    ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM216 SHM311 SHM312 SHM401 SHM402 SHM502 "
-    "SHM503 SHM504",
+    ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM216 SHM220 SHM311 SHM312 SHM401 SHM402 "
+    "SHM502 SHM503 SHM504",
     why="the probe reserves its objects: without that nothing is known of sharing",
 )(deny("fallocate"))
 world("unsupported-fallocate", FAIL="SHM308")(deny("fallocate", errno=errnos.EOPNOTSUPP))
@@ -828,6 +839,13 @@ def odd_errno(config: Config) -> None:
     """A segment of 0 bytes is refused with another errno than programs expect."""
     # looking for a segment is a shmget of size 0 with a key
     _allow_only("shmget", *({"index": index, "value": 0, "op": "SCMP_CMP_NE"} for index in (0, 1)))(config)
+
+
+@world("open-descriptors", PASS="SHM218")
+def open_descriptors(config: Config) -> None:
+    """The profile allows pidfd_getfd, which the runtime's default keeps for containers with CAP_SYS_PTRACE."""
+    rules = config["linux"].get("seccomp", {}).get("syscalls", [])
+    rules.append({"names": ["pidfd_getfd"], "action": "SCMP_ACT_ALLOW"})
 
 
 @world("no-creat", only=("guest",), FAIL="SHM210")
@@ -857,7 +875,7 @@ def one_user(process: Config) -> None:
     "other-user",
     changes=PROCESS,
     only=("second",),
-    ERROR="SHM101 SHM102 SHM103 SHM104 SHM203 SHM213 SHM311",
+    ERROR="SHM101 SHM102 SHM103 SHM104 SHM203 SHM213 SHM217 SHM219 SHM311",
     why="where one user is requested and two come, permissions decide",
 )
 def other_user(process: Config) -> None:
@@ -908,8 +926,8 @@ def short_writes(process: Config) -> None:
     "no-writes",
     changes=PROCESS,
     FAIL="SHM206 SHM207 SHM216 SHM301 SHM302 SHM303 SHM308 SHM310 SHM313 SHM316 SHM317 SHM319 SHM401",
-    ERROR="SHM109 SHM202 SHM204 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM215 SHM309 SHM311 SHM312 SHM318 "
-    "SHM402 SHM502 SHM503 SHM504",
+    ERROR="SHM109 SHM202 SHM204 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM215 SHM217 SHM218 SHM219 SHM220 "
+    "SHM309 SHM311 SHM312 SHM318 SHM402 SHM502 SHM503 SHM504",
     why=_USERS_NO_EXEC,
 )
 def no_writes(process: Config) -> None:

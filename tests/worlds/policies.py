@@ -185,7 +185,7 @@ WORLDS: dict[str, World] = {
     ),
     "shared-pids": World(
         _spec("shareProcessNamespace", True),
-        expected=expect(FAIL="SHM213", ERROR=_NO_END, WARN="SHM607"),
+        expected=expect(FAIL="SHM213 SHM219", ERROR=_NO_END, WARN="SHM607"),
         changed="shareProcessNamespace false -> true",
     ),
     "rmid-forced": World(
@@ -236,7 +236,7 @@ WORLDS: dict[str, World] = {
             _patch("add", '"at/securityContext/runAsUser"', 1000),
         ),
         sample={"containers": [{"name": "second", "image": "x", "securityContext": {"runAsUser": 1}}]},
-        expected=expect(ERROR="SHM101 SHM102 SHM103 SHM104 SHM201 SHM203 SHM213 SHM311", WARN="SHM607"),
+        expected=expect(ERROR="SHM101 SHM102 SHM103 SHM104 SHM201 SHM203 SHM213 SHM217 SHM219 SHM311", WARN="SHM607"),
         changed="runAsUser 65532 -> 1000",
     ),
     # its container has no limit, so the pod has none

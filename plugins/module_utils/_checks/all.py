@@ -19,6 +19,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import
     control,
     isolation,
     mutex,
+    peer,
     posix,
     resize,
     size,
@@ -32,7 +33,7 @@ CHECKS: t.Final[tuple[Check, ...]] = tuple(
     sorted(
         (
             check
-            for family in (sysv, posix, mutex, size, resize, isolation, sysctl, admission)
+            for family in (sysv, posix, mutex, peer, size, resize, isolation, sysctl, admission)
             for check in family.CHECKS
         ),
         key=lambda check: check.id,

@@ -1069,6 +1069,48 @@ def test_glibc_names_its_semaphores_as_the_probe_says() -> None:
         libc.sem_unlink(shared.encode())
 
 
+@pytest.mark.parametrize("at", ["@{}", "/tmp/{}"])
+def test_a_memfd_that_crosses_a_socket_and_is_reached_by_process(probe: Probe, at: str) -> None:
+    where, session = at.format(name()[1:]), probe.session()
+    serve = session.ask("peer_serve", socket=where, text=SENTENCE)
+    assert (serve.facts["made"], serve.facts["dumpable"]) == (True, 1)
+    take = probe.step("peer_take", socket=where, reach=1)
+    assert (take.facts["found"], take.facts["passed"], take.facts["peer_pid"]) == (True, True, session.process.pid)
+    assert (take.facts["peer_nonce"], take.facts["text"]) == (serve.nonce, SENTENCE)
+    if take.facts.get("ptrace_scope", "0") == "0":
+        assert {take.facts[way] for way in ("vm_nonce", "pidfd_nonce", "file_nonce")} == {serve.nonce}
+    drop = session.ask("peer_drop", socket=where)
+    assert drop.facts == {"reply_nonce": take.nonce, "gone": True}
+    assert children(session.process.pid) == []
+    assert probe.step("peer_take", socket=where).facts == {"found": False}
+
+
+def test_what_is_served_ends_with_its_session(probe: Probe) -> None:
+    where, session = f"/tmp/{name()[1:]}", probe.session()
+    assert session.ask("peer_serve", socket=where).facts["made"]
+    (child,) = children(session.process.pid)
+    session.close()
+    assert not os.path.exists(where)
+    assert not os.path.exists(f"/proc/{child}")
+
+
+def test_a_process_whose_id_is_unknown_is_not_reached(probe: Probe) -> None:
+    where, session = f"@{name()[1:]}", probe.session()
+    session.ask("peer_serve", socket=where)
+    if not shutil.which("unshare"):
+        pytest.skip("needs unshare")
+    apart = probe.session_with("unshare", "--user", "--map-current-user", "--pid", "--fork")
+    take = apart.ask("peer_take", socket=where, reach=1)
+    assert (take.facts["passed"], take.facts["peer_pid"]) == (True, 0)
+    assert "vm_nonce" not in take.facts
+    assert apart.finish() == 0  # unshare ignores SIGTERM
+
+
+@pytest.mark.parametrize("socket", ["", "@", "name", "/" + "x" * 107])
+def test_a_socket_has_a_name(probe: Probe, socket: str) -> None:
+    assert probe.step("peer_take", socket=socket).error
+
+
 def test_a_segment_that_is_kept_and_dropped(probe: Probe) -> None:
     where = key()
     create = probe.step("sysv_shm_create", key=where, text=SENTENCE, keep=1)
