@@ -29,6 +29,7 @@ static const struct step {
 } steps[] = {
 	{"beyond", step_beyond},
 	{"control_same", step_control_same},
+	{"control_sem", step_control_sem},
 	{"end", step_end_container},
 	{"fallocate", step_fallocate},
 	{"fill", step_fill},

@@ -155,3 +155,26 @@ void step_posix_read(void)
 	read_from(&e);
 	cleanup_remove_since(e.mark); // the semaphores, if the writer has not unlinked them
 }
+
+// The controls: a post through one mapping must be seen through another, and a
+// semaphore that nobody created must not be found.
+void step_control_sem(void)
+{
+	const char *name;
+	char own[PATH_CHARS], nobodys[PATH_CHARS];
+	if (!arg_object(&name) || !cleanup_has_room()) return;
+	join(own, sizeof own, name, "-s");
+	join(nobodys, sizeof nobodys, name, "-n");
+	int mark = cleanup_mark();
+	struct semaphore *one = open_semaphore(own), *other = one ? open_semaphore(own) : 0;
+	emit_facts("made?%d", one != 0);
+	if (one) {
+		post(one, own);
+		emit_facts("found?%d", other && __atomic_load_n(&other->count, __ATOMIC_ACQUIRE) == 1);
+	}
+	int fd = shm_open_at(nobodys, O_RDWR, 0);
+	emit_call(fd, "sem_open name=%s flags=0", nobodys);
+	emit_facts("absent?%d", fd < 0 && errno == ENOENT);
+	if (fd >= 0) close_fd(fd);
+	cleanup_remove_since(mark);
+}

@@ -22,6 +22,7 @@ enum { NONCE_CHARS = 32, PATH_CHARS = 256, TEXT_CHARS = 256 };
 
 void step_beyond(void);
 void step_control_same(void);
+void step_control_sem(void);
 void step_end_container(void);
 void step_fallocate(void);
 void step_fill(void);

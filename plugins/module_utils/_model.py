@@ -342,6 +342,37 @@ class Action(TextEnum):
 FILL: t.Final = "fill"
 
 
+class Mechanism(TextEnum):
+    """What programs share by. Each has a positive and a negative control."""
+
+    SYSV_SHM = "sysv_shm"
+    SYSV_SEM = "sysv_sem"
+    SYSV_MSG = "sysv_msg"
+    POSIX_SHM = "posix_shm"
+    POSIX_SEM = "posix_sem"
+    POSIX_MQ = "posix_mq"
+
+
+def _named(mechanism: Mechanism, names: str) -> dict[str, frozenset[Mechanism]]:
+    return dict.fromkeys(names.split(), frozenset({mechanism}))
+
+
+#: Step of the probe -> the mechanisms that its facts are about. The others measure a file system, or the container
+#: itself: what they see of a size is decided by what they write.
+_MECHANISMS: t.Final[dict[str, frozenset[Mechanism]]] = {
+    **_named(
+        Mechanism.SYSV_SHM,
+        "sysv_shm_create sysv_shm_read sysv_shm_finish sysv_shm_drop rmid_forced limits beyond control_same",
+    ),
+    **_named(Mechanism.SYSV_SEM, "sysv_sem_create sysv_sem_wait sysv_sem_post sysv_sem_remove"),
+    **_named(Mechanism.SYSV_MSG, "sysv_msg_create sysv_msg_send sysv_msg_receive sysv_msg_remove"),
+    **_named(Mechanism.POSIX_SHM, "object_put object_get object_drop mutex_hold mutex_try mutex_drop"),
+    **_named(Mechanism.POSIX_SEM, "sem_names control_sem"),
+    **_named(Mechanism.POSIX_MQ, "mq_create mq_send mq_receive mq_unlink msgqueue_budget"),
+    **dict.fromkeys(("posix_write", "posix_read"), frozenset({Mechanism.POSIX_SHM, Mechanism.POSIX_SEM})),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Inputs:
     """What a step's arguments are computed from. Key and names are the check's own: a runtime that leaks lets pods meet."""
@@ -396,6 +427,11 @@ class Step:
     may_be_oom_killed: bool = False
     blocks: bool = False
     skip_if_killed: bool = False
+
+    @property
+    def mechanisms(self) -> frozenset[Mechanism]:
+        """What its facts are about."""
+        return _MECHANISMS.get(self.name, frozenset())
 
 
 class Seen:
@@ -592,6 +628,11 @@ class Check:
             raise ValueError(
                 f"{self.id}: the layout {self.layout.name} has no container {', '.join(sorted(strangers))}"
             )
+
+    @property
+    def mechanisms(self) -> frozenset[Mechanism]:
+        """What its steps use: its verdict depends on the controls of these."""
+        return frozenset().union(*(step.mechanisms for step in self.steps))
 
     def is_enabled(self, settings: Settings) -> bool:
         """Whether the option is set that the check needs."""

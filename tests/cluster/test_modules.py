@@ -29,6 +29,10 @@ def test_all_checks(alpha: Cluster, namespace: str) -> None:
         ("SHM901", "PASS"),
         ("SHM902", "PASS"),
         ("SHM903", "PASS"),
+        ("SHM908", "PASS"),
+        ("SHM909", "PASS"),
+        ("SHM910", "PASS"),
+        ("SHM911", "PASS"),
     ]
 
 

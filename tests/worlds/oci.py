@@ -804,18 +804,29 @@ def _deny_if(call: str, index: int, bits: int, errno: int) -> t.Callable[[Config
 
 #: Of a segment whose state nobody can see.
 _LOOKLESS = "SHM101 SHM102 SHM106 SHM107 SHM108 SHM109 SHM111 SHM204 SHM207 SHM208 SHM216"
-_NO_CONTROL = "a control does not hold: nothing is decided"
+_NO_CONTROL = "the controls of the mechanism do not hold: nothing of it is decided"
 
-world("no-shmget", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("shmget"))
+#: The checks of a mechanism, by what their steps use.
+_SYSV_SHM = f"{_LOOKLESS} SHM110 SHM316 SHM501 SHM602 SHM603 SHM604"
+_SYSV = f"{_SYSV_SHM} SHM103 SHM104"
+_SYSV_CALLS = (
+    *("shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl"),
+)
+_MQ_CALLS = ("mq_open", "mq_unlink", "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr")
+
+world("no-sysv", ERROR=_SYSV, why=_NO_CONTROL)(deny(*_SYSV_CALLS, errno=errnos.ENOSYS))
+world("no-posix-mq", ERROR="SHM203 SHM215 SHM606", why=_NO_CONTROL)(deny(*_MQ_CALLS, errno=errnos.ENOSYS))
+world("no-shmget", ERROR=_SYSV_SHM, why=_NO_CONTROL)(deny("shmget"))
 world("blind-stranger", only=("stranger",), ERROR="SHM501")(deny("shmget"))
-world("no-shmat", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("shmat"))
+world("no-shmat", ERROR=_SYSV_SHM, why=_NO_CONTROL)(deny("shmat"))
 world("no-shmctl", ERROR=_LOOKLESS)(deny("shmctl"))
 world("lying-shmctl", ERROR=_LOOKLESS)(deny("shmctl", errno=0))
-world("no-semget", FAIL="SHM103")(deny("semget"))
+world("no-semget", ERROR="SHM103", why=_NO_CONTROL)(deny("semget"))
 world("lying-semtimedop", ERROR="SHM103")(deny("semtimedop", errno=0))
-world("no-msgget", FAIL="SHM104")(deny("msgget"))
+world("no-msgget", ERROR="SHM104", why=_NO_CONTROL)(deny("msgget"))
 world("killing-msgget", ERROR="SHM104 SHM604")(deny("msgget", action="SCMP_ACT_KILL_PROCESS"))
-world("no-mq-open", FAIL="SHM203 SHM215 SHM606")(deny("mq_open"))
+world("no-mq-open", ERROR="SHM203 SHM215 SHM606", why=_NO_CONTROL)(deny("mq_open"))
 world("lying-mq-unlink", FAIL="SHM203 SHM215")(deny("mq_unlink", errno=0))
 world("no-memfd", FAIL="SHM316", ERROR="SHM217 SHM218 SHM219")(deny("memfd_create"))
 world("no-descriptors", FAIL="SHM217", ERROR="SHM218 SHM219")(deny("recvmsg"))

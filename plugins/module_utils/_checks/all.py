@@ -40,8 +40,20 @@ CHECKS: t.Final[tuple[Check, ...]] = tuple(
     )
 )
 
-#: Part of every run: their answers are known. If one does not hold, nothing that depends on it is decided.
+#: Their answers are known. If one does not hold, nothing that depends on it is decided.
 CONTROLS: t.Final[tuple[Check, ...]] = control.CHECKS
+
+
+def depends_on(check: Check, control: Check) -> bool:
+    """Whether the verdict of a check depends on a control: on those of its mechanisms, and on the one without steps."""
+    return not control.steps or bool(check.mechanisms & control.mechanisms)
+
+
+def controls_of(checks: t.Iterable[Check]) -> list[Check]:
+    """The controls that the verdicts of some checks depend on."""
+    asked = list(checks)
+    return [control for control in CONTROLS if any(depends_on(check, control) for check in asked)]
+
 
 BY_ID: t.Final[dict[str, Check]] = {check.id: check for check in CHECKS}
 

@@ -42,6 +42,14 @@ _UNSAFE_SYSCTL: t.Final = PodOptions(sysctls=(("kernel.shmmax", lambda sizes: si
 #: What the runtime itself mounts on the node.
 _NODE_SHM: t.Final = Volume("host-shm", host_path=SHM)
 
+# ------------------------------------------------------------------------------------- the controls
+
+# what can be refused of a pod is not in it, and none is smaller
+ALONE: t.Final = Container("alone")
+CONTROL: t.Final = Layout(
+    "control", "a pod of one container without volumes, smaller than the pods of all checks", (ALONE,)
+)
+
 # ------------------------------------------------------------ two pods, the layout of most checks
 
 # policies ask for a sizeLimit of every volume; those without one are about its absence
@@ -216,6 +224,7 @@ _CREATED: t.Final[tuple[Layout, ...]] = (
     LIFE,
     TIGHT_POD,
     PAIR,
+    CONTROL,
     COMPLETE,
     OWN_USERS,
     SHARED_PIDS,

@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _model
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import controls_of, depends_on
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Check,
     Context,
@@ -70,8 +70,8 @@ class Judge:
     runtime_class: str = ""
 
     def judge(self, checks: t.Sequence[Check]) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
-        """The checks and the controls as they are returned. If a control does not hold, nothing is decided."""
-        controls = {control: self._ruling(control) for control in CONTROLS}
+        """The checks and their controls as they are returned. If a control does not hold, nothing that depends on it is decided."""
+        controls = {control: self._ruling(control) for control in controls_of(checks)}
         broken = {control: ruling for control, ruling in controls.items() if ruling.verdict.is_bad}
         returned = []
         for check in checks:
@@ -79,11 +79,8 @@ class Judge:
             control = next((control for control in broken if depends_on(check, control)), None)
             refused = ruling.verdict is Verdict.SKIP and ruling.reason in REFUSALS
             if control and (refused or ruling.verdict.is_decided):
-                ruling = self._undecided(
-                    Inconclusive(
-                        Reason.CONTROL_FAILED, f"{control.id} does not hold: {printable(broken[control].observed)}"
-                    )
-                )
+                words = f"{control.id} does not hold: {printable(broken[control].observed)}"
+                ruling = self._undecided(Inconclusive(Reason.CONTROL_FAILED, words))
             returned.append(self._returned(check, ruling))
         return returned, [self._returned(control, ruling) for control, ruling in controls.items()]
 
@@ -231,11 +228,6 @@ def _require_done(observations: t.Iterable[Observation]) -> None:
                 Reason.PROBE_ERROR,
                 f"the probe refused the step {observation.step}: {printable(observation.error or '')}",
             )
-
-
-def depends_on(check: Check, control: Check) -> bool:
-    """Whether the verdict of a check depends on a control: a dry run does not use the probe, so only SHM903 matters."""
-    return not check.layout.dry_run_only or not control.steps
 
 
 def pod_seen(role: str, stored: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any] | None) -> PodSeen:

@@ -19,7 +19,7 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import controls_of
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import (
@@ -144,7 +144,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
                 meta = _meta(
                     result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
                 )
-                layouts = plan([*CONTROLS, *checks], settings, sizes, result.run, _nonces())
+                layouts = plan([*controls_of(checks), *checks], settings, sizes, result.run, _nonces())
                 targets.append(TargetRun(target, meta, layouts))
             result.targets = [one.target.facts() for one in targets]
             cluster.until = began + settings.seconds_of_run(len(targets))

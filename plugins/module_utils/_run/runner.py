@@ -11,9 +11,9 @@ from __future__ import annotations
 import collections.abc
 import functools
 import time
-import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS, depends_on
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import CONTROL
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container, ContainerKind
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
@@ -24,8 +24,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
-
-_CONTROLS: t.Final = frozenset(check.id for check in CONTROLS)
 
 
 class LayoutRun:
@@ -128,7 +126,8 @@ class LayoutRun:
                 if container.has_session:
                     container.connect()
             self._run_checks()
-            for pod in self._pods:
+            # no control looks at what became of its pod
+            for pod in [] if self._plan.layout is CONTROL else self._pods:
                 self._result.after[pod.plan.role] = pod_status.aftermath(self._shared.cluster.get_pod(pod.name))
         finally:
             for container in self._containers.values():
@@ -136,21 +135,27 @@ class LayoutRun:
 
     def _run_checks(self) -> None:
         for check in self._plan.checks:
+            failed = self._failed_control(check)
+            if failed:
+                # nothing can be decided, and steps that run in vain take long
+                self._result.answers[check.check.id] = {step.step.label: failed for step in check.steps}
+                continue
             self._run_check(check)
-            self._stop_if_control_failed(check)
+            self._note_control(check)
 
-    def _stop_if_control_failed(self, check: PlannedCheck) -> None:
-        """Once a control has no answer nothing can be decided on the target, and steps that run in vain take long.
+    def _failed_control(self, check: PlannedCheck) -> Inconclusive | None:
+        """Why a control that a check depends on has no answer on this target, as far as that is known by now."""
+        if check.check in CONTROLS:
+            return None
+        known = ((control, self._shared.failed_controls.get((self._meta.target, control.id))) for control in CONTROLS)
+        return next((problem for control, problem in known if problem and depends_on(check.check, control)), None)
 
-        :raises Inconclusive: that of the control.
-        """
-        failed = self._shared.failed_controls
-        if check.check.id in _CONTROLS:
-            for answer in self._result.answers.get(check.check.id, {}).values():
-                if isinstance(answer, Inconclusive):
-                    failed.setdefault(self._meta.target, answer)
-        if self._meta.target in failed and not self._plan.layout.dry_run_only:
-            raise failed[self._meta.target]
+    def _note_control(self, check: PlannedCheck) -> None:
+        if check.check not in CONTROLS:
+            return
+        for answer in self._result.answers.get(check.check.id, {}).values():
+            if isinstance(answer, Inconclusive):
+                self._shared.failed_controls.setdefault((self._meta.target, check.check.id), answer)
 
     def _run_check(self, check: PlannedCheck) -> None:
         """The steps of one check in order. One that blocks is read when the step after it has ended its wait.

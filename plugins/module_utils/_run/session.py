@@ -60,8 +60,8 @@ class Shared:
     #: no step begins any more
     stopping: threading.Event = dataclasses.field(default_factory=threading.Event)
     losses: Losses = dataclasses.field(default_factory=Losses)
-    #: by target: why a control has no answer there
-    failed_controls: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
+    #: by target and control: why it has no answer there
+    failed_controls: dict[tuple[str, str], Inconclusive] = dataclasses.field(default_factory=dict)
     #: everything that was created, for the clean-up
     created: list[Object] = dataclasses.field(default_factory=list)
     #: every session that was opened, to wake the threads that wait in it

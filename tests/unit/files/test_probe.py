@@ -1322,6 +1322,13 @@ def test_the_controls_hold(probe: Probe) -> None:
     assert segments(other.process.pid) == 2
 
 
+def test_the_controls_of_semaphores_hold(probe: Probe) -> None:
+    shared = name()
+    facts = probe.step("control_sem", name=shared).facts
+    assert (facts["made"], facts["found"], facts["absent"]) == (True, True, True)
+    assert in_shm(shared[1:]) == []
+
+
 @needs_root
 def test_end_is_for_process_1(probe: Probe) -> None:
     outer = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", probe.path, "hold"])

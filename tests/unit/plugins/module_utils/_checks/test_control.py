@@ -4,19 +4,30 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import common, control
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import CONTROL as CONTROL_LAYOUT
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Mechanism,
+    PodOptions,
+    Settings,
+    Sizes,
+    Verdict,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import plan
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     Answers,
     changed,
     context,
     decide,
+    failed,
     find,
     judge,
     seen,
@@ -27,7 +38,97 @@ CONTROL: Answers = {"same": seen("control_same", positive=True, negative=True)}
 
 
 def test_every_control_is_here() -> None:
-    assert [check.id for check in control.CHECKS] == ["SHM901", "SHM902", "SHM903"]
+    assert sorted(check.id for check in control.CHECKS) == [f"SHM{number}" for number in range(901, 914)]
+
+
+@pytest.mark.parametrize("mechanism", Mechanism)
+def test_each_mechanism_has_a_positive_and_a_negative_control(mechanism: Mechanism) -> None:
+    assert len([check for check in control.CHECKS if check.mechanisms == {mechanism}]) == 2
+
+
+def test_the_steps_of_the_probe_say_which_mechanism_they_use() -> None:
+    """The names that a check's tags have, and those of the steps, are of one kind: neither can drift."""
+    names = {mechanism.value for mechanism in Mechanism}
+    for check in CHECKS:
+        assert check.tags & names <= {mechanism.value for mechanism in check.mechanisms}, check.id
+        for step in check.steps:
+            family = next((name for name in ("sysv_shm", "sysv_sem", "sysv_msg") if step.name.startswith(name)), "")
+            family = family or ("posix_mq" if step.name.startswith("mq_") else "")
+            family = family or ("posix_shm" if step.name.startswith(("object_", "mutex_")) else "")
+            assert not family or step.mechanisms == {family}, step.name
+
+
+def test_no_pod_is_smaller_than_that_of_the_controls() -> None:
+    settings = Settings()
+    plans = plan(
+        [*CHECKS, *control.CHECKS], settings, Sizes.of(settings), "ff", (f"{n:032x}" for n in itertools.count())
+    )
+    needs = {one.role: sum(each.memory_bytes for each in one.containers) for layout in plans for one in layout.pods}
+    assert needs["control"] == min(needs.values())
+    (pod,) = next(layout.pods for layout in plans if layout.layout is CONTROL_LAYOUT)
+    assert (pod.volumes, pod.sysctls, pod.options) == ((), (), PodOptions())
+
+
+NOT_MADE: Answers = {
+    "create": seen("sysv_sem_create", made=False, calls=[failed("semget", "ENOSYS")]),
+    "post": seen("sysv_sem_post", found=False, calls=[failed("semget", "ENOSYS")]),
+}
+
+
+@pytest.mark.parametrize(("errno", "verdict"), [("ENOSYS", "FAIL"), ("EPERM", "FAIL"), ("ENOSPC", "WARN")])
+def test_what_is_denied_to_everybody_fails_and_a_limit_does_not(errno: str, verdict: str) -> None:
+    decision = decide(
+        "SHM904",
+        changed(NOT_MADE, "create", calls=[failed("semget", errno)])
+        | {"post": seen("sysv_sem_post", found=False, calls=[failed("semget", "ENOENT")])},
+    )
+    assert (decision.verdict, errno in decision.observed) == (verdict, True)
+    assert ("CONFIG_SYSVIPC" in decision.fix) == (verdict == "FAIL")
+
+
+@pytest.mark.parametrize(
+    ("check", "label", "step", "call"),
+    [
+        ("SHM905", "post", "sysv_sem_post", "semget"),
+        ("SHM907", "receive", "sysv_msg_receive", "msgget"),
+        ("SHM909", "get", "object_get", "shm_open"),
+        ("SHM913", "receive", "mq_receive", "mq_open"),
+    ],
+)
+def test_what_nobody_created(check: str, label: str, step: str, call: str) -> None:
+    for found, errno, verdict in ((False, "ENOENT", "PASS"), (False, "ENOSYS", "FAIL"), (True, "", "FAIL")):
+        calls = [failed(call, errno)] if errno else []
+        decision = decide(check, {label: seen(step, found=found, calls=calls)})
+        assert decision.verdict == verdict
+        assert ("nobody created" in decision.observed) == found
+
+
+@pytest.mark.parametrize(
+    ("check", "labels", "call"),
+    [
+        ("SHM906", ("create", "send", "receive"), "msgget"),
+        ("SHM908", ("put", "get"), "shm_open"),
+        ("SHM912", ("create", "send", "receive"), "mq_open"),
+    ],
+)
+def test_what_a_container_created_itself(check: str, labels: tuple[str, ...], call: str) -> None:
+    for nonce, verdict in (("n", "PASS"), ("x", "FAIL")):
+        answers = {label: seen("x", "n", made=True, found=True) for label in labels}
+        answers[labels[-1]] = seen("x", "r", found=True, peer_nonce=nonce)
+        assert decide(check, answers).verdict == verdict
+    denied = {label: seen("x", "n", made=False, found=False, calls=[failed(call, "ENOSYS")]) for label in labels}
+    decision = decide(check, denied)
+    assert (decision.verdict, decision.observed) == ("FAIL", f"not found ({call}: ENOSYS)")
+    assert ("CONFIG_POSIX_MQUEUE" in decision.fix) == (call == "mq_open")
+
+
+def test_a_semaphore_of_posix() -> None:
+    held = {"same": seen("control_sem", made=True, found=True, absent=True)}
+    assert [decide(check, held).verdict for check in ("SHM910", "SHM911")] == ["PASS", "PASS"]
+    wrong = {"same": seen("control_sem", made=True, found=False, absent=False)}
+    assert [decide(check, wrong).verdict for check in ("SHM910", "SHM911")] == ["FAIL", "FAIL"]
+    full = {"same": seen("control_sem", made=False, absent=True, calls=[failed("sem_open", "ENOSPC")])}
+    assert [decide(check, full).verdict for check in ("SHM910", "SHM911")] == ["WARN", "PASS"]
 
 
 @pytest.mark.parametrize(

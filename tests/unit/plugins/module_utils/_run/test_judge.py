@@ -10,13 +10,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS, controls_of
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import ADMISSION, PAIR, VOLUMES
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Check,
     Decision,
     Group,
     Layout,
+    Mechanism,
     Node,
     Settings,
     Sizes,
@@ -47,7 +48,7 @@ def decides(outcome: Decision | Exception, id_: str = "SHM101", layout: Layout =
             raise outcome
         return outcome
 
-    step = Step("step", layout.containers[0], "identity")
+    step = Step("step", layout.containers[0], "identity" if layout.dry_run_only else "sysv_shm_create")
     usual = Check(id_, "a_check", Group.SYSV, frozenset(), layout, (step,), "Is it?", "it is", rule)
     return dataclasses.replace(usual, **changes)
 
@@ -62,11 +63,8 @@ def answered(*checks: Check, same: Answer | None = None, **steps: Answer) -> dic
     :param same: the answer of the controls instead.
     """
     control = same or observation(positive=True, negative=True)
-    pair = LayoutResult(
-        answers={one.id: {"same": control} for one in CONTROLS if one.steps},
-        pods={"pair": (POD, POD)},
-    )
-    results = {"pair": pair}
+    held = LayoutResult(answers={one.id: {"same": control} for one in CONTROLS[:2]})
+    results = {"control": held, "pair": LayoutResult(pods={"pair": (POD, POD)})}
     for check in checks:
         result = results.setdefault(check.layout.name, LayoutResult())
         result.answers[check.id] = dict(steps or {"step": observation()})
@@ -318,15 +316,36 @@ def test_an_error_keeps_its_own_reason_if_a_control_does_not_hold() -> None:
 def test_a_dry_run_does_not_depend_on_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     check = decides(FAIL, "SHM607", layout=ADMISSION)
     assert said(check, answered(check, same=BROKEN)) == ("FAIL", "")
-    canary = dataclasses.replace(CONTROLS[-1], rule=decides(FAIL).rule)
+    canary = dataclasses.replace(CONTROLS[2], rule=decides(FAIL).rule)
     assert not canary.steps
-    monkeypatch.setattr(judge, "CONTROLS", (*CONTROLS[:-1], canary))
+    monkeypatch.setattr(judge, "controls_of", lambda checks: [canary])
     assert said(check, answered(check)) == ("ERROR", "ControlFailed")
 
 
 def test_what_each_control_is_depended_on_by() -> None:
-    for check, expected in (("SHM301", [True, True, True]), ("SHM607", [False, False, True])):
-        assert [judge.depends_on(BY_ID[check], control) for control in CONTROLS] == expected
+    for checks, expected in (
+        (["SHM101"], ["SHM901", "SHM902", "SHM903"]),
+        (["SHM103"], ["SHM903", "SHM904", "SHM905"]),
+        (["SHM104"], ["SHM903", "SHM906", "SHM907"]),
+        (["SHM202"], ["SHM903", "SHM908", "SHM909"]),
+        (["SHM201"], ["SHM903", "SHM908", "SHM909", "SHM910", "SHM911"]),
+        (["SHM203"], ["SHM903", "SHM912", "SHM913"]),
+        (["SHM301", "SHM607"], ["SHM903"]),
+        (["SHM301", "SHM204"], ["SHM901", "SHM902", "SHM903", "SHM908", "SHM909"]),
+    ):
+        assert [control.id for control in controls_of([BY_ID[check] for check in checks])] == expected
+
+
+@pytest.mark.parametrize("missing", Mechanism)
+def test_a_mechanism_that_is_missing_costs_its_own_checks_only(missing: Mechanism) -> None:
+    for mechanism, step in (("sysv_shm", "sysv_shm_create"), ("posix_mq", "mq_create"), ("", "fill")):
+        check = decides(PASS, steps=(Step("step", PAIR.containers[0], step),))
+        results = answered(check)
+        for control in CONTROLS:
+            problem = control.mechanisms == {missing} and Inconclusive(Reason.POD_FAILED, "it ended")
+            fine = Observation("x", "aa", {"positive": True, "negative": True, "found": False, "made": False}, (), None)
+            results["control"].answers[control.id] = {one.label: problem or fine for one in control.steps}
+        assert said(check, results) == (("ERROR", "ControlFailed") if mechanism == missing.value else ("PASS", ""))
 
 
 # ------------------------------------------------------------------------------------------------------ pods
