@@ -830,7 +830,12 @@ world("no-mq-open", ERROR="SHM203 SHM215 SHM606", why=_NO_CONTROL)(deny("mq_open
 world("lying-mq-unlink", FAIL="SHM203 SHM215")(deny("mq_unlink", errno=0))
 world("no-memfd", FAIL="SHM316", ERROR="SHM217 SHM218 SHM219")(deny("memfd_create"))
 world("no-descriptors", FAIL="SHM217", ERROR="SHM218 SHM219")(deny("recvmsg"))
-world("no-fork", ERROR=EVERYTHING, why=_NO_CONTROL)(deny("clone", "clone3", "fork", "vfork"))
+world(
+    "no-fork",
+    ERROR="SHM101 SHM102 SHM106 SHM107 SHM108 SHM109 SHM110 SHM111 SHM204 SHM207 SHM208 SHM213 SHM214 SHM216 SHM312 SHM316 SHM501 SHM602 SHM603 SHM604",
+    FAIL="SHM301 SHM302 SHM303 SHM309 SHM310 SHM401",
+    why="they measure with a child process",
+)(deny("clone", "clone3", "fork", "vfork"))
 world("no-readlink", ERROR="SHM105 SHM109 SHM211 SHM213 SHM214 SHM215 SHM318 SHM501 SHM503 SHM504")(
     deny("readlinkat", "readlink")
 )
