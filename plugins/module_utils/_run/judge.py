@@ -223,6 +223,10 @@ def _require_done(observations: t.Iterable[Observation]) -> None:
     for observation in observations:
         if any(call.get("call") == "fork" and call.get("errno") == "EAGAIN" for call in observation.calls):
             raise Inconclusive(Reason.PIDS_LIMIT, f"the step {observation.step} cannot start a process (fork: EAGAIN)")
+        if any(call.get("call") == "fork" and call.get("errno") in ("EPERM", "ENOSYS") for call in observation.calls):
+            raise Inconclusive(
+                Reason.PROBE_ERROR, f"the step {observation.step} may not start a process: fork is denied"
+            )
         if observation.refused:
             raise Inconclusive(
                 Reason.PROBE_ERROR,
