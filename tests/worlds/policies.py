@@ -301,17 +301,20 @@ WORLDS: dict[str, World] = {
     "own-users": World(
         _spec("hostUsers", False),
         only_if="!has(object.spec.hostUsers)",
-        expected=expect(SKIP={"AdmissionDenied": "SHM503 SHM504"}, FAIL="SHM313", WARN="SHM318 SHM607"),
+        expected=expect(SKIP={"AdmissionDenied": "SHM503 SHM504"}, FAIL="SHM313", WARN="SHM607"),
     ),
     # as the admission plugin AlwaysPullImages
     "always-pull": World(
         _each("containers", "true", _patch("add", '"at/imagePullPolicy"', "Always")),
-        expected=expect(ERROR=_NOTHING, WARN="SHM607"),
+        # of an image without a tag it is Always anyway
+        sample={"containers": [{"name": "x", "image": "x:1", "imagePullPolicy": "Never"}]},
+        # what the kubelet refuses it refuses before it pulls
+        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
         changed="imagePullPolicy Never -> Always",
     ),
     "gated": World(
         _spec("schedulingGates", [{"name": "kueue.x-k8s.io/admission"}]),
-        expected=expect(ERROR=_NOTHING, WARN="SHM607"),
+        expected=expect(ERROR=_NOTHING),
         changed="scheduling gates none -> kueue.x-k8s.io/admission",
     ),
     "no-ephemeral": World(
