@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+import types
 import typing as t
 
 import pytest
@@ -58,7 +59,8 @@ class Source:
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     paused: list[float] = []
-    monkeypatch.setattr(time, "sleep", paused.append)
+    # of this module alone: threads of other tests sleep, too
+    monkeypatch.setattr(watch, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=paused.append))
     return paused
 
 
