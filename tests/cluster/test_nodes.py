@@ -122,7 +122,7 @@ def test_what_has_no_time_is_told_at_once(own: Cluster, there: str) -> None:
     with contextlib.ExitStack() as stack:
         classes = [stack.enter_context(own.wide("runtimeclasses", runtime_class())) for _number in range(16)]
         answer = ask(
-            own, namespace=there, checks=["sysv", "posix"], runtime_classes=classes, timeout=10, total_timeout=10
+            own, namespace=there, checks=["sysv", "posix"], runtime_classes=classes, timeout=20, total_timeout=20
         )
     assert answer.result["run"]["duration"] < 60
     got = {(check["verdict"], check["reason"]) for check in answer.result["checks"]}
