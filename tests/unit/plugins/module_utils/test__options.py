@@ -43,7 +43,7 @@ def test_every_option_changes_the_settings(name: str) -> None:
         **{key: {"x": "y"} for key in ("annotations", "labels", "node_selector")},
         **dict.fromkeys(("default_size", "max_write", "size_limit"), "7Mi"),
         **dict.fromkeys(("cleanup_timeout", "max_kinds", "start_timeout", "step_timeout", "timeout", "total_timeout"), 7),
-            "node_names": ["x"],
+        "node_names": ["x"],
     }  # fmt: skip
     assert settings(**{name: others[name]}) != Settings()
 

@@ -606,7 +606,7 @@ def test_weather_on_the_way_to_a_command_is_waited_for(
         trouble = troubles.pop()
         if isinstance(trouble, Exception):
             raise trouble
-        raise websocket.WebSocketBadStatusException("Handshake status %d", trouble, "", {}, b"starts")
+        raise websocket.WebSocketBadStatusException("Handshake status", trouble, "", {}, b"starts")
 
     monkeypatch.setattr(client, "open_websocket", open_websocket)
     assert cluster.exec("x", "a", ("/probe",), 7, explain=never)
