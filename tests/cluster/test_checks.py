@@ -89,8 +89,12 @@ def test_a_command_that_restarts_no_kubelet(alpha: Cluster, namespace: str, comm
 
 LEVELS = {
     "privileged": ("PASS", "PASS", "nothing is refused"),
-    "baseline": ("PASS", "SKIP", "refused: ipc: PodSecurity, path: PodSecurity, sysctl: PodSecurity"),
-    "restricted": ("PASS", "SKIP", "refused: ipc: PodSecurity, path: PodSecurity, relaxed: PodSecurity"),
+    "baseline": ("PASS", "SKIP", "hostIPC (PodSecurity), a hostPath volume (PodSecurity)"),
+    "restricted": (
+        "PASS",
+        "SKIP",
+        "a pod without a securityContext (PodSecurity), the sysctl kernel.shmmax (PodSecurity), root (PodSecurity)",
+    ),
 }
 
 

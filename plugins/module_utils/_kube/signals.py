@@ -13,14 +13,18 @@ import concurrent.futures
 import contextlib
 import signal
 import threading
+import time
 import typing as t
 
-__all__ = ("Expired", "Interrupt", "bounded", "interruptible", "uninterruptible")
+__all__ = ("Expired", "Interrupt", "bounded", "ended", "interruptible", "uninterruptible")
 
 T = t.TypeVar("T")
 
 #: The signals that end a run.
 _ENDING: t.Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+#: A signal that another thread receives does not wake the main one, which handles it: so that one waits in turns (seconds).
+_TURN: t.Final = 0.5
 
 
 class Interrupt(BaseException):
@@ -29,6 +33,22 @@ class Interrupt(BaseException):
 
 class Expired(Exception):
     """The time of :func:`bounded` is up."""
+
+
+def ended(
+    futures: collections.abc.Iterable[concurrent.futures.Future[T]], seconds: float = float("inf")
+) -> collections.abc.Iterator[concurrent.futures.Future[T]]:
+    """The futures as they end, for so many seconds; a signal is handled meanwhile."""
+    until = time.monotonic() + seconds
+    pending = set(futures)
+    while pending:
+        remaining = until - time.monotonic()
+        done, pending = concurrent.futures.wait(
+            pending, max(0.0, min(_TURN, remaining)), concurrent.futures.FIRST_COMPLETED
+        )
+        yield from done
+        if not done and remaining <= 0:
+            return
 
 
 def bounded(
@@ -51,12 +71,12 @@ def bounded(
         except BaseException as error:  # noqa: BLE001
             future.set_exception(error)
 
-    def left(ended: concurrent.futures.Future[T]) -> None:
-        if not ended.exception():
-            late(ended.result())
+    def left(over: concurrent.futures.Future[T]) -> None:
+        if not over.exception():
+            late(over.result())
 
     threading.Thread(target=work, name="bounded", daemon=True).start()
-    if not concurrent.futures.wait([future], seconds).done:
+    if not list(ended([future], seconds)):
         future.add_done_callback(left)
         raise Expired
     return future.result()

@@ -58,6 +58,7 @@ class Judge:
     :param results: by name of the layout.
     :param problem: what ended the run, if anything did.
     :param runtime_class: what is judged where no node can run it.
+    :param is_closed: whether not even a pod that demands nothing is admitted: then a refusal says nothing of a demand.
     """
 
     cluster: str
@@ -68,6 +69,7 @@ class Judge:
     results: t.Mapping[str, LayoutResult]
     problem: Inconclusive | None
     runtime_class: str = ""
+    is_closed: bool = False
 
     def judge(self, checks: t.Sequence[Check]) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
         """The checks and their controls as they are returned. If a control does not hold, nothing that depends on it is decided."""
@@ -128,7 +130,8 @@ class Judge:
             except (KeyError, TypeError, ValueError) as error:
                 # a complete answer without what the rule needs: a probe of another version, or a bug
                 problem = Inconclusive(Reason.INTERNAL, f"the rule of {check.id} cannot read the evidence: {error!r}")
-        if problem.reason in check.skips | _SKIPS_OF_ALL:
+        is_refused_as_all = self.is_closed and problem.reason in POLICIES
+        if problem.reason in check.skips | _SKIPS_OF_ALL and not is_refused_as_all:
             return self._skipped(problem)
         return self._undecided(problem)
 

@@ -396,7 +396,7 @@ def _require_handler(node: Object, subject: str, runtime_class: RuntimeClass) ->
     handlers = {str(one.get("name", "")) for one in (node.get("status") or {}).get("runtimeHandlers") or ()}
     if runtime_class.handler and handlers and runtime_class.handler not in handlers:
         words = f"its runtime has no handler {runtime_class.handler}, which the RuntimeClass names"
-        raise Inconclusive(Reason.NO_NODE, words, subject)
+        raise Inconclusive(Reason.RUNTIME_CLASS_MISSING, words, subject)
 
 
 def _no_image(note: str, count: int) -> str:

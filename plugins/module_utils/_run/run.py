@@ -24,6 +24,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client i
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import (
     Interrupt,
+    ended,
     interruptible,
     uninterruptible,
 )
@@ -122,6 +123,11 @@ class TargetRun:
     #: its share of the run's time, once it has begun
     shared: Shared | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether not even a pod that demands nothing is admitted there."""
+        return self.shared is not None and self.shared.ways.get(self.meta.target, self.meta) is None
+
 
 def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: Settings, check_mode: bool) -> Result:
     """Answer the checks on the cluster that the module's parameters name."""
@@ -160,7 +166,9 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
     if cluster:
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
     judge = Judge(cluster_name, settings, sizes, texts(settings, sizes), None, {}, result.problem)
-    judges = [dataclasses.replace(judge, target=one.target, results=one.results) for one in targets]
+    judges = [
+        dataclasses.replace(judge, target=one.target, results=one.results, is_closed=one.is_closed) for one in targets
+    ]
     judges += [dataclasses.replace(judge, problem=why, runtime_class=name) for name, why in unplaced.items()]
     for one in judges or [judge]:
         judged, controls = one.judge(checks)
@@ -253,7 +261,7 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
             futures = {
                 executor.submit(_run_layout, shared, target, layout): (target, layout) for target, layout in batch
             }
-            for future in concurrent.futures.as_completed(futures):
+            for future in ended(futures):
                 target, layout = futures[future]
                 target.results[layout.layout.name] = future.result()
     finally:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import queue
 import signal
@@ -42,6 +43,26 @@ def test_a_clean_up_that_no_signal_began_is_not_interrupted() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(signals.Interrupt):
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_another_thread_receives_ends_a_wait() -> None:
+    def receive() -> None:
+        # that the main thread waits cannot be watched
+        threading.Event().wait(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    never: concurrent.futures.Future[None] = concurrent.futures.Future()
+    with signals.interruptible():
+        threading.Thread(target=receive).start()
+        with pytest.raises(signals.Interrupt, match="SIGTERM"):
+            list(signals.ended([never], 20))
+
+
+def test_a_wait_returns_what_ended() -> None:
+    over, never = (concurrent.futures.Future[int]() for _unused in range(2))
+    over.set_result(1)
+    assert list(signals.ended([over, never], 0.01)) == [over]
+    assert list(signals.ended([over])) == [over]
 
 
 def test_a_call_without_a_timeout_is_bounded() -> None:

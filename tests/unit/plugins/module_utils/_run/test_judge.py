@@ -27,7 +27,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     texts,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
+    POLICIES,
+    REMEDIES,
+    Inconclusive,
+    Reason,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
 
@@ -306,6 +311,14 @@ def test_a_refusal_is_no_skip_if_a_control_does_not_hold() -> None:
         check = decides(Inconclusive(reason, "no"), skips=frozenset({reason}))
         assert said(check, answered(check, same=BROKEN)) == expected
         assert said(check) == ("SKIP", reason.value)
+
+
+def test_a_refusal_is_no_skip_where_nothing_is_admitted() -> None:
+    """What is refused is then not what the check demands."""
+    for reason in POLICIES:
+        check = decides(Inconclusive(reason, "no"), skips=frozenset({reason}))
+        assert said(check) == ("SKIP", reason.value)
+        assert said(check, is_closed=True) == ("ERROR", reason.value)
 
 
 def test_an_error_keeps_its_own_reason_if_a_control_does_not_hold() -> None:
