@@ -18,14 +18,16 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     ContainerKind,
     Context,
     Decision,
+    Inputs,
     Node,
     Pod,
     PodSeen,
     Seen,
     Settings,
     Sizes,
+    Step,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation, Scalar
 
 MIB: t.Final = 1024 * 1024
 GIB: t.Final = 1024 * MIB
@@ -157,6 +159,22 @@ def steps(*containers: str, **answers: dict[str, t.Any]) -> World:
 def find(check: str) -> Check:
     """A check of the catalog, or a control, by its id."""
     return {**BY_ID, **{control.id: control for control in CONTROLS}}[check]
+
+
+def given(checks: t.Iterable[Check], argument: str) -> dict[str, Scalar]:
+    """What the probe gets as an argument, by check and step; nothing of steps that do without."""
+    sizes = Sizes.of(Settings())
+    return {
+        f"{check.id} {step.label}": arguments[argument]
+        for check in checks
+        for step in check.steps
+        if argument in (arguments := step.arguments(Inputs.of("0a1b2c3d4e", check.id, sizes)))
+    }
+
+
+def steps_that(checks: t.Iterable[Check], holds: t.Callable[[Step], bool]) -> list[str]:
+    """The steps of checks that something holds for, as C(SHM101 create)."""
+    return [f"{check.id} {step.label}" for check in checks for step in check.steps if holds(step)]
 
 
 def context(check: str, phase: str = "", **settings: t.Any) -> Context:

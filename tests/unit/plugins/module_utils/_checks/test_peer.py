@@ -18,6 +18,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     changed_who,
     decide,
     failed,
+    given,
     seen,
     unreported,
     who,
@@ -177,6 +178,10 @@ def test_a_memfd_that_is_not_served_decides_nothing(label: str) -> None:
         ("put", {"made": False, "calls": [failed("shm_open", "EEXIST")]}, "a foreign object"),
         ("put", {"made": False, "calls": [failed("shm_open", "EACCES")]}, "first container cannot create"),
         ("put_second", {"calls": [failed("shm_open", "EACCES")]}, "second container cannot create"),
+        # what was created, and could not be looked at
+        ("put", {"made": False, "calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
+        ("put_second", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
+        ("put_apart", {"made": False, "calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         ("put_apart", {"made": False, "calls": [failed("shm_open", "EROFS")]}, "volume of its own cannot create"),
     ],
 )
@@ -184,3 +189,7 @@ def test_a_name_that_nobody_takes_decides_nothing(label: str, change: Facts, wor
     with pytest.raises(Inconclusive, match=words) as caught:
         decide("SHM220", changed(one_name(), label, **change))
     assert caught.value.reason is Reason.PREMISE_FAILED
+
+
+def test_a_process_is_reached_for_where_a_rule_is_about_it() -> None:
+    assert given(peer.CHECKS, "reach") == {"SHM218 take": 1, "SHM219 take": 1}

@@ -24,6 +24,7 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     context,
     decide,
     failed,
+    given,
     judge,
     message,
     own_users,
@@ -370,6 +371,14 @@ def test_absence_proves_nothing_if_nothing_was_created() -> None:
         ("SHM201", "read", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         ("SHM206", "get", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         ("SHM205", "get", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
+        ("SHM204", "get", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
+        # nothing shows where its /dev/shm is
+        (
+            "SHM204",
+            "who_one-sided",
+            {"calls": [failed("statx", "EPERM")], "path_dev": None},
+            "stat is denied to the probe",
+        ),
         ("SHM208", "get", {"calls": [failed("shm_open", "EACCES")]}, "cannot look for the object"),
         ("SHM212", "names", {"calls": [failed("statx", "EPERM")]}, "stat is denied to the probe"),
         # semaphores that nobody can create do not miss each other
@@ -406,3 +415,18 @@ def test_a_node_without_user_namespaces_is_skipped() -> None:
     assert all(
         check.skips == {Reason.UNSUPPORTED} for check in (posix.posix_user_namespace, posix.posix_mq_user_namespace)
     )
+
+
+@pytest.mark.parametrize(
+    ("flag", "steps"),
+    [
+        # what is looked for after its creator ended
+        ("keep", ["SHM205 put", "SHM207 create", "SHM207 put"]),
+        # the probe reports that an object can be written, and writes a reply, only where it opens it for writing
+        ("write", [*(f"SHM{number} get" for number in (204, 206, 208, 209, 210, 211, 216)), "SHM209 get_masked"]),
+        # and that O_CREAT is refused only where it opens with it
+        ("create", ["SHM210 get"]),
+    ],
+)
+def test_the_probe_gets_the_flags_that_its_facts_depend_on(flag: str, steps: list[str]) -> None:
+    assert {step: str(value) for step, value in given(posix.CHECKS, flag).items()} == dict.fromkeys(steps, "1")

@@ -25,8 +25,10 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     failed,
     filled,
     find,
+    given,
     posix_object,
     seen,
+    steps_that,
     unreported,
     who,
     without,
@@ -237,3 +239,12 @@ def test_a_cluster_that_does_not_resize_in_place_is_skipped(check: str) -> None:
 
 def test_only_the_restart_of_the_kubelet_needs_an_option() -> None:
     assert {check.id: check.option for check in resize.CHECKS if check.option} == {"SHM403": "restart_kubelet"}
+
+
+def test_a_kill_is_no_answer_where_the_volume_is_resized() -> None:
+    """The container has memory for all that is written then: one that is killed shows nothing of the volume."""
+    assert steps_that(resize.CHECKS, lambda step: step.may_be_oom_killed) == ["SHM401 fill"]
+
+
+def test_what_is_looked_for_later_stays() -> None:
+    assert given(resize.CHECKS, "keep") == {"SHM402 put": "1", "SHM403 put": "1", "SHM407 fill": "1"}

@@ -29,11 +29,13 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     failed,
     filled,
     find,
+    given,
     judge,
     own_users,
     posix_object,
     seen,
     steps,
+    steps_that,
     unreported,
     who,
     with_injected,
@@ -415,11 +417,13 @@ MORE_MEMORY: t.Final = "does not raise the memory limit"
         ("SHM312", "again", {"stopped_by": "max"}, "do not rely on the memory limit"),
         ("SHM313", "who_first", {"exists": False}, "use a runtime that mounts /dev/shm"),
         ("SHM313", "flags", {"exec_map": False}, "compile at run time"),
+        ("SHM313", "flags", {"exec_map": False}, "hardens /dev/shm on purpose"),
         ("SHM313", "flags", {"writable": False}, "without readOnly"),
         ("SHM313", "flags", {"dir_mode": "0755"}, "which has mode 1777"),
         ("SHM315", "flags", {"writable": True}, "honours readOnly"),
         ("SHM316", "beyond", {"memfd_bytes": MIB}, "memfd_create"),
         ("SHM316", "beyond", {"sysv_bytes": 16 * MIB}, "kernel.shmmax"),
+        ("SHM316", "beyond", {"sysv_bytes": MIB}, "kernel.shmmax"),
         ("SHM317", "flags", {"exec_map": False}, "find what mounts or changes the volume"),
         ("SHM317", "sub_path_flags", {"dir_mode": "0755"}, "mount the whole volume"),
         ("SHM318", "who_one", {"exists": False}, "use a runtime that mounts /dev/shm"),
@@ -438,6 +442,11 @@ def test_the_fix_is_of_the_branch(check: str, label: str, change: Facts, words: 
     assert words in fix
     # only a kubelet that gets the size wrong is too old
     assert ("1.22" in fix) == (words == "a kubelet of 1.22" or words == "leave sizeLimit out")
+
+
+def test_only_what_is_mapped_without_exec_can_be_hardened_on_purpose() -> None:
+    change: Facts = {"dir_mode": "0755"}
+    assert "on purpose" not in decide("SHM313", changed(GOOD["SHM313"](), "flags", **change)).fix
 
 
 def test_a_fix_names_the_option_that_kept_from_measuring() -> None:
@@ -635,7 +644,7 @@ def test_what_stays_after_a_kill_counts_for_the_pod_alone() -> None:
     assert "the pod got more memory than requested" in decision.observed
     assert MORE_MEMORY in decision.fix
     # what was left and what is written fit into it together
-    for limit, verdict in ((34 * MIB, Verdict.WARN), (34 * MIB - 1, Verdict.FAIL)):
+    for limit, verdict in ((GIB, Verdict.WARN), (34 * MIB, Verdict.WARN), (34 * MIB - 1, Verdict.FAIL)):
         assert judge("SHM312", lived, with_limit(context("SHM312"), "tight", limit)).verdict is verdict
     assert judge("SHM312", lived, with_limit(context("SHM312"), "tight", None)).verdict is Verdict.WARN
     # that it does count shows all the same
@@ -659,3 +668,28 @@ def test_a_cluster_is_free_to_refuse_what_these_checks_are_about() -> None:
         Reason.NODE_UNKNOWN,
         *POLICIES,
     }
+
+
+# ---------------------------------------------------------------------------- what a rule depends on
+
+
+@pytest.mark.parametrize(
+    ("flag", "steps"),
+    [
+        # what is looked for after its container was killed
+        ("keep", ["SHM312 put"]),
+        # what is charged: all of it is written, not its beginning alone
+        ("fill", ["SHM311 put", "SHM312 put"]),
+    ],
+)
+def test_the_probe_gets_the_flags_that_its_facts_depend_on(flag: str, steps: list[str]) -> None:
+    assert given(size.CHECKS, flag) == dict.fromkeys(steps, "1")
+
+
+def test_a_kill_is_no_answer_where_what_is_written_fits() -> None:
+    may_be_killed = ["SHM301 fill", "SHM302 fill", "SHM303 fill", "SHM310 fill", "SHM312 kill", "SHM312 again"]
+    assert steps_that(size.CHECKS, lambda step: step.may_be_oom_killed) == may_be_killed
+
+
+def test_a_container_that_was_killed_is_not_waited_for_to_clean_up() -> None:
+    assert steps_that(size.CHECKS, lambda step: step.skip_if_killed) == ["SHM312 drop"]
