@@ -86,6 +86,18 @@ def test_what_is_denied_to_everybody_fails_and_a_limit_does_not(errno: str, verd
     assert ("CONFIG_SYSVIPC" in decision.fix) == (verdict == "FAIL")
 
 
+@pytest.mark.parametrize(("posted", "verdict"), [(True, "PASS"), (False, "FAIL")])
+def test_a_semaphore_that_a_container_created_itself(posted: bool, verdict: str) -> None:
+    answers = {"create": seen("sysv_sem_create", made=True), "post": seen("sysv_sem_post", found=True, posted=posted)}
+    assert decide("SHM904", answers).verdict == verdict
+
+
+@pytest.mark.parametrize(("errno", "words"), [("ENOSYS", "CONFIG_SYSVIPC"), ("ENOSPC", "kernel.shmmni")])
+def test_a_segment_that_is_denied_to_everybody_needs_another_fix_than_one_too_many(errno: str, words: str) -> None:
+    answers = changed(CONTROL, "same", calls=[failed("shmget", errno)], positive=False)
+    assert words in decide("SHM901", answers).fix
+
+
 @pytest.mark.parametrize(
     ("check", "label", "step", "call"),
     [
@@ -112,10 +124,13 @@ def test_what_nobody_created(check: str, label: str, step: str, call: str) -> No
     ],
 )
 def test_what_a_container_created_itself(check: str, labels: tuple[str, ...], call: str) -> None:
-    for nonce, verdict in (("n", "PASS"), ("x", "FAIL")):
-        answers = {label: seen("x", "n", made=True, found=True) for label in labels}
-        answers[labels[-1]] = seen("x", "r", found=True, peer_nonce=nonce)
+    *_, sender, receiver = labels
+    for nonce, verdict in ((f"of {sender}", "PASS"), (f"of {receiver}", "FAIL"), ("of create", "FAIL")):
+        answers = {label: seen("x", f"of {label}", made=True, found=True) for label in labels}
+        answers[receiver] = seen("x", f"of {receiver}", found=True, peer_nonce=nonce)
         assert decide(check, answers).verdict == verdict
+    lost = seen("x", "r", found=False, calls=[failed("mmap", "ENOMEM")])
+    assert decide(check, {**answers, receiver: lost}).observed == "not found (mmap: ENOMEM)"
     denied = {label: seen("x", "n", made=False, found=False, calls=[failed(call, "ENOSYS")]) for label in labels}
     decision = decide(check, denied)
     assert (decision.verdict, decision.observed) == ("FAIL", f"not found ({call}: ENOSYS)")

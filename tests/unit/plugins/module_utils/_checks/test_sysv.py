@@ -215,7 +215,12 @@ def test_both_directions(check: str, label: str, change: Facts, verdict: str, wo
 
 @pytest.mark.parametrize(
     ("times", "micros"),
-    [({}, 4), ({"wait_ended_ns": 5000}, 0), ({"wait_began_ns": 5000, "wait_ended_ns": 5000}, 0)],
+    [
+        ({}, 4),
+        ({"wait_ended_ns": 5000}, 0),
+        ({"wait_began_ns": 5000, "wait_ended_ns": 5000}, 0),
+        ({"wait_ended_ns": 1_005_000}, 1000),
+    ],
 )
 def test_a_peer_is_woken_at_the_post_or_later(times: Facts, micros: int) -> None:
     decision = decide("SHM103", changed(semaphore(), "wait", **times))
@@ -248,6 +253,7 @@ def test_a_peer_that_began_to_wait_after_the_post_was_not_woken() -> None:
     [
         # its wait returned at once, or the two containers have clocks of their own
         ("SHM103", "wait", {"wait_ended_ns": 1}, "woken before the post"),
+        ("SHM103", "wait", {"wait_ended_ns": 4999}, "woken before the post"),
         # nothing was tried
         ("SHM106", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
         ("SHM110", "who_guest", {"uid": 65532}, "both containers run as user 65532"),
