@@ -228,6 +228,8 @@ def test_a_memory_that_was_not_resized_shows_nothing_of_the_volume() -> None:
         decide("SHM404", limits(64 * MIB, 64 * MIB))
     assert caught.value.reason is Reason.PREMISE_FAILED
     assert decide("SHM404", limits(64 * MIB, 80 * MIB)).verdict is Verdict.PASS
+    # to what the pod was created with
+    assert decide("SHM404", limits(48 * MIB, 64 * MIB)).verdict is Verdict.PASS
     # that of the node
     assert decide("SHM404", limits(GIB, GIB)).verdict is Verdict.PASS
 
