@@ -166,7 +166,6 @@ def require_in_time(observation: Observation) -> None:
 
 def require_reservable(creator: Observation) -> None:
     """Raise Inconclusive if fallocate is forbidden. ENOSPC and EOPNOTSUPP are real answers and pass through."""
-    require_stat_allowed(creator)
     denied = errno(creator, "fallocate")
     if denied and denied not in ("ENOSPC", "EOPNOTSUPP"):
         raise premise_failed(f"the probe cannot reserve memory here (fallocate: {denied}): see SHM308")
