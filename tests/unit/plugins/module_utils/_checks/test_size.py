@@ -659,6 +659,15 @@ def test_another_group_than_requested_shows_nothing_of_the_kubelet(given: int | 
     assert caught.value.reason is Reason.PREMISE_FAILED
 
 
+def test_a_group_of_the_pod_sets_the_bit_that_files_inherit_it_by() -> None:
+    stored = with_spec(context("SHM317"), "volumes", securityContext={"fsGroup": 1000})
+    assert judge("SHM317", GOOD["SHM317"](), stored).verdict is Verdict.FAIL
+    of_group = steps("fellow", "sub-path", flags=OF_GROUP, sub_path_flags=OF_GROUP)()
+    assert judge("SHM317", of_group, stored).verdict is Verdict.PASS
+    without_group = with_spec(context("SHM317"), "volumes", securityContext=None)
+    assert judge("SHM317", of_group, without_group).verdict is Verdict.FAIL
+
+
 def test_a_cluster_is_free_to_refuse_what_these_checks_are_about() -> None:
     assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED}
     assert size.shm_volume_group.skips == {*POLICIES}
