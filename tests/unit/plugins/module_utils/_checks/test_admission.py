@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import admission
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import LAYOUTS, SAMPLES, Sample
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Seen, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container, Mount, Seen, Verdict, Volume
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     Answers,
@@ -46,6 +46,7 @@ def admitted(**refused: str) -> Answers:
 
 
 GOOD: dict[str, World] = {"SHM607": admitted}
+_OTHERS: t.Final = {"undeclared": "bare", "ipc-owner": "root root-ipc-owner user-ipc-owner"}
 _BASELINE: t.Final = {
     "host_ipc": "ipc",
     "host_path": "path",
@@ -72,6 +73,37 @@ def test_what_is_refused_of_one_pod_alone_is_said_in_words(sample: Sample) -> No
     decision = decide("SHM607", admitted(**{sample.role.replace("-", "_"): containers}))
     assert decision.verdict is not Verdict.PASS
     assert "refused: " in decision.observed
+
+
+@pytest.mark.parametrize(
+    ("role", "container", "words"),
+    [
+        ("tight", "tight", []),
+        ("life", "before", ["an init container"]),
+        ("life", "beside", ["a sidecar container"]),
+        ("pair", "guest", ["the user 65533"]),
+        ("pair", "sized", ["a volume of medium Memory"]),
+        ("volumes", "sub-path", ["a volume of medium Memory", "a subPath"]),
+        ("volumes", "disk", ["a volume on the node's disk"]),
+        (
+            "undeclared",
+            "bare",
+            ["a container without a memory limit", "a volume of medium Memory", "a volume without sizeLimit"],
+        ),
+        ("ipc-owner", "root-ipc-owner", ["root", "the capability IPC_OWNER"]),
+        ("host-path", "path", ["a hostPath volume"]),
+    ],
+)
+def test_what_a_container_asks_of_a_namespace(role: str, container: str, words: list[str]) -> None:
+    sample = SIDE_BY_SIDE[role]
+    (asking,) = (one for one in sample.containers if one.name == container)
+    assert list(admission.demands(sample, asking)) == words
+
+
+def test_a_path_of_the_node_hides_no_other_volume() -> None:
+    mounts = (Mount("/node", Volume("node", host_path="/x")), Mount("/dev/shm", Volume("memory", "Memory")))
+    words = list(admission.demands(SIDE_BY_SIDE["tight"], Container("both", mounts)))
+    assert words == ["a hostPath volume", "a volume of medium Memory", "a volume without sizeLimit"]
 
 
 def test_good_world_passes() -> None:
@@ -102,6 +134,9 @@ def test_one_demand_explains_all_that_is_refused_for_it() -> None:
     decision = decide("SHM607", admitted(pair="unsized", undeclared="bare"))
     assert decision.verdict is Verdict.WARN
     assert decision.observed.startswith("refused: a volume without sizeLimit (PodSecurity): no level")
+    # by the first that is refused for it
+    answers = changed(admitted(pair="unsized"), "undeclared", **refusal("bare", by="LimitRange"))
+    assert decide("SHM607", answers).observed.startswith("refused: a volume without sizeLimit (PodSecurity): no level")
 
 
 def test_users_that_the_cluster_gives_explain_other_users() -> None:
@@ -110,6 +145,16 @@ def test_users_that_the_cluster_gives_explain_other_users() -> None:
     assert decision.verdict is Verdict.WARN
     assert decision.observed.startswith("refused: a user that the pod names, where the cluster gives each its own")
     assert "65533" not in decision.observed
+    # and nothing else
+    users = "a user that the pod names, where the cluster gives each its own (SecurityConstraint)"
+    answers |= {role: seen("@admit", **refusal(*names.split())) for role, names in _OTHERS.items()}
+    others = "a container without a memory limit (PodSecurity)"
+    assert decide("SHM607", answers).observed.startswith(f"refused: {users}, {others}: no level")
+
+
+def test_a_user_is_named_where_the_cluster_gives_none() -> None:
+    decision = decide("SHM607", admitted(pair="guest", ipc_owner="root root-ipc-owner user-ipc-owner"))
+    assert "the user 65533 (PodSecurity)" in decision.observed
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CHECKS, CONTROLS, select
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import (
+    BY_ID,
+    CHECKS,
+    CONTROLS,
+    controls_of,
+    select,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import TAGS, Group
 
 
@@ -19,6 +25,21 @@ def test_the_catalog_is_in_order_without_a_second_check_of_one_id_and_without_co
     assert ids == sorted(BY_ID)
     assert not {control.id for control in CONTROLS} & set(ids)
     assert {control.group for control in CONTROLS} == {Group.CONTROL}
+
+
+@pytest.mark.parametrize(
+    ("check", "controls"),
+    [
+        # of no mechanism
+        ("SHM607", ["SHM903"]),
+        ("SHM104", ["SHM903", "SHM906", "SHM907"]),
+        ("SHM201", ["SHM903", "SHM908", "SHM909", "SHM910", "SHM911"]),
+    ],
+)
+def test_a_check_depends_on_the_controls_of_its_mechanisms_and_on_the_one_without_steps(
+    check: str, controls: list[str]
+) -> None:
+    assert [control.id for control in controls_of([BY_ID[check]])] == controls
 
 
 def test_without_words_every_check() -> None:
