@@ -124,7 +124,7 @@ def test_what_nobody_created(check: str, label: str, step: str, call: str) -> No
     ],
 )
 def test_what_a_container_created_itself(check: str, labels: tuple[str, ...], call: str) -> None:
-    *_, sender, receiver = labels
+    *_before, sender, receiver = labels
     for nonce, verdict in ((f"of {sender}", "PASS"), (f"of {receiver}", "FAIL"), ("of create", "FAIL")):
         answers = {label: seen("x", f"of {label}", made=True, found=True) for label in labels}
         answers[receiver] = seen("x", f"of {receiver}", found=True, peer_nonce=nonce)
