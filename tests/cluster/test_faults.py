@@ -901,8 +901,7 @@ def test_killed(alpha: Cluster, killed: str) -> None:
     assert alpha.left(killed, seconds=60) == []
 
 
-def test_a_namespace_that_suspends_jobs_is_refused_before_a_pod_is_created(alpha: Cluster) -> None:
-    namespace = alpha.make_namespace()
+def test_a_namespace_that_suspends_jobs_is_refused_before_a_pod_is_created(alpha: Cluster, namespace: str) -> None:
     rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
     patch = '[JSONPatch{op: "add", path: "/spec/suspend", value: true}]'
     spec = {
