@@ -51,6 +51,8 @@ class LayoutRun:
             # what has no time left creates nothing
             self._shared.remaining()
             self._create(created)
+            if self._refused and all(self._refusal(check) for check in self._plan.checks):
+                return self._result
             for pod in created:
                 pod.require_runtime_class()
             if self._shared.dry_run:
@@ -79,10 +81,7 @@ class LayoutRun:
         return self._shared.losses.cause(self._shared.cluster, self._meta.node, symptom)
 
     def _create(self, created: list[PodRun]) -> None:
-        """Create the pods, or what the cluster admits of them.
-
-        :raises Inconclusive: no check is left.
-        """
+        """Create the pods, or what the cluster admits of them."""
         for pod in self._pods:
             try:
                 pod.create()
@@ -97,13 +96,15 @@ class LayoutRun:
                 for refusal in pod.dropped.values():
                     self._result.refused.setdefault(pod.plan.role, refusal)
                 self._result.pods[pod.plan.role] = (pod.requested, pod.stored)
-        refusals = [self._refusal(check) for check in self._plan.checks]
-        for check, why in zip(self._plan.checks, refusals, strict=True):
-            if why:
-                self._result.answers[check.check.id] = {step.step.label: why for step in check.steps}
-        if refusals and all(refusals):
-            raise refusals[0] or AssertionError
         self._pods = created
+        # now: it stays so if the rest of the layout is lost later
+        for check in self._plan.checks:
+            if why := self._refusal(check):
+                self._leave_out(check, why)
+
+    def _leave_out(self, check: PlannedCheck, why: Inconclusive) -> None:
+        """Run no step of a check, and say why."""
+        self._result.answers[check.check.id] = {step.step.label: why for step in check.steps}
 
     def _refusal(self, check: PlannedCheck) -> Inconclusive | None:
         """Why a container that the check needs is refused, or nothing."""
@@ -135,12 +136,12 @@ class LayoutRun:
 
     def _run_checks(self) -> None:
         for check in self._plan.checks:
-            failed = self._failed_control(check)
-            if failed:
-                # nothing can be decided, and steps that run in vain take long
-                self._result.answers[check.check.id] = {step.step.label: failed for step in check.steps}
-                continue
-            self._run_check(check)
+            # nothing can be decided then, and steps that run in vain take long
+            why = self._failed_control(check) or self._refusal(check)
+            if why:
+                self._leave_out(check, why)
+            else:
+                self._run_check(check)
             self._note_control(check)
 
     def _failed_control(self, check: PlannedCheck) -> Inconclusive | None:
@@ -163,10 +164,6 @@ class LayoutRun:
         Not later: what it waits in can be removed next.
         """
         answers = self._result.answers.setdefault(check.check.id, {})
-        refusal = self._refusal(check)
-        if refusal:
-            answers.update((step.step.label, refusal) for step in check.steps)
-            return
         blocking: list[PlannedStep] = []
         for container in dict.fromkeys(step.container for step in check.steps):
             self._containers[container].reconnect()
