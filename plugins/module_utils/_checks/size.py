@@ -125,6 +125,17 @@ def shm_size_default(seen: Seen, context: Context) -> Decision:
     return enforced(seen, _FILL_DEFAULT, context, size, shown(who), _SIZE_IT)
 
 
+def _failed_bound(
+    who: Observation, context: Context, container: Container, fix: str = SIZED_VOLUME
+) -> tuple[Decision | None, str]:
+    """The FAIL of a volume without a sizeLimit that is no memory of the size that bounds it, or nothing; and what does, in words."""
+    wrong = failed_medium(who)
+    if wrong:
+        return wrong, ""
+    wanted, source = context.volume_bound(container, require_size(who))
+    return failed_size(who, wanted, source, fix), source
+
+
 _UNSIZED: t.Final = identity(UNSIZED)
 _FILL_UNSIZED: t.Final = fill(UNSIZED, lambda sizes: sizes.fill_memory)
 
@@ -143,11 +154,7 @@ _FILL_UNSIZED: t.Final = fill(UNSIZED, lambda sizes: sizes.fill_memory)
 def shm_size_memory(seen: Seen, context: Context) -> Decision:
     """KEP-1967, Kubernetes 1.22."""
     who = seen[_UNSIZED]
-    wrong = failed_medium(who)
-    if wrong:
-        return wrong
-    wanted, source = context.volume_bound(UNSIZED, require_size(who))
-    wrong = failed_size(who, wanted, source)
+    wrong, source = _failed_bound(who, context, UNSIZED)
     if wrong:
         return wrong
     size = f"{shown(who)} = {source}"
@@ -210,11 +217,7 @@ _BARE: t.Final = identity(BARE)
 def shm_limit_undeclared(seen: Seen, context: Context) -> Decision:
     """One container without a limit, and the pod has none."""
     who = seen[_BARE]
-    wrong = failed_medium(who)
-    if wrong:
-        return wrong
-    wanted, source = context.volume_bound(BARE, require_size(who))
-    wrong = failed_size(who, wanted, source)
+    wrong, source = _failed_bound(who, context, BARE)
     if wrong:
         return wrong
     size = f"{shown(who)} = {source}"
@@ -270,11 +273,9 @@ _ZERO: t.Final = identity(ZERO)
 def shm_limit_zero(seen: Seen, context: Context) -> Decision:
     """A template that renders 0 does not get a /dev/shm of size 0."""
     who = seen[_ZERO]
-    wrong = failed_medium(who)
-    if wrong:
-        return wrong
-    wanted, source = context.volume_bound(ZERO, require_size(who))
-    wrong = failed_size(who, wanted, source, "leave sizeLimit out instead of setting it to 0, or " + SIZED_VOLUME)
+    wrong, source = _failed_bound(
+        who, context, ZERO, "leave sizeLimit out instead of setting it to 0, or " + SIZED_VOLUME
+    )
     return wrong or passed(f"{shown(who)} = {source}")
 
 
