@@ -15,6 +15,7 @@ What a control creates goes with its session.
 
 from __future__ import annotations
 
+import collections.abc
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
@@ -46,6 +47,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     SENTENCE,
+    Check,
     Context,
     Decision,
     Group,
@@ -142,211 +144,126 @@ def control_negative(seen: Seen, context: Context) -> Decision:
     return failed("a segment that nobody created is found", _FOUND_NOTHING)
 
 
-# --------------------------------------------------------------------------------- System V semaphores
-
-_SEM: t.Final = (
-    Step("create", ALONE, "sysv_sem_create", lambda i: {"key": i.key, "mode": "0600"}),
-    Step("post", ALONE, "sysv_sem_post", lambda i: {"key": i.key}),
-)
+# ----------------------------------------------------------------------------------- the other mechanisms
 
 
-@check(
-    "SHM904",
-    "control_sysv_sem",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=_SEM,
-    question="Does a container find the System V semaphore that it created itself?",
-    expected="yes: there is no boundary in between",
-)
-def control_sysv_sem(seen: Seen, context: Context) -> Decision:
-    """If this fails, the mechanism does not work in the container at all."""
-    observations = [seen[step] for step in _SEM]
-    return _positive(bool(observations[-1].facts.get("posted")), observations, "semget semtimedop", _NO_SYSV)
+def _controls(
+    ids: tuple[str, str],
+    name: str,
+    thing: str,
+    *,
+    created: tuple[Step, ...],
+    is_found: collections.abc.Callable[..., bool],
+    looked: Step,
+    calls: str,
+    fix: str,
+    is_there: collections.abc.Callable[[Observation], bool] = lambda looked: bool(require_fact(looked, "found")),
+) -> tuple[Check, Check]:
+    """Declare both controls of a mechanism: what a container created itself it finds, what nobody created it does not.
 
+    :param ids: of the positive and of the negative one.
+    :param is_found: by the observations of the steps that create and look.
+    :param looked: the step that looks for what nobody created.
+    :param calls: the system calls of the mechanism, separated by blanks; the first is the one that looks.
+    :param is_there: by the observation of the step that looked.
+    """
+    positive_id, negative_id = ids
 
-_NO_SEM: t.Final = Step("post", ALONE, "sysv_sem_post", lambda i: {"key": i.key})
-
-
-@check(
-    "SHM905",
-    "control_sysv_sem_negative",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=(_NO_SEM,),
-    question="Is a System V semaphore that nobody created not found?",
-    expected="ENOENT",
-)
-def control_sysv_sem_negative(seen: Seen, context: Context) -> Decision:
-    """If this fails, nothing that is found proves anything."""
-    looked = seen[_NO_SEM]
-    return _negative(bool(require_fact(looked, "found")), looked, "semget", _NO_SYSV)
-
-
-# ----------------------------------------------------------------------------------- System V messages
-
-_SYSV_QUEUE: t.Final = sysv_queue(ALONE, ALONE).steps[:3]
-
-
-@check(
-    "SHM906",
-    "control_sysv_msg",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=_SYSV_QUEUE,
-    question="Does a container find the System V message queue that it created itself?",
-    expected="yes: there is no boundary in between",
-)
-def control_sysv_msg(seen: Seen, context: Context) -> Decision:
-    """If this fails, the mechanism does not work in the container at all."""
-    observations = [seen[step] for step in _SYSV_QUEUE]
-    return _positive(
-        observations[-1].facts.get("peer_nonce") == observations[-2].nonce,
-        observations,
-        "msgget msgsnd msgrcv",
-        _NO_SYSV,
+    @check(
+        positive_id,
+        f"control_{name}",
+        group=Group.CONTROL,
+        layout=CONTROL,
+        steps=created,
+        question=f"Does a container find the {thing} that it created itself?",
+        expected="yes: there is no boundary in between",
     )
+    def positive(seen: Seen, context: Context) -> Decision:
+        """If this fails, the mechanism does not work in the container at all."""
+        observations = [seen[step] for step in created]
+        return _positive(is_found(*observations), observations, calls, fix)
 
-
-_NO_SYSV_QUEUE: t.Final = sysv_queue(ALONE, ALONE).receive
-
-
-@check(
-    "SHM907",
-    "control_sysv_msg_negative",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=(_NO_SYSV_QUEUE,),
-    question="Is a System V message queue that nobody created not found?",
-    expected="ENOENT",
-)
-def control_sysv_msg_negative(seen: Seen, context: Context) -> Decision:
-    """If this fails, nothing that is found proves anything."""
-    looked = seen[_NO_SYSV_QUEUE]
-    return _negative(bool(require_fact(looked, "found")), looked, "msgget", _NO_SYSV)
-
-
-# ---------------------------------------------------------------------------------------- POSIX memory
-
-_OBJECT: t.Final = (put_object(ALONE), get_object(ALONE))
-
-
-@check(
-    "SHM908",
-    "control_posix_shm",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=_OBJECT,
-    question="Does a container find the POSIX shared memory object that it created itself?",
-    expected="yes: there is no boundary in between",
-)
-def control_posix_shm(seen: Seen, context: Context) -> Decision:
-    """If this fails, the mechanism does not work in the container at all."""
-    observations = [seen[step] for step in _OBJECT]
-    return _positive(
-        observations[1].facts.get("peer_nonce") == observations[0].nonce, observations, "shm_open", SECCOMP
+    @check(
+        negative_id,
+        f"control_{name}_negative",
+        group=Group.CONTROL,
+        layout=CONTROL,
+        steps=(looked,),
+        question=f"Is a {thing} that nobody created not found?",
+        expected="ENOENT",
     )
+    def negative(seen: Seen, context: Context) -> Decision:
+        """If this fails, nothing that is found proves anything."""
+        first, *_others = calls.split()
+        return _negative(is_there(seen[looked]), seen[looked], first, fix)
+
+    return positive, negative
 
 
-_NO_OBJECT: t.Final = get_object(ALONE)
+def _crossed(*observations: Observation) -> bool:
+    """Whether the last step read the nonce of the one before."""
+    *_before, sender, receiver = observations
+    return receiver.facts.get("peer_nonce") == sender.nonce
 
 
-@check(
-    "SHM909",
-    "control_posix_shm_negative",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=(_NO_OBJECT,),
-    question="Is a POSIX shared memory object that nobody created not found?",
-    expected="ENOENT",
+_POST: t.Final = Step("post", ALONE, "sysv_sem_post", lambda i: {"key": i.key})
+_SYSV_QUEUE: t.Final = sysv_queue(ALONE, ALONE)
+_POSIX_QUEUE: t.Final = posix_queue(ALONE, ALONE)
+_POSIX_SEM: t.Final = Step("same", ALONE, "control_sem", lambda i: {"name": i.name})
+
+_OTHERS: t.Final = (
+    *_controls(
+        ("SHM904", "SHM905"),
+        "sysv_sem",
+        "System V semaphore",
+        created=(Step("create", ALONE, "sysv_sem_create", lambda i: {"key": i.key, "mode": "0600"}), _POST),
+        is_found=lambda create, post: bool(post.facts.get("posted")),
+        looked=_POST,
+        calls="semget semtimedop",
+        fix=_NO_SYSV,
+    ),
+    *_controls(
+        ("SHM906", "SHM907"),
+        "sysv_msg",
+        "System V message queue",
+        created=_SYSV_QUEUE.steps[:3],
+        is_found=_crossed,
+        looked=_SYSV_QUEUE.receive,
+        calls="msgget msgsnd msgrcv",
+        fix=_NO_SYSV,
+    ),
+    *_controls(
+        ("SHM908", "SHM909"),
+        "posix_shm",
+        "POSIX shared memory object",
+        created=(put_object(ALONE), get_object(ALONE)),
+        is_found=_crossed,
+        looked=get_object(ALONE),
+        calls="shm_open",
+        fix=SECCOMP,
+    ),
+    *_controls(
+        ("SHM910", "SHM911"),
+        "posix_sem",
+        "POSIX semaphore",
+        created=(_POSIX_SEM,),
+        is_found=lambda same: bool(same.facts.get("found")),
+        looked=_POSIX_SEM,
+        calls="sem_open",
+        fix=SECCOMP,
+        is_there=lambda same: not require_fact(same, "absent") and not _denied([same], "sem_open"),
+    ),
+    *_controls(
+        ("SHM912", "SHM913"),
+        "posix_mq",
+        "POSIX message queue",
+        created=_POSIX_QUEUE.steps[:3],
+        is_found=_crossed,
+        looked=_POSIX_QUEUE.receive,
+        calls="mq_open mq_send mq_receive",
+        fix=_NO_MQUEUE,
+    ),
 )
-def control_posix_shm_negative(seen: Seen, context: Context) -> Decision:
-    """If this fails, nothing that is found proves anything."""
-    looked = seen[_NO_OBJECT]
-    return _negative(bool(require_fact(looked, "found")), looked, "shm_open", SECCOMP)
-
-
-# ------------------------------------------------------------------------------------ POSIX semaphores
-
-_POSIX_SEM: t.Final = (Step("same", ALONE, "control_sem", lambda i: {"name": i.name}),)
-
-
-@check(
-    "SHM910",
-    "control_posix_sem",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=_POSIX_SEM,
-    question="Does a container find the POSIX semaphore that it created itself?",
-    expected="yes: there is no boundary in between",
-)
-def control_posix_sem(seen: Seen, context: Context) -> Decision:
-    """If this fails, the mechanism does not work in the container at all."""
-    observations = [seen[step] for step in _POSIX_SEM]
-    return _positive(bool(observations[0].facts.get("found")), observations, "sem_open", SECCOMP)
-
-
-_NO_POSIX_SEM: t.Final = _POSIX_SEM[0]
-
-
-@check(
-    "SHM911",
-    "control_posix_sem_negative",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=(_NO_POSIX_SEM,),
-    question="Is a POSIX semaphore that nobody created not found?",
-    expected="ENOENT",
-)
-def control_posix_sem_negative(seen: Seen, context: Context) -> Decision:
-    """If this fails, nothing that is found proves anything."""
-    looked = seen[_NO_POSIX_SEM]
-    return _negative(
-        not require_fact(looked, "absent") and not _denied([looked], "sem_open"), looked, "sem_open", SECCOMP
-    )
-
-
-# -------------------------------------------------------------------------------- POSIX message queues
-
-_POSIX_QUEUE: t.Final = posix_queue(ALONE, ALONE).steps[:3]
-
-
-@check(
-    "SHM912",
-    "control_posix_mq",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=_POSIX_QUEUE,
-    question="Does a container find the POSIX message queue that it created itself?",
-    expected="yes: there is no boundary in between",
-)
-def control_posix_mq(seen: Seen, context: Context) -> Decision:
-    """If this fails, the mechanism does not work in the container at all."""
-    observations = [seen[step] for step in _POSIX_QUEUE]
-    return _positive(
-        observations[-1].facts.get("peer_nonce") == observations[-2].nonce,
-        observations,
-        "mq_open mq_send mq_receive",
-        _NO_MQUEUE,
-    )
-
-
-_NO_POSIX_QUEUE: t.Final = posix_queue(ALONE, ALONE).receive
-
-
-@check(
-    "SHM913",
-    "control_posix_mq_negative",
-    group=Group.CONTROL,
-    layout=CONTROL,
-    steps=(_NO_POSIX_QUEUE,),
-    question="Is a POSIX message queue that nobody created not found?",
-    expected="ENOENT",
-)
-def control_posix_mq_negative(seen: Seen, context: Context) -> Decision:
-    """If this fails, nothing that is found proves anything."""
-    looked = seen[_NO_POSIX_QUEUE]
-    return _negative(bool(require_fact(looked, "found")), looked, "mq_open", _NO_MQUEUE)
 
 
 # ---------------------------------------------------------------------------------------------- the rules
@@ -393,18 +310,4 @@ def control_canary(seen: Seen, context: Context) -> Decision:
     return failed("a damaged output is read", _BUG)
 
 
-CHECKS: t.Final = (
-    control_positive,
-    control_negative,
-    control_canary,
-    control_sysv_sem,
-    control_sysv_sem_negative,
-    control_sysv_msg,
-    control_sysv_msg_negative,
-    control_posix_shm,
-    control_posix_shm_negative,
-    control_posix_sem,
-    control_posix_sem_negative,
-    control_posix_mq,
-    control_posix_mq_negative,
-)
+CHECKS: t.Final = (control_positive, control_negative, control_canary, *_OTHERS)
