@@ -87,6 +87,24 @@ class NodeChoice(TextEnum):
 
 
 @dataclasses.dataclass(frozen=True)
+class Additions:
+    """What a cluster demands of every pod, beside what the checks need.
+
+    :param image_pull_secrets: names of Secrets in the namespace of the run.
+    :param ephemeral_storage_bytes: of each container, beside the volumes that it mounts; 0 requests none.
+    :param spec: fields of a pod's spec that no check depends on.
+    """
+
+    image_pull_secrets: tuple[str, ...] = ()
+    priority_class: str = ""
+    service_account: str = ""
+    ephemeral_storage_bytes: int = 0
+    labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    spec: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The options of a run, checked and in base units (bytes, seconds)."""
 
@@ -104,6 +122,7 @@ class Settings:
     memory_bytes: int = 32 * MIB
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    additions: Additions = dataclasses.field(default_factory=Additions)
     #: of one target
     timeout: int = 60
     #: of all targets together

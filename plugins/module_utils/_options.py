@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, NodeChoice, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import MERGED, overlay
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
     MIB,
     is_fraction,
@@ -41,6 +43,7 @@ class Option:
     :param short: the same in a few words, for the table of variables.
     :param role: the role that has it as a variable of its own, beside the playbook.
     :param shown_default: the default in Markdown, where the value itself says little.
+    :param is_public: its name sounds like that of a secret, which it is not; Ansible would warn.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Option:
     version_added: str = ""
     role: str = ""
     shown_default: str = ""
+    is_public: bool = False
 
     def spec(self) -> dict[str, t.Any]:
         """The entry of an argument spec."""
@@ -63,6 +67,8 @@ class Option:
             entry["default"] = self.default
         if self.elements:
             entry["elements"] = self.elements
+        if self.is_public:
+            entry["no_log"] = False
         if self.choices:
             entry["choices"] = list(self.choices)
         if self.suboptions:
@@ -144,6 +150,18 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         "the image for the containers of the probe; nothing of it is executed",
         default="",
         shown_default="one that the node already has",
+    ),
+    Option(
+        "image_pull_secrets",
+        "list",
+        RUN,
+        ("The names of Secrets in the O(namespace) that the O(image) is pulled with.",),
+        "the names of Secrets in the namespace that the image is pulled with",
+        default=[],
+        elements="str",
+        version_added="0.3.0",
+        shown_default="those of the service account",
+        is_public=True,
     ),
     Option(
         "nodes",
@@ -347,7 +365,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
             ),
             "The container of SHM304 has no memory limit.",
         ),
-        "CPU and memory limit of each container, if quotas or policies require other values",
+        "CPU and memory limit of each container, and `ephemeral_storage`, if quotas or policies require other values",
         default={},
         suboptions=(
             Option(
@@ -365,6 +383,19 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
                 ("Memory of each container beside what a check writes, a Kubernetes quantity of at least V(16Mi).",),
                 "",
                 default="32Mi",
+            ),
+            Option(
+                "ephemeral_storage",
+                "str",
+                RUN,
+                (
+                    (
+                        "Ephemeral storage that each container requests and is limited to, beside its volumes on the node's "
+                        "disk, a Kubernetes quantity of at least V(1Mi). By default none is requested."
+                    ),
+                ),
+                "",
+                version_added="0.3.0",
             ),
         ),
         shown_default="`{cpu: 250m, memory: 32Mi}`",
@@ -385,6 +416,43 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         ("Annotations for all objects of the run.",),
         "annotations for all objects of the run",
         default={},
+        shown_default="none",
+    ),
+    Option(
+        "priority_class",
+        "str",
+        RUN,
+        ("The PriorityClass of the pods. One of a low priority keeps them from evicting others.",),
+        "the PriorityClass of the pods",
+        default="",
+        version_added="0.3.0",
+        shown_default="the cluster's default",
+    ),
+    Option(
+        "service_account",
+        "str",
+        RUN,
+        (
+            "The service account of the pods, in the O(namespace). Its token is never mounted.",
+            "Set it where the account decides what a pod may do, for example which SecurityContextConstraints it gets.",
+        ),
+        "the service account of the pods; its token is never mounted",
+        default="",
+        version_added="0.3.0",
+        shown_default="`default`",
+    ),
+    Option(
+        "pod_overlay",
+        "dict",
+        RUN,
+        (
+            "What is merged into every pod, if a policy demands what no other option is about.",
+            f"It has fields of a pod: {', '.join(f'C({path})' for path in MERGED)}.",
+            "Every other field is refused before anything is requested, since it could change what the checks find.",
+        ),
+        "fields that are merged into every pod, if a policy demands what no other option is about",
+        default={},
+        version_added="0.3.0",
         shown_default="none",
     ),
     Option(
@@ -497,6 +565,7 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
         # below this the runtime itself does not fit into the container's cgroup
         memory_bytes=_size("resources.memory", resources.get("memory") or "32Mi", 16 * MIB),
         labels=_texts(params["labels"]),
+        additions=_additions(params, resources),
         annotations=_texts(params["annotations"]),
         timeout=params["timeout"],
         total_timeout=params["total_timeout"],
@@ -515,6 +584,36 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
 
 def _texts(values: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in values.items()}
+
+
+#: A DNS subdomain, as API servers require it of the names of objects.
+_OBJECT: t.Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def _object_name(option: str, kind: str, name: t.Any) -> str:
+    if not _OBJECT.fullmatch(str(name)) or len(str(name)) > 253:
+        raise ValueError(f"{option}: {name!r} is no name of a {kind}; give the name alone, as kubectl shows it")
+    return str(name)
+
+
+def _additions(params: t.Mapping[str, t.Any], resources: t.Mapping[str, t.Any]) -> Additions:
+    priority_class, service_account = params["priority_class"], params["service_account"]
+    storage = resources.get("ephemeral_storage")
+    labels, annotations, spec = overlay(params["pod_overlay"] or {})
+    return Additions(
+        image_pull_secrets=tuple(
+            dict.fromkeys(
+                _object_name("image_pull_secrets", "Secret", one) for one in params["image_pull_secrets"] or ()
+            )
+        ),
+        priority_class=priority_class and _object_name("priority_class", "PriorityClass", priority_class),
+        service_account=service_account and _object_name("service_account", "service account", service_account),
+        # less is gone with the first lines of a log
+        ephemeral_storage_bytes=_size("resources.ephemeral_storage", storage, MIB) if storage else 0,
+        labels=labels,
+        annotations=annotations,
+        spec=spec,
+    )
 
 
 def _number(name: str, text: t.Any, parse: collections.abc.Callable[[t.Any], int], least: int, least_text: str) -> int:

@@ -49,6 +49,7 @@ class Reason(TextEnum):
     ANCHOR_CHANGED = "AnchorChanged"
     WEBHOOK_FAILED = "WebhookFailed"
     RUNTIME_CLASS_MISSING = "RuntimeClassMissing"
+    PRIORITY_CLASS_MISSING = "PriorityClassMissing"
     INVALID = "Invalid"
     # where the pod should start
     NO_NODE = "NoNode"
@@ -110,17 +111,19 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.FORBIDDEN: "grant the missing permission; docs/permissions.md has a Role and a ClusterRole that suffice",
     Reason.NAMESPACE_MISSING: "create the namespace, or name another with the option namespace",
     Reason.NAMESPACE_TERMINATING: "wait until the namespace is gone, or name another with the option namespace",
-    Reason.NAMESPACE_NOT_READY: "run again in a moment, when the cluster has created the service account default in the namespace",
-    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, name another namespace, or lower the options resources and size_limit",
+    Reason.NAMESPACE_NOT_READY: "create the service account that the message names; the cluster creates default by itself: run again in a moment",
+    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, name another namespace, or lower the options resources and size_limit "
+    "(a quota can be about one class: option priority_class)",
     Reason.LIMIT_RANGE: "name another namespace, or stay within the LimitRange with the options resources and size_limit (a ratio is no option)",
     Reason.POD_SECURITY: "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
     Reason.ADMISSION_DENIED: "request an exception from the admission policy for pods labelled app.kubernetes.io/name=podshm",
-    Reason.SECURITY_CONSTRAINT: "let the service account of the pods use a fitting constraint: "
-    "oc adm policy add-scc-to-user nonroot-v2 -z default -n NAMESPACE",
+    Reason.SECURITY_CONSTRAINT: "name a service account that may use a fitting constraint with the option service_account, or allow "
+    "it to the present one: oc adm policy add-scc-to-user nonroot-v2 -z default -n NAMESPACE",
     Reason.ANCHOR_CHANGED: "exempt Jobs and pods labelled app.kubernetes.io/name=podshm from the policy or controller that changes "
     "them (Kueue: manageJobsWithoutQueueName), or name another namespace",
     Reason.WEBHOOK_FAILED: "repair the admission webhook that the message names, or remove its configuration; it gave no answer",
     Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass and configure its handler on the node, or name another with the option runtime_class",
+    Reason.PRIORITY_CLASS_MISSING: "create the PriorityClass that the message names, or name another with the option priority_class",
     Reason.INVALID: "correct the option that the API server names; if none of yours says it, find the admission policy that changed the object",
     Reason.NO_NODE: "change node_selector or tolerations, or make a node Ready and free for scheduling",
     Reason.NOT_LINUX: "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
@@ -129,7 +132,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option labels), or name a namespace without it",
     Reason.KUBELET_REJECTED: "run again; if it stays, select another node with node_selector, or mend on this one what the message says",
     Reason.NODE_UNKNOWN: "nothing to do, if only this is missing; else run with list or get on nodes, on a cluster that shows its real nodes",
-    Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image",
+    Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image; a private one needs the option image_pull_secrets",
     Reason.IMAGE_REFUSED: "name an image that pods of this namespace may pull with the option image; the kubelet verifies who may use one",
     Reason.PROBE_ARCH: "name an image and a node of an architecture that the probe is built for",
     Reason.PROBE_NO_EXEC: "mount the kubelet's volumes without noexec on this node, so that the probe can run from a ConfigMap",

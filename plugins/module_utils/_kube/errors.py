@@ -55,6 +55,7 @@ _FORBIDDEN: t.Final = (
     # a pod whose overhead is not that of its RuntimeClass was changed by admission: the class is there
     ("Overhead", Reason.ADMISSION_DENIED),
     ("RuntimeClass", Reason.RUNTIME_CLASS_MISSING),
+    ("no PriorityClass with name", Reason.PRIORITY_CLASS_MISSING),
     ("usage per", Reason.LIMIT_RANGE),
     ("ratio per", Reason.LIMIT_RANGE),
     ("cannot ", Reason.FORBIDDEN),

@@ -82,6 +82,7 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
     if not here.keys() & set(containers):
         return []
     found = [_change(name, *(spec.get(name, usual) for spec in (one, other))) for name, usual in _FIELDS.items()]
+    found += _demanded_changes(one, other)
     found.append(_change("pod memory limit", _amount(_memory(one)), _amount(_memory(other))))
     before, after = _sysctls(one), _sysctls(other)
     found += [_change(f"sysctl {name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
@@ -102,6 +103,16 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
                 f"volume {volume['name']}: {text}" for text in _volume_changes(volume, kept.get(volume["name"])) if text
             ]
     return [text for text in found if text]
+
+
+def _demanded_changes(requested: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any]) -> list[str]:
+    """What the cluster changed of what an option names; what it gives to pods without it is no change here."""
+    named = ("priorityClassName", "serviceAccountName")
+    found = [_change(name, requested[name], stored.get(name)) for name in named if requested.get(name)]
+    before, after = ([one["name"] for one in spec.get("imagePullSecrets") or ()] for spec in (requested, stored))
+    if not set(before) <= set(after):
+        found.append(_change("image pull secrets", ", ".join(before), ", ".join(after) or None))
+    return found
 
 
 #: What of a pod's spec decides where and when it runs, and its value where it is left out.

@@ -18,21 +18,16 @@ import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Additions,
     Container,
     ContainerKind,
     PodOptions,
     Volume,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import LABELS, RUN_LABEL
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text
 
 PROBE: t.Final = "/podshm/probe"
-RUN_LABEL: t.Final = "podshm.abcdesktop.io/run"
-
-#: On every object of every run.
-LABELS: t.Final[dict[str, str]] = {
-    "app.kubernetes.io/name": "podshm",
-    "app.kubernetes.io/managed-by": "abcdesktopio.podshm",
-}
 
 # a mesh sidecar would keep a pod from completing and add a container that is none of ours
 _POD_LABELS: t.Final = {"sidecar.istio.io/inject": "false"}
@@ -47,12 +42,13 @@ _USER: t.Final = 65532
 
 @dataclasses.dataclass(frozen=True)
 class ContainerPlan:
-    """A container of a run: its command, its CPU, and its memory in bytes."""
+    """A container of a run: its command, its CPU, and its memory and ephemeral storage in bytes (0: none requested)."""
 
     container: Container
     command: tuple[str, ...]
     memory_bytes: int
     cpu_millis: int = 100
+    ephemeral_storage_bytes: int = 0
 
     @property
     def name(self) -> str:
@@ -95,6 +91,8 @@ class RunMeta:
     names_users: bool = True
     #: containers request this part of their CPU limit
     cpu_share: int = _CPU_SHARE
+    #: what every pod has beside what the checks need
+    additions: Additions = dataclasses.field(default_factory=Additions)
 
 
 def run_selector(run: str) -> str:
@@ -149,12 +147,36 @@ def _security(user: int | None, capabilities: tuple[str, ...] = ()) -> dict[str,
     }
 
 
+def _add(spec: dict[str, t.Any], additions: Additions) -> None:
+    """Add to the spec of a pod what the cluster demands of every pod."""
+    if additions.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in additions.image_pull_secrets]
+    if additions.priority_class:
+        spec["priorityClassName"] = additions.priority_class
+    if additions.service_account:
+        spec["serviceAccountName"] = additions.service_account
+    for field, value in additions.spec.items():
+        if field != "securityContext":
+            spec[field] = value
+        elif field in spec:
+            # not where a pod without one is what the check is about
+            spec[field] = {**spec[field], **value}
+
+
+def _with_storage(resources: dict[str, t.Any], storage_bytes: int) -> dict[str, t.Any]:
+    """The resources of a container, and its ephemeral storage if it requests any."""
+    storage = {"ephemeral-storage": str(storage_bytes)} if storage_bytes else {}
+    return {kind: {**amounts, **storage} for kind, amounts in resources.items()}
+
+
 def anchor(meta: RunMeta) -> dict[str, t.Any]:
     """The Job that owns the run: no pods (parallelism 0), a deadline, and removal as soon as it is reached.
 
-    The garbage collector then removes all that it owns. Nothing here runs, so its template only has to be valid.
+    The garbage collector then removes all that it owns. Nothing here runs, so its template only has to be valid, and to
+    satisfy policies about pods, which many engines apply to templates, too.
     """
-    template = {
+    additions, metadata = meta.additions, _metadata(meta, object_name(meta), "")
+    template: dict[str, t.Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -163,20 +185,27 @@ def anchor(meta: RunMeta) -> dict[str, t.Any]:
                 "name": "none",
                 "image": meta.image,
                 "securityContext": _security(None),
-                "resources": _resources(100, MIB, 1),
+                "resources": _with_storage(_resources(100, MIB, 1), additions.ephemeral_storage_bytes),
             }
         ],
     }
+    _add(template, additions)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(meta, object_name(meta), ""),
+        "metadata": metadata,
         "spec": {
             "parallelism": 0,
             "backoffLimit": 0,
             "activeDeadlineSeconds": meta.deadline_seconds,
             "ttlSecondsAfterFinished": 0,
-            "template": {"metadata": {"labels": {**LABELS, RUN_LABEL: meta.run}}, "spec": template},
+            "template": {
+                "metadata": {
+                    "labels": {**metadata["labels"], **additions.labels},
+                    "annotations": {**metadata["annotations"], **additions.annotations},
+                },
+                "spec": template,
+            },
         },
     }
 
@@ -229,7 +258,8 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
     }
     # the API server refuses resources for ephemeral containers
     if one.kind is not ContainerKind.EPHEMERAL:
-        container["resources"] = _resources(plan.cpu_millis, plan.memory_bytes, meta.cpu_share, one.has_memory_limit)
+        resources = _resources(plan.cpu_millis, plan.memory_bytes, meta.cpu_share, one.has_memory_limit)
+        container["resources"] = _with_storage(resources, plan.ephemeral_storage_bytes)
     if one.kind is ContainerKind.SIDECAR:
         container["restartPolicy"] = "Always"
     return container
@@ -269,8 +299,8 @@ def _volume(volume: Volume, size_limit: int | None) -> dict[str, t.Any]:
 def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
     metadata = _metadata(meta, object_name(meta, plan.role), anchor_uid)
-    metadata["labels"] = {**_POD_LABELS, **metadata["labels"]}
-    metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"]}
+    metadata["labels"] = {**_POD_LABELS, **metadata["labels"], **meta.additions.labels}
+    metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"], **meta.additions.annotations}
     options = plan.options
 
     def containers(*kinds: ContainerKind) -> list[dict[str, t.Any]]:
@@ -317,4 +347,5 @@ def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
             del container["securityContext"]
     if meta.runtime_class:
         spec["runtimeClassName"] = meta.runtime_class
+    _add(spec, meta.additions)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -186,9 +186,17 @@ def _container(
     writes = max((step.step.writes(sizes) for step in steps if step.step.writes), default=0)
     room = container.memory(sizes) if container.memory else 0
     light = writes <= SMALL + BEYOND
+    storage = settings.additions.ephemeral_storage_bytes
     return ContainerPlan(
         container,
         command,
         memory_bytes=settings.memory_bytes + max(writes, room),
         cpu_millis=min(_LIGHT_MILLIS, settings.cpu_millis) if light else settings.cpu_millis,
+        ephemeral_storage_bytes=storage and storage + _on_disk(container, sizes),
     )
+
+
+def _on_disk(container: Container, sizes: Sizes) -> int:
+    """What the volumes of a container hold on the node's disk, in bytes; the kubelet counts it for the pod."""
+    volumes = {mount.volume for mount in container.mounts if not (mount.volume.host_path or mount.volume.medium)}
+    return sum(volume.size_limit(sizes) for volume in volumes if volume.size_limit)

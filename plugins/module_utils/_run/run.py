@@ -216,6 +216,7 @@ def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: 
         tolerations=settings.tolerations,
         labels=dict(settings.labels),
         annotations=dict(settings.annotations),
+        additions=settings.additions,
         deadline_seconds=settings.seconds_of_run(targets) + settings.cleanup_timeout + _ANCHOR_SLACK,
     )
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from ansible_collections.abcdesktopio.podshm.plugins.doc_fragments import _run
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, NodeChoice, Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 
 SCOPES = (_options.RUN, _options.SIZE, _options.CHECK)
@@ -43,7 +44,8 @@ def test_every_option_changes_the_settings(name: str) -> None:
         **{key: {"x": "y"} for key in ("annotations", "labels", "node_selector")},
         **dict.fromkeys(("default_size", "max_write", "size_limit"), "7Mi"),
         **dict.fromkeys(("cleanup_timeout", "max_kinds", "start_timeout", "step_timeout", "timeout", "total_timeout"), 7),
-        "node_names": ["x"],
+        "node_names": ["x"], "image_pull_secrets": ["x"], "priority_class": "x", "service_account": "x",
+        "pod_overlay": {"spec": {"dnsPolicy": "None"}},
     }  # fmt: skip
     assert settings(**{name: others[name]}) != Settings()
 
@@ -57,6 +59,13 @@ def test_every_option_changes_the_settings(name: str) -> None:
         ("default_size", ""),
         ("timeout", 0),
         ("cleanup_timeout", -1),
+        ("image_pull_secrets", ["My_Secret"]),
+        ("image_pull_secrets", [{"name": "x"}]),
+        ("image_pull_secrets", [""]),
+        ("priority_class", "High Priority"),
+        ("service_account", "system:serviceaccount:a:b"),
+        ("service_account", "x" * 254),
+        ("pod_overlay", {"spec": {"hostIPC": True}}),
     ],
 )
 def test_an_option_without_meaning_is_named(option: str, value: t.Any) -> None:
@@ -123,3 +132,29 @@ def test_the_documentation_says_what_the_spec_says() -> None:
 
 def test_every_variable_has_words_for_the_table() -> None:
     assert [option.name for option in _options.OPTIONS if not option.short and option.name != "cluster"] == []
+
+
+def test_what_the_cluster_demands_of_every_pod() -> None:
+    found = settings(
+        image_pull_secrets=["one", "two.three", "one"],
+        priority_class="low",
+        service_account="podshm",
+        resources={"ephemeral_storage": "10Mi"},
+        pod_overlay={"metadata": {"labels": {"team": "x"}}, "spec": {"nodeSelector": {"pool": "y"}}},
+    ).additions
+    assert found == Additions(
+        ("one", "two.three"), "low", "podshm", 10 * MIB, {"team": "x"}, {}, {"nodeSelector": {"pool": "y"}}
+    )
+
+
+@pytest.mark.parametrize("storage", ["much", "1Ki", "5m"])
+def test_ephemeral_storage_without_meaning_is_named(storage: str) -> None:
+    with pytest.raises(ValueError, match=r"^resources\.ephemeral_storage: "):
+        settings(resources={"ephemeral_storage": storage})
+
+
+def test_an_option_that_sounds_like_a_secret_is_declared_as_none() -> None:
+    """Ansible would warn in every run (PASSWORD_MATCH)."""
+    sounding = [option for option in _options.OPTIONS if re.search("pass|secret|token", option.name)]
+    assert [option.name for option in sounding] == ["image_pull_secrets"]
+    assert all(option.spec()["no_log"] is False for option in sounding)

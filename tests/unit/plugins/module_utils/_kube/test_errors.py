@@ -29,6 +29,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
             Reason.NAMESPACE_TERMINATING,
         ),
         (403, 'pods "x" is forbidden: pod rejected: RuntimeClass "kata" not found', Reason.RUNTIME_CLASS_MISSING),
+        (403, 'pods "x" is forbidden: no PriorityClass with name low was found', Reason.PRIORITY_CLASS_MISSING),
         (
             403,
             'pods "x" is forbidden: maximum memory usage per Container is 8Mi, but limit is 32Mi',

@@ -209,3 +209,28 @@ def test_a_pod_that_the_check_is_not_about_does_not_matter() -> None:
     stored = as_stored(pair())
     stored["spec"]["hostIPC"] = True
     assert admission.changes(pair(), stored, ("stranger",)) == []
+
+
+def test_what_an_option_names_and_the_cluster_changes_is_told() -> None:
+    asked = pair()
+    names = {"priorityClassName": "low", "serviceAccountName": "podshm", "imagePullSecrets": [{"name": "registry"}]}
+    asked["spec"].update(names)
+    stored = as_stored(pair())
+    stored["spec"].update(names)
+    assert admission.changes(asked, stored, ("first",)) == []
+    stored["spec"]["imagePullSecrets"] = [{"name": "mirror"}, {"name": "registry"}]
+    assert admission.changes(asked, stored, ("first",)) == []
+    del stored["spec"]["imagePullSecrets"]
+    stored["spec"].update(priorityClassName="high", serviceAccountName="other")
+    assert admission.changes(asked, stored, ("first",)) == [
+        "priorityClassName low -> high",
+        "serviceAccountName podshm -> other",
+        "image pull secrets registry -> none",
+    ]
+
+
+def test_what_the_cluster_gives_where_no_option_names_it_is_placing() -> None:
+    stored = as_stored(pair())
+    stored["spec"].update(priorityClassName="usual", imagePullSecrets=[{"name": "x"}])
+    assert admission.changes(pair(), stored, ("first",)) == []
+    assert "priorityClassName none -> usual" in admission.placing_changes(pair(), stored)

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Additions,
     Container,
     ContainerKind,
     Mount,
@@ -211,3 +212,66 @@ def test_a_group_for_the_volumes_and_a_folder_of_one() -> None:
         "subPath": "sub",
     }
     assert created(plan("a"), fs_group=65534)["securityContext"]["fsGroup"] == 65534
+
+
+ADDITIONS = Additions(
+    ("registry", "mirror"),
+    "low",
+    "podshm",
+    5,
+    {"team": "y", "cost": "z"},
+    {"note": "z"},
+    {"nodeSelector": {"pool": "x"}, "securityContext": {"seLinuxOptions": {"level": "s0"}}},
+)
+ADDED = dataclasses.replace(META, additions=ADDITIONS)
+
+
+def added() -> list[dict[str, t.Any]]:
+    """A pod, one that is relaxed, and the template of the anchor."""
+    one = dataclasses.replace(plan("a"), ephemeral_storage_bytes=5)
+    return [
+        manifests.pod(ADDED, PodPlan("pair", PodOptions(), (one,)), "uid-1"),
+        manifests.pod(ADDED, PodPlan("relaxed", PodOptions(relaxed=True), (one,)), "uid-1"),
+        manifests.anchor(ADDED)["spec"]["template"],
+    ]
+
+
+@pytest.mark.parametrize("pod", added(), ids=["pod", "relaxed", "anchor"])
+def test_what_a_cluster_demands_is_in_every_pod(pod: dict[str, t.Any]) -> None:
+    spec, metadata = pod["spec"], pod["metadata"]
+    assert spec["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
+    assert (spec["priorityClassName"], spec["serviceAccountName"]) == ("low", "podshm")
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["nodeSelector"] == {"pool": "x"}
+    for container in spec["containers"]:
+        for amounts in container["resources"].values():
+            assert amounts["ephemeral-storage"] == "5"
+            assert amounts["cpu"]
+    assert metadata["labels"].items() >= {"team": "y", "cost": "z", "podshm.abcdesktop.io/run": "0a1b2c3d4e"}.items()
+    assert metadata["annotations"]["note"] == "z"
+
+
+def test_the_overlay_stands_beside_what_the_securitycontext_of_a_pod_has() -> None:
+    pod, relaxed, template = (one["spec"] for one in added())
+    for spec in (pod, template):
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "seLinuxOptions": {"level": "s0"},
+        }
+    # what it is about
+    assert "securityContext" not in relaxed
+
+
+def test_the_overlay_is_of_pods_alone() -> None:
+    for one in (manifests.anchor(ADDED), manifests.probe_config(ADDED, "uid-1", b"")):
+        assert (one["metadata"]["labels"]["team"], one["metadata"]["annotations"]) == ("x", {"note": "y"})
+        assert "cost" not in one["metadata"]["labels"]
+
+
+def test_without_a_demand_nothing_is_added(pod: dict[str, t.Any]) -> None:
+    assert not {"imagePullSecrets", "priorityClassName", "serviceAccountName", "nodeSelector"} & pod["spec"].keys()
+    assert "ephemeral-storage" not in str(pod)
+    template = manifests.anchor(META)["spec"]["template"]
+    assert template["metadata"]["labels"]["team"] == "x"
+    assert template["metadata"]["annotations"] == {"note": "y"}

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CHECKS, CONTROLS
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Sizes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import SMALL, Additions, Settings, Sizes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PodPlan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
@@ -139,3 +139,14 @@ def test_keys_are_valid_never_private_and_each_check_s_own(run: str) -> None:
 def test_only_a_container_that_fills_gets_the_cpu_for_it(cpu: int, light: int, heavy: int) -> None:
     containers = {container.name: container.cpu_millis for container in pair(*BASIC, cpu_millis=cpu).containers}
     assert containers == {"first": heavy, "second": light, "unsized": heavy, "sized": heavy}
+
+
+def test_ephemeral_storage_has_room_for_the_volumes_on_the_disk() -> None:
+    for options, own in (({}, 0), ({"additions": Additions(ephemeral_storage_bytes=10)}, 10)):
+        layouts = planned(*BY_ID, **options)
+        containers = [one for layout in layouts.values() for pod in layout.pods for one in pod.containers]
+        for one in containers:
+            disks = {m.volume for m in one.container.mounts if not m.volume.medium and not m.volume.host_path}
+            # each of them is of the small size
+            assert one.ephemeral_storage_bytes == (own and own + len(disks) * SMALL)
+        assert any(one.ephemeral_storage_bytes > own for one in containers) is bool(own)

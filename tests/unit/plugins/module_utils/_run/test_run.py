@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections
 import collections.abc
 import copy
+import dataclasses
 import threading
 import time
 import types
@@ -17,9 +18,10 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, Settings, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import RUN_LABEL
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, run
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
 
 SETTINGS = Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
 CHECKS = [BY_ID["SHM301"]]
@@ -80,9 +82,7 @@ class FakeCluster:
     def list_run_objects(self, selector: str) -> list[dict[str, t.Any]]:
         self._raise("list_run_objects")
         return [
-            one
-            for one in self.objects.values()
-            if f"{manifests.RUN_LABEL}={one['metadata']['labels'][manifests.RUN_LABEL]}" == selector
+            one for one in self.objects.values() if f"{RUN_LABEL}={one['metadata']['labels'][RUN_LABEL]}" == selector
         ]
 
     def list_pods(self, selector: str) -> dict[str, t.Any]:
@@ -217,3 +217,26 @@ def test_nothing_starts_that_nobody_would_remove(
     assert result.problem.reason is Reason.ANCHOR_CHANGED
     assert words in str(result.problem)
     assert fake.objects == {}
+
+
+def test_every_pod_and_every_dry_run_has_what_the_cluster_demands(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, t.Any]] = []
+    create = fake.create
+
+    def noting(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        seen.append(copy.deepcopy(manifest))
+        return create(manifest, dry_run)
+
+    monkeypatch.setattr(fake, "create", noting)
+    additions = Additions(("registry",), "low", "podshm", spec={"nodeSelector": {"pool": "x"}})
+    settings = dataclasses.replace(SETTINGS, additions=additions)
+    run.run(types.SimpleNamespace(params={}), "c", [*CHECKS, BY_ID["SHM607"]], settings, check_mode=False)
+    specs = [one["spec"] for one in seen if one["kind"] == "Pod"]
+    specs += [one["spec"]["template"]["spec"] for one in seen if one["kind"] == "Job"]
+    assert len(specs) > 20
+    for spec in specs:
+        assert (spec["priorityClassName"], spec["serviceAccountName"]) == ("low", "podshm")
+        assert (spec["imagePullSecrets"], spec["nodeSelector"]) == ([{"name": "registry"}], {"pool": "x"})
+        assert spec["automountServiceAccountToken"] is False
