@@ -705,11 +705,15 @@ class Target:
     runtime_class: str
     represents: tuple[str, ...]
 
-    def facts(self) -> dict[str, t.Any]:
-        """The target as it stands in results and reports."""
+    def facts(self, admitted_runtime_class: str = "") -> dict[str, t.Any]:
+        """The target as it stands in results and reports.
+
+        :param admitted_runtime_class: what admission gave to pods that requested another or none.
+        """
         return {
             **dataclasses.asdict(self.node),
             "runtime_class": self.runtime_class,
+            "admitted_runtime_class": admitted_runtime_class,
             "represents": list(self.represents),
         }
 

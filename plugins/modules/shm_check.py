@@ -110,6 +110,7 @@ checks:
       description:
         - By step of the check. A step that was answered has C(step), its C(nonce), the C(facts) that the probe measured, and
           its system C(calls) with their errno. A step without an answer has the reason C(undecided), and its C(detail).
+        - C(admission) is there if the cluster changed the pods of the check before it stored them. It has what it C(changed).
       type: dict
       returned: always
     duration:
@@ -189,6 +190,11 @@ run:
           description: The RuntimeClass, empty for the default runtime.
           type: str
           returned: always
+        admitted_runtime_class:
+          description: The RuntimeClass that admission gave to pods that requested another or none; usually empty.
+          type: str
+          returned: always
+          version_added: 0.3.0
         represents:
           description: The nodes of the same kind, itself among them.
           type: list

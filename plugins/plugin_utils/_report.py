@@ -117,7 +117,7 @@ def _rows(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[list[str]]:
                         for column in columns
                     ),
                     _node(node, one["run"]),
-                    printable(runtime_class or "-"),
+                    printable(runtime_class or _admitted(node, one["run"]) or "-"),
                     f"{one['run'].get('duration') or 0:.1f} s",
                 ]
             )
@@ -128,6 +128,12 @@ def _node(name: str, run: t.Mapping[str, t.Any]) -> str:
     """A node, and how many of its kind it represents, itself among them: the summary names them."""
     alike = next((len(one["represents"]) for one in run.get("targets") or () if one["name"] == name), 1)
     return printable(f"{name} (1 of {alike})" if alike > 1 else name or "-")
+
+
+def _admitted(node: str, run: t.Mapping[str, t.Any]) -> str:
+    """The RuntimeClass that admission gave to the pods of a node that requested none."""
+    here = [one for one in run.get("targets") or () if one["name"] == node and not one.get("runtime_class")]
+    return next((one.get("admitted_runtime_class", "") for one in here), "")
 
 
 def _column(checks: t.Sequence[t.Mapping[str, t.Any]]) -> str:
@@ -221,6 +227,8 @@ def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> s
     # what such a node says of itself is not so, or not known
     versions = target.get("note") or versions
     runtime_class = f", RuntimeClass {_cell(target['runtime_class'])}" if target["runtime_class"] else ""
+    if target.get("admitted_runtime_class"):
+        runtime_class += f", RuntimeClass {_cell(target['admitted_runtime_class'])} (given by admission)"
     others = [name for name in target["represents"] if name != target["name"]]
     represents = f", represents {_cell(', '.join(others))}" if others else ""
     return (

@@ -203,6 +203,8 @@ class Judge:
     def _returned(self, check: Check, ruling: Ruling) -> dict[str, t.Any]:
         """One check as it is returned: its verdict, what was expected and observed, the remedy and the evidence."""
         result = self.results.get(check.layout.name)
+        changes = self._changes(check)
+        evidence = {label: _evidence(answer) for label, answer in self._answers(check).items()}
         return {
             "id": check.id,
             "name": check.name,
@@ -216,7 +218,8 @@ class Judge:
             # it can quote what a container printed, which the roles show as it is
             "observed": printable(ruling.observed),
             "remedy": ruling.remedy,
-            "evidence": {label: _evidence(answer) for label, answer in self._answers(check).items()},
+            # a PASS has it here alone
+            "evidence": {**evidence, **({"admission": {"changed": changes}} if changes else {})},
             "duration": round(result.seconds.get(check.id, 0.0) if result else 0.0, 3),
         }
 

@@ -128,6 +128,12 @@ class TargetRun:
         """Whether not even a pod that demands nothing is admitted there."""
         return self.shared is not None and self.shared.ways.get(self.meta.target, self.meta) is None
 
+    def facts(self) -> dict[str, t.Any]:
+        """The target as it is returned, with the RuntimeClass that admission gave to its pods instead of the requested one."""
+        stored = [stored for result in self.results.values() for _requested, stored in result.pods.values()]
+        given = {str(pod["spec"].get("runtimeClassName") or "") for pod in stored} - {"", self.target.runtime_class}
+        return self.target.facts(", ".join(sorted(given)))
+
 
 def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: Settings, check_mode: bool) -> Result:
     """Answer the checks on the cluster that the module's parameters name."""
@@ -152,7 +158,6 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
                 )
                 layouts = plan([*controls_of(checks), *checks], settings, sizes, result.run, _nonces())
                 targets.append(TargetRun(target, meta, layouts))
-            result.targets = [one.target.facts() for one in targets]
             cluster.until = began + settings.seconds_of_run(len(targets))
             shared = _shared(cluster, result.run, settings, check_mode, len(targets))
             _run_all(shared, targets, result.leftovers)
@@ -163,6 +168,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         except Exception as error:  # noqa: BLE001
             # its message can quote anything, so only its place is reported
             result.problem = Inconclusive(Reason.INTERNAL, f"{type(error).__name__} in {_place(error)}")
+    result.targets = [one.facts() for one in targets]
     if cluster:
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
     judge = Judge(cluster_name, settings, sizes, texts(settings, sizes), None, {}, result.problem)

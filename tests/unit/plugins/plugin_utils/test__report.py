@@ -241,3 +241,24 @@ def test_the_summary_says_which_cluster_it_was() -> None:
     run["kubernetes"] = "v1.37.2"
     text = _report.summary([_report.report("eu-1", {"status": "PASS", "run": run})])
     assert "- API server https://h:6443, context c, kubeconfig /k, uid u-1, Kubernetes v1.37.2" in text
+
+
+def test_a_runtime_class_that_admission_gave_is_shown() -> None:
+    node = {
+        "name": "n1",
+        "represents": ["n1"],
+        "architecture": "amd64",
+        "kernel": "6",
+        "kubelet": "v1",
+        "image": "pause",
+    }
+    given = {**node, "runtime": "containerd", "runtime_class": "", "admitted_runtime_class": "gvisor"}
+    run = {"duration": 1.0, "id": "ff", "targets": [given]}
+    one = report("alpha", "PASS", check("SHM101", "PASS"), run=run)
+    assert _report.table([one])[1].split()[:5] == ["alpha", "PASS", "PASS", "n1", "gvisor"]
+    assert "RuntimeClass gvisor (given by admission)" in _report.summary([one])
+    named = report("alpha", "PASS", check("SHM101", "PASS", runtime_class="kata"), run=run)
+    assert _report.table([named])[1].split()[4] == "kata"
+    # of an earlier version
+    del given["admitted_runtime_class"]
+    assert _report.table([one])[1].split()[4] == "-"

@@ -10,7 +10,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CONTROLS, controls_of
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import (
+    BY_ID,
+    CHECKS,
+    CONTROLS,
+    controls_of,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import ADMISSION, PAIR, VOLUMES
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Check,
@@ -384,6 +389,17 @@ def test_what_the_cluster_changed_can_be_the_cause_of_a_finding(outcome: Decisio
 def test_where_nothing_is_wrong_no_cause_is_sought(outcome: Decision | Exception) -> None:
     check = decides(outcome, skips=frozenset({Reason.FORBIDDEN}))
     assert "changed" not in judged(check, changed_pod(check))["observed"]
+
+
+@pytest.mark.parametrize("outcome", [PASS, FAIL, Inconclusive(Reason.FORBIDDEN, "no")])
+def test_what_the_cluster_changed_is_in_the_evidence(outcome: Decision | Exception) -> None:
+    check = decides(outcome, skips=frozenset({Reason.FORBIDDEN}))
+    assert judged(check, changed_pod(check))["evidence"]["admission"] == {"changed": ["hostIPC false -> true"]}
+    assert "admission" not in judged(check)["evidence"]
+
+
+def test_no_step_takes_the_place_of_admission_in_the_evidence() -> None:
+    assert "admission" not in {step.label for check in (*CHECKS, *CONTROLS) for step in check.steps}
 
 
 def test_a_pod_that_the_check_does_not_use_does_not_matter() -> None:

@@ -176,6 +176,21 @@ def test_the_verdict_names_what_the_cluster_changed(fake: FakeCluster, monkeypat
     assert check["observed"].endswith("; the cluster changed the pod: hostIPC false -> true")
 
 
+def test_a_target_has_the_runtime_class_that_admission_gave(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [one["admitted_runtime_class"] for one in ran().targets] == [""]
+    create = fake.create
+
+    def mutating(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        stored = create(copy.deepcopy(manifest), dry_run)
+        if stored["kind"] == "Pod":
+            stored["spec"]["runtimeClassName"] = "gvisor"
+        return stored
+
+    monkeypatch.setattr(fake, "create", mutating)
+    (target,) = ran().targets
+    assert (target["runtime_class"], target["admitted_runtime_class"]) == ("", "gvisor")
+
+
 def test_a_forbidden_deletion_is_reported_with_its_cause_and_not_tried_again(fake: FakeCluster) -> None:
     title = "configmap n/podshm-1-probe"
     fake.trouble = {"delete": [Inconclusive(Reason.FORBIDDEN, "no delete", title)] * 9}
