@@ -48,6 +48,8 @@ def _cel(value: t.Any) -> str:
     """A value as a CEL expression, whose maps may hold values of several types."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(name)}: dyn({_cel(one)})" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(f"dyn({_cel(one)})" for one in value) + "]"
     return json.dumps(value)
 
 
@@ -83,8 +85,8 @@ def _spec(field: str, value: t.Any) -> str:
     return f"[{patch}]"
 
 
-def _quota(hard: Object) -> tuple[str, Object]:
-    return "resourcequotas", {"metadata": {"name": "all"}, "spec": {"hard": hard}}
+def _quota(hard: Object, **scope: t.Any) -> tuple[str, Object]:
+    return "resourcequotas", {"metadata": {"name": "all"}, "spec": {"hard": hard, **scope}}
 
 
 def _range(limits: Object) -> tuple[str, Object]:
@@ -97,6 +99,24 @@ def _level(level: str, sample: Object) -> World:
 
 
 _SIDECAR = {"name": "injected", "image": "registry.k8s.io/pause:3.10.1"}
+# an image of the node that ends is none of these; podshm knows its containers by the path of the probe
+_MESH: t.Final[list[Object]] = [
+    {
+        "name": "istio-init",
+        "image": _SIDECAR["image"],
+        "command": ["/podshm/./probe", "identity", f"nonce={'0' * 32}"],
+        "volumeMounts": [{"name": "probe", "mountPath": "/podshm"}],
+    },
+    {**_SIDECAR, "name": "istio-proxy", "restartPolicy": "Always"},
+]
+_INITS: t.Final = '"/spec/initContainers"'
+_MESH_FIRST = (
+    "has(object.spec.initContainers) && size(object.spec.initContainers) > 0 ? ["
+    + ", ".join(_patch("add", f'{_INITS} + "/0"', one) for one in reversed(_MESH))
+    + f"] : [{_patch('add', _INITS, _MESH)}]"
+)
+_REWRITTEN = _patch("add", '"at/image"', "mirror.invalid/pause:3.10.1")
+
 _SYSCTL = {"securityContext": {"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "1"}]}}
 
 #: Stands for what cannot be tried without a pod.
@@ -244,6 +264,12 @@ WORLDS: dict[str, World] = {
         _spec("containers/-", {**_SIDECAR, "image": "registry.invalid/none:1"}), expected=expect(WARN="SHM305 SHM312")
     ),
     "injected-sidecar": World(_spec("containers/-", _SIDECAR), expected=expect(WARN="SHM305 SHM312")),
+    # as Istio: what ends comes first, what stays is a native sidecar. It has no limit, so the pod has none
+    "mesh": World(
+        _MESH_FIRST,
+        sample={"volumes": [{"name": name, "emptyDir": {}} for name in ("shm", "probe")]},
+        expected=expect(WARN="SHM305 SHM312"),
+    ),
     "no-host-ipc": World(
         refusal="!has(object.spec.hostIPC) || !object.spec.hostIPC",
         sample={"hostIPC": True},
@@ -312,6 +338,22 @@ WORLDS: dict[str, World] = {
         expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
         changed="imagePullPolicy Never -> Always",
     ),
+    # all images come from a mirror, which does not have this one: the node may not pull what podshm found on it
+    "registry": World(
+        f"{_each('containers', 'true', _REWRITTEN)} + "
+        f"(has(object.spec.initContainers) ? {_each('initContainers', 'true', _REWRITTEN)} : [])",
+        # what the kubelet refuses it refuses before it looks for the image
+        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
+        changed="image registry.k8s.io/pause:3.10.1 -> mirror.invalid/pause:3.10.1",
+    ),
+    # as the admission plugin PodNodeSelector, for nodes that are others than the chosen one
+    "pool": World(
+        _spec("nodeSelector", {"pool": "batch"}),
+        expected=expect(ERROR=_NOTHING),
+        changed="nodeSelector none -> pool=batch",
+    ),
+    # and for the chosen one: where a pod runs changes nothing of what it shares
+    "own-pool": World(_spec("nodeSelector", {"kubernetes.io/os": "linux"}), expected=expect()),
     "gated": World(
         _spec("schedulingGates", [{"name": "kueue.x-k8s.io/admission"}]),
         expected=expect(ERROR=_NOTHING),
@@ -335,6 +377,37 @@ WORLDS: dict[str, World] = {
     ),
     "quota": World(
         objects=(_quota({"limits.memory": "64Gi"}),), expected=expect(SKIP={"QuotaExceeded": "SHM304"}, WARN="SHM607")
+    ),
+    # pods without a class are not in its scope
+    "quota-of-a-class": World(
+        objects=(
+            _quota(
+                {"pods": "0"},
+                scopeSelector={
+                    "matchExpressions": [
+                        {"scopeName": "PriorityClass", "operator": "In", "values": ["system-node-critical"]}
+                    ]
+                },
+            ),
+        ),
+        sample=_CRITICAL,
+        expected=expect(),
+    ),
+    # every container requests CPU and memory, that of SHM304 too
+    "quota-of-best-effort": World(
+        objects=(_quota({"pods": "0"}, scopes=["BestEffort"]),),
+        sample={"containers": [{"name": "x", "image": "x"}]},
+        expected=expect(),
+    ),
+    # every pod has a deadline, unlike the workloads that the quota leaves alone
+    "quota-of-terminating": World(
+        objects=(_quota({"pods": "0"}, scopes=["Terminating"]),),
+        sample={"activeDeadlineSeconds": 60},
+        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"QuotaExceeded": "SHM304"}),
+    ),
+    "quota-of-not-best-effort": World(
+        objects=(_quota({"pods": "0"}, scopes=["NotBestEffort"]),),
+        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"QuotaExceeded": "SHM304"}),
     ),
     "ratio": World(
         objects=(_range({"maxLimitRequestRatio": {"cpu": "2"}}),),

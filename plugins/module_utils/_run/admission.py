@@ -117,7 +117,7 @@ def _demanded_changes(requested: t.Mapping[str, t.Any], stored: t.Mapping[str, t
 
 #: What of a pod's spec decides where and when it runs, and its value where it is left out.
 _PLACING: t.Final[dict[str, t.Any]] = {
-    "nodeSelector": {},
+    "nodeSelector": None,
     "nodeName": None,
     "affinity": None,
     "schedulerName": "default-scheduler",
@@ -235,6 +235,8 @@ def _change(name: str, before: t.Any, after: t.Any) -> str:
 
 
 def _text(value: t.Any) -> str:
+    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return ", ".join(f"{key}={one}" for key, one in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -207,7 +207,7 @@ def _raise_for(pod: dict[str, t.Any], state: dict[str, t.Any], subject: str) -> 
     for detail in (state.get("waiting") or {}, state.get("terminated") or {}):
         reason, message = str(detail.get("reason", "")), str(detail.get("message", ""))
         if reason == "ErrImageNeverPull":
-            words = f"{reason}: {quote(message)}, though the node lists it"
+            words = f"{reason}: {quote(message)}; the node lists the image that was requested"
             raise Inconclusive(Reason.IMAGE_REFUSED, words, subject)
         if reason in _PULL:
             raise Inconclusive(Reason.IMAGE_PULL, f"{reason}: {quote(message)}", subject)

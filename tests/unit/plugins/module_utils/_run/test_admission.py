@@ -234,3 +234,11 @@ def test_what_the_cluster_gives_where_no_option_names_it_is_placing() -> None:
     stored["spec"].update(priorityClassName="usual", imagePullSecrets=[{"name": "x"}])
     assert admission.changes(pair(), stored, ("first",)) == []
     assert "priorityClassName none -> usual" in admission.placing_changes(pair(), stored)
+
+
+def test_a_node_selector_is_told_in_words() -> None:
+    stored = as_stored(pair())
+    stored["spec"]["nodeSelector"] = {"pool": "batch", "disk": "fast"}
+    assert "nodeSelector none -> pool=batch, disk=fast" in admission.placing_changes(pair(), stored)
+    stored["spec"]["nodeSelector"] = {}
+    assert admission.placing_changes(pair(), stored) == ["container istio-proxy added"]
