@@ -13,6 +13,7 @@ _WIDE = (
     "clusterroles",
     "clusterrolebindings",
     "runtimeclasses",
+    "priorityclasses",
     "validatingwebhookconfigurations",
     "validatingadmissionpolicies",
     "validatingadmissionpolicybindings",

@@ -42,6 +42,7 @@ _GROUPS = {
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
     "runtimeclasses": "apis/node.k8s.io/v1",
+    "priorityclasses": "apis/scheduling.k8s.io/v1",
     "mutatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
     "mutatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
     "validatingwebhookconfigurations": "apis/admissionregistration.k8s.io/v1",
