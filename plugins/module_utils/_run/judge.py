@@ -130,7 +130,8 @@ class Judge:
             except (KeyError, TypeError, ValueError) as error:
                 # a complete answer without what the rule needs: a probe of another version, or a bug
                 problem = Inconclusive(Reason.INTERNAL, f"the rule of {check.id} cannot read the evidence: {error!r}")
-        is_refused_as_all = self.is_closed and problem.reason in POLICIES
+        # what ended the run, and what refuses every pod, says nothing of what this check demands
+        is_refused_as_all = problem.reason in POLICIES and (self.is_closed or problem is self.problem)
         if problem.reason in check.skips | _SKIPS_OF_ALL and not is_refused_as_all:
             return self._skipped(problem)
         return self._undecided(problem)

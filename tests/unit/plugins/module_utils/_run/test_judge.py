@@ -326,6 +326,13 @@ def test_a_refusal_is_no_skip_where_nothing_is_admitted() -> None:
         assert said(check, is_closed=True) == ("ERROR", reason.value)
 
 
+@pytest.mark.parametrize("reason", POLICIES)
+def test_a_refusal_that_ends_the_run_is_no_skip(reason: Reason) -> None:
+    """The anchor is refused: no pod was requested at all."""
+    check = decides(PASS, skips=frozenset({reason}))
+    assert said(check, problem=Inconclusive(reason, "no")) == ("ERROR", reason.value)
+
+
 def test_an_error_keeps_its_own_reason_if_a_control_does_not_hold() -> None:
     check = decides(Inconclusive(Reason.TIMEOUT, "slow"))
     assert said(check, answered(check, same=BROKEN)) == ("ERROR", "Timeout")
