@@ -8,11 +8,12 @@
 #include <sys/ipc.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 
-enum { PAGE = 4096, CHUNK = 64 * PAGE, SAMPLES = 64, HUGE_PAGE = 2 << 20 };
+enum { PAGE = 4096, CHUNK = 64 * PAGE, SAMPLES = 64 };
 
 static char buffer[CHUNK];
 
@@ -22,6 +23,7 @@ struct job {
 	uint64_t size;
 	char *memory;
 	volatile uint64_t *touched;
+	bool maps_only;
 };
 
 // Become the likeliest victim, should memory run out before the file system is full.
@@ -283,19 +285,92 @@ void step_beyond(void)
 	emit_facts("memfd_bytes=%lu", touched);
 }
 
-// If the node has huge pages but the container's limit is 0, mapping one succeeds and
-// touching it is SIGBUS.
+// ---- huge pages
+
+static const char pools[] = "/sys/kernel/mm/hugepages/";
+
+// The format of a fact about pages of one size; valid until the next call.
+static const char *about(const char *what, const char *size, const char *value)
+{
+	static char format[64];
+	join(format, sizeof format, what, size);
+	strlcat(format, value, sizeof format);
+	return format;
+}
+
+static void emit_pool(const char *pool, const char *size, const char *file, const char *what)
+{
+	char path[PATH_CHARS], text[32];
+	uint64_t number;
+	join(path, sizeof path, pools, pool);
+	strlcat(path, file, sizeof path);
+	if (first_line(path, text, sizeof text) && parse_number(text, 10, &number))
+		emit_facts(about(what, size, "=%lu"), number);
+}
+
+// The first byte is enough: the kernel allocates and charges the whole page.
+static int use_page(const struct job *job, volatile char *page)
+{
+	if (page == MAP_FAILED) return errno; // shmat fails with the same value
+	if (!job->maps_only) *page = 1;
+	return 0;
+}
+
+// The kernel rounds one byte up to a page of the size that the flags name.
+static int use_mapping(const struct job *job)
+{
+	return use_page(job, mmap(0, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | (int)job->size, -1, 0));
+}
+
+static int use_segment(const struct job *job)
+{
+	return use_page(job, (char *)syscall(SYS_shmat, job->fd, 0l, 0l));
+}
+
+// Both ways to get one page. All of it happens in a child: if the node has huge pages but
+// the container's limit is 0, mapping one succeeds and touching it is SIGBUS.
+static void emit_ends(const char *size, struct job job)
+{
+	const char *whole = job.maps_only ? "mapped" : "ok", *end = ending(in_child(use_mapping, &job), whole);
+	emit_facts(about("map_", size, "=%s"), end);
+	job.fd = sysv_create(&shared_memory, IPC_PRIVATE, 1, SHM_HUGETLB | job.size | 0600);
+	end = job.fd < 0 ? errno_name(errno) : ending(in_child(use_segment, &job), whole);
+	emit_facts(about("shmget_", size, "=%s"), end);
+	if (job.fd >= 0) cleanup_remove_id(SYS_shmctl, job.fd);
+}
+
+static bool pool_seen;
+
+// A pool is a directory: hugepages-2048kB.
+static void try_pool(const char *pool)
+{
+	static const char prefix[] = "hugepages-";
+	const char *size = pool + sizeof prefix - 1;
+	char digits[24];
+	uint64_t kib;
+	if (strncmp(pool, prefix, sizeof prefix - 1)) return;
+	strlcpy(digits, size, sizeof digits);
+	char *unit = digits + strcspn(digits, "k");
+	if (strcmp(unit, "kB")) return;
+	*unit = 0;
+	if (!parse_number(digits, 10, &kib) || !kib) return;
+	pool_seen = true;
+	emit_pool(pool, size, "/nr_hugepages", "total_");
+	emit_pool(pool, size, "/free_hugepages", "free_");
+	emit_pool(pool, size, "/nr_overcommit_hugepages", "overcommit_");
+	// mmap and shmget take the logarithm of the bytes at the same place. The kernel clears a page when
+	// it is touched: one of 1 GiB takes seconds of the container's CPU limit, which no signal ends.
+	uint64_t flags = (uint64_t)(__builtin_ctzll(kib) + 10) << MAP_HUGE_SHIFT;
+	emit_ends(size, (struct job){.size = flags, .maps_only = kib > 64 * 1024});
+}
+
+// Every size that the node has; where none is visible, the one that programs get which name none.
 void step_hugepage(void)
 {
-	uint64_t touched;
-	void *p = map(-1, HUGE_PAGE, MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT);
-	emit_facts("mapped?%d", p != 0);
-	if (!p) emit_facts("stopped_by=%s", errno_name(errno));
-	else {
-		const char *end = touch(p, HUGE_PAGE, &touched);
-		emit_facts("stopped_by=%s", touched == HUGE_PAGE ? "ok" : end);
-		syscall(SYS_munmap, p, (long)HUGE_PAGE);
-	}
+	if (!cleanup_has_room()) return;
+	pool_seen = false;
+	each_entry(pools, try_pool);
+	if (!pool_seen) emit_ends("default", (struct job){.size = 0});
 }
 
 // What a directory and its mount allow: reads the mode, and tries the rest.

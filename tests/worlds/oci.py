@@ -1148,7 +1148,18 @@ def _fact(fact: str, value: bytes, another: bytes) -> t.Callable[[bytes], bytes]
 
 # what no kernel at hand does
 world("one-name", changes=OUTPUT, FAIL="SHM212")(_fact("musl_found", b"false", b"true"))
-world("huge-trap", changes=OUTPUT, WARN="SHM605")(_fact("stopped_by", b'"ENOMEM"', b'"signal:7"'))
+for _name, _where in (
+    ("huge-trap", "map_2048kB"),
+    ("gigantic-trap", "map_1048576kB"),
+    ("huge-segment-trap", "shmget_2048kB"),
+):
+    world(_name, changes=OUTPUT, WARN="SHM605")(_fact(_where, b'"E[A-Z]+"', b'"signal:7"'))
+world("gigantic-mapped", changes=OUTPUT, WARN="SHM605")(_fact("map_1048576kB", b'"ENOMEM"', b'"mapped"'))
+world("huge-for-all", changes=OUTPUT, WARN="SHM605", why="the node has a page and no hugetlb controller")(
+    _fact("map_2048kB", b'"ENOMEM"', b'"ok"')
+)
+# clean failures, whatever their errno
+world("huge-segment-refused", changes=OUTPUT)(_fact("shmget_2048kB", b'"E[A-Z]+"', b'"EPERM"'))
 
 
 @world("large-rlimits", changes=OUTPUT, PASS="SHM608", why="only a root with CAP_SYS_RESOURCE can give them really")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
@@ -42,6 +43,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     check,
     texts,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import KIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
@@ -191,6 +193,12 @@ def limits_errno(seen: Seen, context: Context) -> Decision:
 
 _HUGE: t.Final = Step("huge", FIRST, "hugepage")
 
+#: What a fact of the step says of a size of huge pages: C(map_2048kB).
+_OF_A_SIZE: t.Final = re.compile(r"(?:total|free|overcommit|map|shmget)_([0-9]+)kB")
+
+#: The facts of what the kernel does where a program names no size. It is tried where no size is visible.
+_DEFAULT: t.Final = "default"
+
 
 @check(
     "SHM605",
@@ -200,23 +208,59 @@ _HUGE: t.Final = Step("huge", FIRST, "hugepage")
     layout=PAIR,
     steps=(_FIRST, _HUGE),
     question="Does a huge page that the pod has no limit for kill the process, like a full /dev/shm would?",
-    expected="no huge pages on the node, or a mapping that fails cleanly",
+    expected="no huge pages of any size on the node, or a mapping and a System V segment that fail cleanly",
 )
 def huge_pages(seen: Seen, context: Context) -> Decision:
     """A Bus error that looks like a full /dev/shm, and is not."""
     huge = seen[_HUGE]
     require_in_time(huge)
-    total, stopped = seen[_FIRST].facts.get("hugepages_total", 0), require_fact(huge, "stopped_by")
-    observed = f"{total} huge pages on the node, a mapping ends in {ending(stopped)}"
-    if str(stopped) == "signal:7":
-        return warned(
-            f"{observed}: programs that try huge pages die of a Bus error that is not /dev/shm's",
-            "set a limit for hugepages-2Mi in the container, or turn huge pages off in the program (huge_pages=off in "
-            "PostgreSQL)",
+    sizes = sorted({int(match[1]) for name in huge.facts if (match := _OF_A_SIZE.fullmatch(name))})
+    ends = {
+        size: {call: str(require_fact(huge, f"{call}_{size}")) for call in ("map", "shmget")}
+        for size in [f"{kib}kB" for kib in sizes] or [_DEFAULT]
+    }
+    words = [
+        f"{_pool(huge, size)}mmap {ending(end['map'])}, shmget {ending(end['shmget'])}" for size, end in ends.items()
+    ]
+    group = seen[_FIRST].facts.get("vm_hugetlb_shm_group", "not visible")
+    observed = f"{'; '.join(words)} (vm.hugetlb_shm_group {group})"
+    found = {end for both in ends.values() for end in both.values()}
+    if "signal:7" in found:
+        return warned(f"programs that try huge pages die of a Bus error that is not /dev/shm's: {observed}", _HUGE_FIX)
+    if "deadline" in found:
+        raise Inconclusive(Reason.TIMEOUT, f"a huge page was not there within step_timeout: {observed}")
+    if killers := sorted(end for end in found if end.startswith("signal:")):
+        raise premise_failed(
+            f"{', '.join(map(ending, killers))} is no Bus error: something else killed the child; {observed}"
         )
-    if str(stopped).startswith("signal:"):
-        raise premise_failed(f"{observed}, which is no Bus error: something else killed the child")
+    if "ok" in found:
+        return warned(
+            f"the container gets huge pages that it has no limit for: {observed}",
+            "enable the hugetlb controller of the node's cgroups, so that one pod cannot use up the huge pages of others",
+        )
+    if "mapped" in found:
+        return warned(
+            f"programs can map huge pages that the container has no limit for, and can die of a Bus error: {observed}",
+            _HUGE_FIX,
+        )
     return passed(observed)
+
+
+_HUGE_FIX: t.Final = (
+    "set a limit for huge pages of that size in the container (hugepages-2Mi, hugepages-1Gi), or turn huge pages off in the "
+    "program (huge_pages=off in PostgreSQL)"
+)
+
+
+def _pool(huge: Observation, size: str) -> str:
+    """How many pages of one size the node has, in words that what was tried follows."""
+    if size == _DEFAULT:
+        return "default size: "
+    total, free, more = (huge.facts.get(f"{name}_{size}") for name in ("total", "free", "overcommit"))
+    if total is None:
+        return f"pages of {size}: "
+    used = f"{free} free, " if total else ""
+    return f"pages of {size}: {total}, {used}{f'{more} more on demand, ' if more else ''}"
 
 
 #: What a POSIX queue of default size (10 messages of 8192 bytes) is charged at least (mq_overview(7)).

@@ -1302,13 +1302,38 @@ def test_a_segment_after_its_last_detach(probe: Probe, forced: int) -> None:
     assert session.ask("sysv_shm_read", key=where).facts["found"] is False
 
 
-def test_a_huge_page(probe: Probe) -> None:
-    meminfo = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
+def test_huge_pages_of_every_size(probe: Probe) -> None:
     facts = probe.step("hugepage").facts
-    if "HugePages_Total:       0\n" in meminfo:
-        assert facts == {"mapped": False, "stopped_by": "ENOMEM"}
-    else:
-        assert facts["mapped"] is (facts["stopped_by"] in {"ok", f"signal:{int(signal.SIGBUS)}"})
+    folders = list(pathlib.Path("/sys/kernel/mm/hugepages").glob("hugepages-*"))
+    sizes = [folder.name.removeprefix("hugepages-") for folder in folders]
+    ends = {f"{call}_{size}" for call in ("map", "shmget") for size in sizes or ["default"]}
+    pools = {f"{name}_{size}" for name in ("total", "free", "overcommit") for size in sizes}
+    assert set(facts) == ends | pools
+    for folder, size in zip(folders, sizes, strict=True):
+        total, more = (int((folder / name).read_text("ascii")) for name in ("nr_hugepages", "nr_overcommit_hugepages"))
+        assert (facts[f"total_{size}"], facts[f"overcommit_{size}"]) == (total, more)
+        if not total + more:
+            assert facts[f"map_{size}"] == "ENOMEM"
+            assert facts[f"shmget_{size}"] in {"ENOMEM", "EPERM"}
+    assert all(facts[end] in {"ok", "mapped", "ENOMEM", "EPERM", f"signal:{int(signal.SIGBUS)}"} for end in ends)
+
+
+@needs_root
+def test_a_size_that_the_kernel_does_not_have(probe: Probe, tmp_path: pathlib.Path) -> None:
+    pools = {"nr_hugepages": 5, "free_hugepages": 3, "nr_overcommit_hugepages": 2}
+    for name in ("hugepages-8kB", "hugepages-", "hugepages-8MB", "other"):
+        (tmp_path / name).mkdir()
+    for name, number in pools.items():
+        (tmp_path / "hugepages-8kB" / name).write_text(f"{number}\n", encoding="ascii")
+    bound = 'mount --bind "$1" /sys/kernel/mm/hugepages && shift && exec "$@"'
+    session = probe.session_with("unshare", "--mount", "sh", "-c", bound, "sh", str(tmp_path))
+    assert session.ask("hugepage").facts == {
+        "total_8kB": 5,
+        "free_8kB": 3,
+        "overcommit_8kB": 2,
+        "map_8kB": "EINVAL",
+        "shmget_8kB": "EINVAL",
+    }
 
 
 def test_the_controls_hold(probe: Probe) -> None:

@@ -45,12 +45,20 @@ def unsafe() -> Answers:
     return {"sysctls": seen("sysctls", kernel_shmmax=123 * MIB), "over": refused}
 
 
+def huge(**changes: t.Any) -> Facts:
+    """A node that could have huge pages of two sizes, and has none."""
+    sizes = ("2048kB", "1048576kB")
+    pools = {f"{name}_{size}": 0 for size in sizes for name in ("total", "free", "overcommit")}
+    ends = {f"map_{size}": "ENOMEM" for size in sizes}
+    return {**pools, **ends, **{name.replace("map", "shmget"): "EPERM" for name in ends}, **changes}
+
+
 GOOD: dict[str, World] = {
     "SHM601": sysctls(),
     "SHM602": steps(sysctls={"kernel_shm_rmid_forced": 1}, forced={"survived": False}),
     "SHM603": unsafe,
     "SHM604": steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}),
-    "SHM605": steps(sysctls={"hugepages_total": 0}, huge={"stopped_by": "ENOMEM"}),
+    "SHM605": steps(sysctls={"vm_hugetlb_shm_group": 0}, huge=huge()),
     "SHM606": steps(sysctls={"rlimit_msgqueue": 819200}, budget={"queues": 9, "stopped_by": "EMFILE"}),
     "SHM608": steps(
         rlimits={"rlimit_memlock_soft": "unlimited", "rlimit_nofile_soft": 65536, "rlimit_nofile_hard": 1048576}
@@ -89,7 +97,27 @@ def test_what_the_probe_did_not_report_decides_nothing(check: str) -> None:
         ("SHM604", "limits", {"shmget_zero": "ok"}, "FAIL", "shmget_zero ok"),
         ("SHM604", "limits", {"shmget_over_shmmax": "ok"}, "FAIL", "shmget_over_shmmax ok"),
         ("SHM604", "limits", {"shmget_over_shmmax": "unlimited"}, "PASS", "unlimited"),
-        ("SHM605", "huge", {"stopped_by": "signal:7"}, "WARN", "Bus error"),
+        ("SHM605", "huge", {"map_2048kB": "signal:7"}, "WARN", "Bus error"),
+        (
+            "SHM605",
+            "huge",
+            {"map_1048576kB": "signal:7", "total_1048576kB": 1},
+            "WARN",
+            "pages of 1048576kB: 1, 0 free, mmap SIGBUS",
+        ),
+        ("SHM605", "huge", {"shmget_2048kB": "signal:7"}, "WARN", "Bus error"),
+        (
+            "SHM605",
+            "huge",
+            {"map_2048kB": "signal:7", "overcommit_2048kB": 8},
+            "WARN",
+            "pages of 2048kB: 0, 8 more on demand, mmap",
+        ),
+        ("SHM605", "huge", {"map_2048kB": "signal:7", "map_1048576kB": "signal:9"}, "WARN", "Bus error"),
+        ("SHM605", "huge", {"map_1048576kB": "mapped"}, "WARN", "can die of a Bus error"),
+        ("SHM605", "huge", {"map_1048576kB": "mapped", "map_2048kB": "ok"}, "WARN", "the container gets huge pages"),
+        ("SHM605", "huge", {"shmget_2048kB": "ok"}, "WARN", "the container gets huge pages"),
+        ("SHM605", "huge", {"shmget_2048kB": "ENOSYS"}, "PASS", "shmget ENOSYS"),
         ("SHM606", "budget", {"queues": 0}, "WARN", "used up"),
         ("SHM606", "budget", {"queues": 0, "stopped_by": "ENOSPC"}, "FAIL", "0 queues, then ENOSPC"),
         ("SHM606", "budget", {"queues": 1}, "PASS", "1 queues"),
@@ -128,7 +156,8 @@ def test_the_fix_is_of_the_branch(check: str, label: str, change: Facts, words: 
 @pytest.mark.parametrize(
     ("check", "label", "change", "words"),
     [
-        ("SHM605", "huge", {"stopped_by": "signal:31"}, "something else killed the child"),
+        ("SHM605", "huge", {"map_2048kB": "signal:31"}, "SIGSYS is no Bus error: something else killed the child"),
+        ("SHM605", "huge", {"shmget_2048kB": "signal:9", "map_2048kB": "ok"}, "SIGKILL is no Bus error"),
     ],
 )
 def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, words: str) -> None:
@@ -137,11 +166,18 @@ def test_a_world_that_decides_nothing(check: str, label: str, change: Facts, wor
     assert caught.value.reason is Reason.PREMISE_FAILED
 
 
-def test_what_a_deadline_cut_short_decides_nothing() -> None:
-    answers = changed(GOOD["SHM605"](), "huge", timeout=10000, stopped_by="deadline")
-    with pytest.raises(Inconclusive, match="did not finish within step_timeout") as caught:
-        decide("SHM605", answers)
+@pytest.mark.parametrize("change", [{"timeout": 10000}, {"map_2048kB": "deadline"}])
+def test_what_a_deadline_cut_short_decides_nothing(change: Facts) -> None:
+    with pytest.raises(Inconclusive, match="within step_timeout") as caught:
+        decide("SHM605", changed(GOOD["SHM605"](), "huge", **change))
     assert caught.value.reason is Reason.TIMEOUT
+
+
+@pytest.mark.parametrize("missing", ["map_2048kB", "shmget_1048576kB"])
+def test_one_size_that_was_not_tried_decides_nothing(missing: str) -> None:
+    with pytest.raises(Inconclusive, match=f"did not report {missing}") as caught:
+        decide("SHM605", changed(GOOD["SHM605"](), "huge", **t.cast("Facts", {missing: None})))
+    assert caught.value.reason is Reason.PROBE_ERROR
 
 
 def test_a_budget_that_no_queue_fits_into_is_not_used_up_by_others() -> None:
@@ -194,9 +230,23 @@ def test_a_hidden_sysctl_hides_no_other() -> None:
     assert "kernel.shmmni 1 <" in decision.observed
 
 
-def test_a_node_that_reports_no_huge_pages_has_none() -> None:
-    answers = changed(GOOD["SHM605"](), "sysctls", hugepages_total=None)
-    assert decide("SHM605", answers).observed == "0 huge pages on the node, a mapping ends in ENOMEM"
+def test_huge_pages_where_the_container_sees_no_pools() -> None:
+    hidden = {"map_default": "EINVAL", "shmget_default": "EPERM"}
+    decision = decide("SHM605", steps(sysctls={}, huge=hidden)())
+    assert decision.verdict is Verdict.PASS
+    assert decision.observed == "default size: mmap EINVAL, shmget EPERM (vm.hugetlb_shm_group not visible)"
+    dies = decide("SHM605", steps(sysctls={}, huge={**hidden, "map_default": "signal:7"})())
+    assert (dies.verdict, "default size: mmap SIGBUS" in dies.observed) == (Verdict.WARN, True)
+    with pytest.raises(Inconclusive, match="did not report map_default"):
+        decide("SHM605", steps(sysctls={}, huge={})())
+
+
+def test_a_pass_names_every_size_of_huge_pages() -> None:
+    decision = decide("SHM605", changed(GOOD["SHM605"](), "huge", total_2048kB=16, free_2048kB=3))
+    assert decision.observed == (
+        "pages of 2048kB: 16, 3 free, mmap ENOMEM, shmget EPERM; pages of 1048576kB: 0, mmap ENOMEM, shmget EPERM "
+        "(vm.hugetlb_shm_group 0)"
+    )
 
 
 def test_a_pass_names_the_profiles() -> None:
