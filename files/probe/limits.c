@@ -73,6 +73,51 @@ static void emit_limit(const char *name, uint64_t value)
 	emit_facts(format, value);
 }
 
+static uint64_t swap_lines, swap_kib;
+
+// Filename Type Size Used Priority, below a line of headings.
+static void count_swap(const char *line)
+{
+	char size[24];
+	uint64_t number;
+	if (!swap_lines++) return;
+	for (int column = 0; column < 2; column++) {
+		line += strcspn(line, " \t");
+		line += strspn(line, " \t");
+	}
+	strlcpy(size, line, sizeof size);
+	size[strcspn(size, " \t")] = 0;
+	if (parse_number(size, 10, &number)) swap_kib += number;
+}
+
+// How much swap the container's cgroup gets. Version 1 limits memory and swap together.
+static void emit_swap_limit(void)
+{
+	static const char v1[] = "/sys/fs/cgroup/memory/memory.";
+	char text[32], path[PATH_CHARS];
+	uint64_t both, memory;
+	if (first_line("/sys/fs/cgroup/memory.swap.max", text, sizeof text)) {
+		if (!strcmp(text, "max")) both = RLIM_INFINITY;
+		else if (!parse_number(text, 10, &both)) return;
+		emit_limit("swap_limit", both);
+		return;
+	}
+	join(path, sizeof path, v1, "memsw.limit_in_bytes");
+	if (!first_line(path, text, sizeof text) || !parse_number(text, 10, &both)) return;
+	join(path, sizeof path, v1, "limit_in_bytes");
+	if (!first_line(path, text, sizeof text) || !parse_number(text, 10, &memory) || both < memory) return;
+	// for "no limit" it has nearly 2^63
+	emit_limit("swap_limit", both < 1ull << 62 ? both - memory : RLIM_INFINITY);
+}
+
+void step_swap(void)
+{
+	swap_lines = swap_kib = 0;
+	each_line("/proc/swaps", count_swap);
+	if (swap_lines) emit_facts("swap_areas=%lu swap_bytes=%lu", swap_lines - 1, swap_kib * 1024);
+	emit_swap_limit();
+}
+
 static void emit_soft_and_hard(int resource, const char *name, const char *soft, const char *hard)
 {
 	struct rlimit r;

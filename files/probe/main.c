@@ -64,6 +64,7 @@ static const struct step {
 	{"spam", step_spam},
 #endif
 	{"sparse", step_sparse},
+	{"swap", step_swap},
 	{"sysctls", step_sysctls},
 	{"sysv_msg_create", step_sysv_msg_create},
 	{"sysv_msg_receive", step_sysv_msg_receive},

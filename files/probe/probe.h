@@ -54,6 +54,7 @@ void step_rmid_forced(void);
 void step_sem_names(void);
 void step_spam(void);
 void step_sparse(void);
+void step_swap(void);
 void step_sysctls(void);
 void step_sysv_msg_create(void);
 void step_sysv_msg_receive(void);

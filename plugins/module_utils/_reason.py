@@ -89,6 +89,7 @@ class Reason(TextEnum):
     INFEASIBLE = "Infeasible"
     UNSUPPORTED = "Unsupported"
     NOT_VISIBLE = "NotVisible"
+    NODE_HAS_NONE = "NodeHasNone"
     # rules that leave a check out
     NOT_REQUESTED = "NotRequested"
     CHECK_MODE = "CheckMode"
@@ -159,6 +160,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.INFEASIBLE: "read the message: the node cannot do it (cgroup v1 cannot resize memory-backed volumes)",
     Reason.UNSUPPORTED: "use a node whose runtime and kernel support it, if workloads need it",
     Reason.NOT_VISIBLE: "nothing to do: the runtime hides from containers what the check measures",
+    Reason.NODE_HAS_NONE: "nothing to do, unless workloads need on this node what the message names: the node has none",
     Reason.NOT_REQUESTED: "set the option that the message names, if you want an answer",
     Reason.CHECK_MODE: "run without check mode to get a verdict",
     Reason.PREMISE_FAILED: "read the message: a precondition of the check is not met here; fix it and run again",

@@ -44,8 +44,8 @@ LOG = "log"  # the output of a container's own command
 #: In an expectation: every check but those that are named beside it, those that are SKIP in the honest world, and those
 #: that ask the API server alone.
 EVERYTHING = "*"
-#: Really every check: also those that are SKIP in the honest world for a reason of the cluster's.
-NOTHING_LEFT = f"{EVERYTHING} SHM405 SHM406 SHM407"
+#: Really every check: also those that are SKIP in the honest world for a reason of the cluster's, or of its machine's.
+NOTHING_LEFT = f"{EVERYTHING} SHM320 SHM405 SHM406 SHM407"
 
 
 class World:
@@ -1160,6 +1160,32 @@ world("huge-for-all", changes=OUTPUT, WARN="SHM605", why="the node has a page an
 )
 # clean failures, whatever their errno
 world("huge-segment-refused", changes=OUTPUT)(_fact("shmget_2048kB", b'"E[A-Z]+"', b'"EPERM"'))
+
+
+_SWAP_ON = _fact("swap_areas", b"0", b"1")
+_SWAP_FOR_ALL = _fact("swap_limit", b'(?:[0-9]+|"[a-z]+")', b'"unlimited"')
+_SWAP_FOR_NONE = _fact("swap_limit", b'(?:[0-9]+|"[a-z]+")', b"0")
+
+
+@world("swap", changes=OUTPUT, WARN="SHM320", why="runtimes mount /dev/shm without noswap")
+def swap(data: bytes) -> bytes:
+    """The node has swap, and containers get it (swapBehavior LimitedSwap)."""
+    return _SWAP_FOR_ALL(_SWAP_ON(data))
+
+
+@world("swap-for-none", changes=OUTPUT, PASS="SHM320")
+def swap_for_none(data: bytes) -> bytes:
+    """The node has swap, and containers get none (swapBehavior NoSwap)."""
+    return _SWAP_FOR_NONE(_SWAP_ON(data))
+
+
+_NOSWAP = _fact("mount_super_options", b'"[^"]*"', b'"rw,noswap"')
+
+
+@world("swap-without-shm", changes=OUTPUT, PASS="SHM320")
+def swap_without_shm(data: bytes) -> bytes:
+    """The node has swap, containers get it, and each /dev/shm is mounted with noswap."""
+    return _NOSWAP(swap(data))
 
 
 @world("large-rlimits", changes=OUTPUT, PASS="SHM608", why="only a root with CAP_SYS_RESOURCE can give them really")

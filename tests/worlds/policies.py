@@ -285,7 +285,7 @@ WORLDS: dict[str, World] = {
         expected=expect(
             ERROR="SHM105 SHM204 SHM303 SHM305 SHM306 SHM308 SHM309 SHM315 SHM316 SHM317 SHM401 SHM402 SHM404 "
             "SHM405 SHM406 SHM407",
-            SKIP={"AdmissionDenied": "SHM208 SHM216 SHM302 SHM304 SHM319"},
+            SKIP={"AdmissionDenied": "SHM208 SHM216 SHM302 SHM304 SHM319 SHM320"},
             FAIL="SHM607",
         ),
     ),
@@ -293,7 +293,7 @@ WORLDS: dict[str, World] = {
     "sized-volumes": World(
         refusal="!has(object.spec.volumes) || object.spec.volumes.all(v, !has(v.emptyDir) || has(v.emptyDir.sizeLimit))",
         sample={"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]},
-        expected=expect(SKIP={"AdmissionDenied": "SHM302 SHM304"}, WARN="SHM607"),
+        expected=expect(SKIP={"AdmissionDenied": "SHM302 SHM304 SHM320"}, WARN="SHM607"),
     ),
     # the constraint restricted-v2 of OpenShift: users and groups are the namespace's own
     "one-range": World(
@@ -335,7 +335,7 @@ WORLDS: dict[str, World] = {
         # of an image without a tag it is Always anyway
         sample={"containers": [{"name": "x", "image": "x:1", "imagePullPolicy": "Never"}]},
         # what the kubelet refuses it refuses before it pulls
-        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
+        expected=expect(ERROR=f"{EVERYTHING} SHM320 SHM405 SHM406 SHM407"),
         changed="imagePullPolicy Never -> Always",
     ),
     # all images come from a mirror, which does not have this one: the node may not pull what podshm found on it
@@ -356,7 +356,7 @@ WORLDS: dict[str, World] = {
     "own-pool": World(_spec("nodeSelector", {"kubernetes.io/os": "linux"}), expected=expect()),
     "gated": World(
         _spec("schedulingGates", [{"name": "kueue.x-k8s.io/admission"}]),
-        expected=expect(ERROR=_NOTHING),
+        expected=expect(ERROR=f"{_NOTHING} SHM320"),
         changed="scheduling gates none -> kueue.x-k8s.io/admission",
     ),
     "no-ephemeral": World(
@@ -373,10 +373,11 @@ WORLDS: dict[str, World] = {
     ),
     "largest-limit": World(
         objects=(_range({"max": {"memory": "96Mi"}}),),
-        expected=expect(ERROR=EVERYTHING, SKIP={"LimitRange": "SHM304"}, WARN="SHM607"),
+        expected=expect(ERROR=EVERYTHING, SKIP={"LimitRange": "SHM304 SHM320"}, WARN="SHM607"),
     ),
     "quota": World(
-        objects=(_quota({"limits.memory": "64Gi"}),), expected=expect(SKIP={"QuotaExceeded": "SHM304"}, WARN="SHM607")
+        objects=(_quota({"limits.memory": "64Gi"}),),
+        expected=expect(SKIP={"QuotaExceeded": "SHM304 SHM320"}, WARN="SHM607"),
     ),
     # pods without a class are not in its scope
     "quota-of-a-class": World(
@@ -419,11 +420,11 @@ WORLDS: dict[str, World] = {
         refusal='request.operation != "CONNECT" && !has(object.spec.priorityClassName)',
         sample=_CRITICAL,
         exec=True,
-        expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
+        expected=expect(ERROR=f"{EVERYTHING} SHM320 SHM405 SHM406 SHM407"),
     ),
     "small-quota": World(
         objects=(_quota({"limits.memory": "64Mi"}),),
-        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"QuotaExceeded": "SHM304"}),
+        expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"QuotaExceeded": "SHM304 SHM320"}),
     ),
 }
 

@@ -33,7 +33,7 @@ EXPECTED = {
             # no user namespace of its own with this shim
             "Unsupported": "SHM109 SHM211 SHM215 SHM318",
             # SHM307: disk and memory are 9p alike. SHM601, SHM604: IPC sysctls are neither there nor heeded
-            "NotVisible": "SHM307 SHM504 SHM601 SHM604",
+            "NotVisible": "SHM307 SHM320 SHM504 SHM601 SHM604",
         },
     )
     # SHM101: a file on a shared volume has another device in each container, and so another key

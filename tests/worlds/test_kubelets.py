@@ -33,7 +33,9 @@ _VOLUME_RESIZE = "SHM405 SHM406 SHM407"
 
 WORLDS: dict[str, World] = {
     "unsafe-sysctls": World({"allowedUnsafeSysctls": ["kernel.shm*"]}, expected=expect(PASS="SHM603")),
-    "no-debugging": World({"enableDebuggingHandlers": False}, expected=expect(ERROR=f"{EVERYTHING} {_VOLUME_RESIZE}")),
+    "no-debugging": World(
+        {"enableDebuggingHandlers": False}, expected=expect(ERROR=f"{EVERYTHING} {_VOLUME_RESIZE} SHM320")
+    ),
     "no-isolation": World({"localStorageCapacityIsolation": False}),
     "reserved-memory": World({"systemReserved": {"memory": "16Gi"}}),
     "seccomp-default": World({"seccompDefault": True}),

@@ -190,7 +190,9 @@ UNSAFE: t.Final = Container("unsafe")
 UNSAFE_POD: t.Final = Layout("unsafe", "a pod with an unsafe sysctl", (UNSAFE,), pods=(Pod(options=_UNSAFE_SYSCTL),))
 
 BARE: t.Final = Container("bare", _on_shm(Volume("bare", _MEMORY)), has_memory_limit=False)
-UNDECLARED: t.Final = Layout("undeclared", "a pod of one container without a memory limit", (BARE,))
+# where the kubelet's swapBehavior is LimitedSwap, it gives swap to containers whose memory request is not their limit
+SWAPPABLE: t.Final = Container("swappable", has_memory_limit=False)
+UNDECLARED: t.Final = Layout("undeclared", "a pod whose containers have no memory limit", (BARE, SWAPPABLE))
 
 # of its own: the Pod Security Standards refuse root and capabilities
 SEGMENT_OWNER: t.Final = Container("owner")

@@ -60,6 +60,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     SHM,
     SIZED,
     SUB_PATH,
+    SWAPPABLE,
     TIGHT,
     TIGHT_POD,
     UNDECLARED,
@@ -748,6 +749,67 @@ def shm_volume_group(seen: Seen, context: Context) -> Decision:
     return passed(f"writable, executable, mode 3777, group {group}")
 
 
+_VOLUME: t.Final = identity(BARE)
+_RUNTIME: t.Final = identity(SWAPPABLE)
+_SWAP: t.Final = Step("swap", SWAPPABLE, "swap")
+
+
+@check(
+    "SHM320",
+    "shm_swap",
+    group=Group.RESIZE,
+    tags="size memory",
+    layout=UNDECLARED,
+    steps=(_VOLUME, _RUNTIME, _SWAP),
+    question="Where the node has swap: does what is in /dev/shm stay in memory?",
+    expected="the runtime and the kubelet mount /dev/shm with noswap, or containers get no swap",
+    skips=(Reason.QUOTA_EXCEEDED, Reason.LIMIT_RANGE, *POLICIES, Reason.NODE_HAS_NONE, Reason.NOT_VISIBLE),
+)
+def shm_swap(seen: Seen, context: Context) -> Decision:
+    """Swap makes shared memory slow, and writes to a disk what was thought to be in memory alone."""
+    swap = seen[_SWAP].facts
+    if "swap_areas" not in swap:
+        raise Inconclusive(Reason.NOT_VISIBLE, "the container does not see /proc/swaps")
+    if not swap["swap_areas"]:
+        raise Inconclusive(Reason.NODE_HAS_NONE, "the node has no swap", f"node {context.node.name}")
+    kept = {"the runtime's own /dev/shm": _keeps(seen[_RUNTIME]), "a volume of medium Memory": _keeps(seen[_VOLUME])}
+    node = f"the node has {require_fact(seen[_SWAP], 'swap_bytes')} bytes of swap"
+    if all(kept.values()):
+        return passed(f"{node}, but {' and '.join(kept)} are mounted with noswap")
+    if context.container_limit(SWAPPABLE) is not None:
+        raise Inconclusive(Reason.LIMIT_RANGE, f"{node}, but the cluster gives the container a memory limit")
+    limit = swap.get("swap_limit")
+    if limit == 0:
+        return passed(f"{node}, but a container without a memory limit gets none of it")
+    gets = (
+        "whether containers get it is not visible"
+        if limit is None
+        else f"a container without a memory limit gets {limit}"
+    )
+    swapped = [what for what, stays in kept.items() if not stays]
+    return warned(
+        f"{node}, {gets}: {' and '.join(swapped)} can go to swap (mounted without noswap)",
+        _NO_SWAP if len(swapped) == len(kept) or kept["the runtime's own /dev/shm"] else f"{_SIZE_IT}, or {_NO_SWAP}",
+    )
+
+
+_NO_SWAP: t.Final = (
+    "set the kubelet's memorySwap.swapBehavior to NoSwap, or memory requests equal to limits (Linux 6.4 and newer can mount "
+    "volumes with noswap)"
+)
+
+
+def _keeps(who: Observation) -> bool:
+    """Whether the tmpfs on /dev/shm never goes to swap."""
+    require_stat_allowed(who)
+    file_system = require_fact(who, "mount_fs")
+    if file_system != "tmpfs":
+        raise Inconclusive(
+            Reason.NOT_VISIBLE, f"/dev/shm is {file_system}, which hides whether its memory can be swapped"
+        )
+    return "noswap" in str(require_fact(who, "mount_super_options")).split(",")
+
+
 CHECKS: t.Final = (
     shm_size_default,
     shm_size_memory,
@@ -767,4 +829,5 @@ CHECKS: t.Final = (
     shm_volume_flags,
     shm_flags_user_namespace,
     shm_volume_group,
+    shm_swap,
 )

@@ -1302,6 +1302,31 @@ def test_a_segment_after_its_last_detach(probe: Probe, forced: int) -> None:
     assert session.ask("sysv_shm_read", key=where).facts["found"] is False
 
 
+def test_swap_of_the_node_and_of_the_container(probe: Probe) -> None:
+    areas = [line.split() for line in pathlib.Path("/proc/swaps").read_text("utf-8").splitlines()[1:]]
+    facts = dict(probe.step("swap").facts)
+    limit = facts.pop("swap_limit", "unlimited")
+    assert facts == {"swap_areas": len(areas), "swap_bytes": sum(int(area[2]) for area in areas) * 1024}
+    assert limit == "unlimited" or isinstance(limit, int)
+
+
+@needs_root
+def test_swap_that_the_kernel_lists(probe: Probe, tmp_path: pathlib.Path) -> None:
+    head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+    listed = tmp_path / "swaps"
+    for text, areas, size in (
+        (head, 0, 0),
+        (f"{head}/dev/dm-1                               partition\t1048572\t\t0\t\t-2\n", 1, 1048572),
+        (f"{head}/dev/dm-1 partition\t4\t\t0\t\t-2\n/swap\\040file file\t\t8\t\t0\t\t-3\n", 2, 12),
+    ):
+        listed.write_text(text, encoding="ascii")
+        session = probe.session_with(
+            "unshare", "--mount", "sh", "-c", 'mount --bind "$1" /proc/swaps && shift && exec "$@"', "sh", str(listed)
+        )
+        facts = session.ask("swap").facts
+        assert (facts["swap_areas"], facts["swap_bytes"]) == (areas, size * 1024)
+
+
 def test_huge_pages_of_every_size(probe: Probe) -> None:
     facts = probe.step("hugepage").facts
     folders = list(pathlib.Path("/sys/kernel/mm/hugepages").glob("hugepages-*"))

@@ -46,7 +46,7 @@ def admitted(**refused: str) -> Answers:
 
 
 GOOD: dict[str, World] = {"SHM607": admitted}
-_OTHERS: t.Final = {"undeclared": "bare", "ipc-owner": "root root-ipc-owner user-ipc-owner"}
+_OTHERS: t.Final = {"undeclared": "bare swappable", "ipc-owner": "root root-ipc-owner user-ipc-owner"}
 _BASELINE: t.Final = {
     "host_ipc": "ipc",
     "host_path": "path",

@@ -101,6 +101,13 @@ USUAL: Facts = {
 }
 OF_GROUP: Facts = {**USUAL, "dir_mode": "3777", "dir_gid": GROUP, "inherits_group": True}
 
+
+def swap(bare: str = "rw,noswap", swappable: str = "rw", **changes: t.Any) -> Answers:
+    """A node with swap, and a container that gets none of it."""
+    options = {"bare": {"mount_super_options": bare}, "swappable": {"mount_super_options": swappable}}
+    return {**who(**options), "swap": seen("swap", **{"swap_areas": 1, "swap_bytes": MIB, "swap_limit": 0, **changes})}
+
+
 GOOD: dict[str, World] = {
     "SHM301": default,
     "SHM302": unsized,
@@ -120,6 +127,7 @@ GOOD: dict[str, World] = {
     "SHM317": steps("fellow", "sub-path", flags=USUAL, sub_path_flags=USUAL),
     "SHM318": own_users({"flags": seen("flags", **USUAL)}),
     "SHM319": steps("grouped", flags=OF_GROUP),
+    "SHM320": swap,
 }
 
 #: Checks whose rule reads a fill.
@@ -366,6 +374,17 @@ def test_a_few_pages_of_the_file_system_s_own_are_a_remark(free: int, verdict: s
         ("SHM319", "flags", {"exec_map": False}, "FAIL", "noexec"),
         ("SHM319", "flags", {"writable": False, "inherits_group": None}, "FAIL", "not writable"),
         ("SHM319", "who_grouped", {"mount_fs": "ext4"}, "FAIL", "not a tmpfs"),
+        (
+            "SHM320",
+            "swap",
+            {"swap_limit": "unlimited"},
+            "WARN",
+            "gets unlimited: the runtime's own /dev/shm can go to swap",
+        ),
+        ("SHM320", "swap", {"swap_limit": MIB}, "WARN", "a container without a memory limit gets 1048576"),
+        ("SHM320", "swap", {"swap_limit": None}, "WARN", "whether containers get it is not visible"),
+        ("SHM320", "who_swappable", {"mount_super_options": "rw,noswap,size=64k"}, "PASS", "are mounted with noswap"),
+        ("SHM320", "who_bare", {"mount_super_options": "rw"}, "PASS", "gets none of it"),
     ],
 )
 def test_both_directions(check: str, label: str, change: Facts, verdict: str, words: str) -> None:
@@ -702,3 +721,45 @@ def test_a_kill_is_no_answer_where_what_is_written_fits() -> None:
 
 def test_a_container_that_was_killed_is_not_waited_for_to_clean_up() -> None:
     assert steps_that(size.CHECKS, lambda step: step.skip_if_killed) == ["SHM312 drop"]
+
+
+@pytest.mark.parametrize(
+    ("bare", "swappable", "swapped", "fix"),
+    [
+        ("rw", "rw", "the runtime's own /dev/shm and a volume of medium Memory can", "set the kubelet's"),
+        ("rw", "rw,noswap", ": a volume of medium Memory can", "set the kubelet's"),
+        ("rw,noswap", "rw", ": the runtime's own /dev/shm can", "mount an emptyDir of medium Memory"),
+    ],
+)
+def test_what_can_go_to_swap_is_named(bare: str, swappable: str, swapped: str, fix: str) -> None:
+    decision = decide("SHM320", swap(bare, swappable, swap_limit="unlimited"))
+    assert decision.verdict is Verdict.WARN
+    assert swapped in decision.observed
+    assert decision.fix.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "reason"),
+    [
+        ("swap", {"swap_areas": 0}, Reason.NODE_HAS_NONE),
+        ("swap", {"swap_areas": None}, Reason.NOT_VISIBLE),
+        ("who_swappable", {"mount_fs": "9p"}, Reason.NOT_VISIBLE),
+        ("who_bare", {"mount_fs": "9p"}, Reason.NOT_VISIBLE),
+    ],
+)
+def test_where_swap_says_nothing(label: str, change: Facts, reason: Reason) -> None:
+    with pytest.raises(Inconclusive) as caught:
+        decide("SHM320", changed(GOOD["SHM320"](), label, **change))
+    assert caught.value.reason is reason
+    assert reason in find("SHM320").skips
+
+
+def test_a_limit_that_the_cluster_gives_says_nothing_about_swap() -> None:
+    limits = {"bare": 64 * MIB, "swappable": 64 * MIB}
+    stored = with_pod(context("SHM320"), "undeclared", memory_limit=128 * MIB, container_limits=limits)
+    with pytest.raises(Inconclusive, match="gives the container a memory limit") as caught:
+        judge("SHM320", GOOD["SHM320"](), stored)
+    assert caught.value.reason is Reason.LIMIT_RANGE
+    assert caught.value.reason in find("SHM320").skips
+    kept = swap(swappable="rw,noswap")
+    assert judge("SHM320", kept, stored).verdict is Verdict.PASS
