@@ -225,15 +225,21 @@ class Judge:
         }
 
 
+#: Why a process cannot start, by the errno of fork.
+_NO_PROCESS: t.Final = {"EAGAIN": Reason.PIDS_LIMIT, "EPERM": Reason.PROBE_ERROR, "ENOSYS": Reason.PROBE_ERROR}
+
+
 def _require_done(observations: t.Iterable[Observation]) -> None:
-    """Raise Inconclusive (ProbeError, PidsLimit) if the probe refused a step or could not do it: that is no failure of it."""
+    """Raise Inconclusive if the probe refused a step or could not do it: that is no failure of what it measures."""
     for observation in observations:
-        if any(call.get("call") == "fork" and call.get("errno") == "EAGAIN" for call in observation.calls):
-            raise Inconclusive(Reason.PIDS_LIMIT, f"the step {observation.step} cannot start a process (fork: EAGAIN)")
-        if any(call.get("call") == "fork" and call.get("errno") in ("EPERM", "ENOSYS") for call in observation.calls):
-            raise Inconclusive(
-                Reason.PROBE_ERROR, f"the step {observation.step} may not start a process: fork is denied"
-            )
+        for call in observation.calls:
+            if call.get("call") == "fork" and "errno" in call:
+                # its child did nothing: that errno is none of what the child would have tried
+                errno = str(call["errno"])
+                raise Inconclusive(
+                    _NO_PROCESS.get(errno, Reason.PREMISE_FAILED),
+                    f"the step {observation.step} cannot start a process (fork: {errno})",
+                )
         if observation.refused:
             raise Inconclusive(
                 Reason.PROBE_ERROR,

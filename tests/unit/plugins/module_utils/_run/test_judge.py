@@ -212,11 +212,15 @@ def test_a_step_that_the_probe_refused_decides_nothing() -> None:
     assert "the probe refused the step sysv_shm_crate: unknown step" in returned["observed"]
 
 
-def test_a_node_that_starts_no_further_process_decides_nothing() -> None:
-    check = decides(FAIL)
-    call = {"call": "fork", "errno": "EAGAIN"}
+@pytest.mark.parametrize(
+    ("errno", "reason"),
+    [("EAGAIN", "PidsLimit"), ("EPERM", "ProbeError"), ("ENOSYS", "ProbeError"), ("ENOMEM", "PremiseFailed")],
+)
+def test_a_node_that_starts_no_further_process_decides_nothing(errno: str, reason: str) -> None:
+    check = decides(PASS)
+    call = {"call": "fork", "errno": errno}
     returned = judged(check, answered(check, step=Observation("shm_fill", "aa", {}, (call,), None)))
-    assert (returned["verdict"], returned["reason"]) == ("ERROR", "PidsLimit")
+    assert (returned["verdict"], returned["reason"]) == ("ERROR", reason)
 
 
 def test_an_error_of_the_session_is_for_the_rule() -> None:
