@@ -357,6 +357,9 @@ class Action(TextEnum):
     ADMIT = "@admit"
 
 
+#: Where POSIX shared memory is.
+SHM: t.Final = "/dev/shm"
+
 #: The name of the step that fills a file system; the option fill leaves it out.
 FILL: t.Final = "fill"
 
@@ -390,6 +393,10 @@ _MECHANISMS: t.Final[dict[str, frozenset[Mechanism]]] = {
     **_named(Mechanism.POSIX_MQ, "mq_create mq_send mq_receive mq_unlink msgqueue_budget"),
     **dict.fromkeys(("posix_write", "posix_read"), frozenset({Mechanism.POSIX_SHM, Mechanism.POSIX_SEM})),
 }
+
+
+#: Steps that measure the file system of a path, which is C(/dev/shm) in most of them.
+_MEASURES: t.Final = frozenset({FILL, "flags", "protected"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -451,6 +458,12 @@ class Step:
     def mechanisms(self) -> frozenset[Mechanism]:
         """What its facts are about."""
         return _MECHANISMS.get(self.name, frozenset())
+
+    @property
+    def uses_runtime_shm(self) -> bool:
+        """Whether its facts are about the C(/dev/shm) that the runtime mounts in its container."""
+        is_about = self.name in _MEASURES or bool(self.mechanisms & {Mechanism.POSIX_SHM, Mechanism.POSIX_SEM})
+        return is_about and not any(mount.path == SHM for mount in self.container.mounts)
 
 
 class Seen:

@@ -55,6 +55,7 @@ class Reason(TextEnum):
     NO_NODE = "NoNode"
     NOT_LINUX = "NotLinux"
     NO_IMAGE = "NoImage"
+    IMAGE_VOLUME = "ImageVolume"
     NODE_UNKNOWN = "NodeUnknown"
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
@@ -129,6 +130,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.NO_NODE: "change node_selector or tolerations, or make a node Ready and free for scheduling",
     Reason.NOT_LINUX: "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
     Reason.NO_IMAGE: "name an image that the node can run with the option image",
+    Reason.IMAGE_VOLUME: "name an image that declares no VOLUME on /dev/shm with the option image",
     Reason.UNSCHEDULABLE: "free what the message says is missing, lower the option resources, or change node_selector or tolerations",
     Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option labels), or name a namespace without it",
     Reason.KUBELET_REJECTED: "run again; if it stays, select another node with node_selector, or mend on this one what the message says",

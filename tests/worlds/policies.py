@@ -11,6 +11,8 @@ import typing as t
 from oci import EVERYTHING
 from table import Verdicts, expect
 
+from ansible_collections.abcdesktopio.localcluster.plugins.module_utils._image import Image
+
 Object = dict[str, t.Any]
 
 #: Label of a namespace: the world that it is.
@@ -115,7 +117,21 @@ _MESH_FIRST = (
     + ", ".join(_patch("add", f'{_INITS} + "/0"', one) for one in reversed(_MESH))
     + f"] : [{_patch('add', _INITS, _MESH)}]"
 )
-_REWRITTEN = _patch("add", '"at/image"', "mirror.invalid/pause:3.10.1")
+
+
+def _image(name: str) -> str:
+    """All containers get this image."""
+    patch = _patch("add", '"at/image"', name)
+    inits = _each("initContainers", "true", patch)
+    return f"{_each('containers', 'true', patch)} + (has(object.spec.initContainers) ? {inits} : [])"
+
+
+#: An image that declares a volume on /dev/shm, and a working directory that its user must not enter.
+VOLUME_IMAGE: t.Final = Image(
+    "mirror.invalid/volume:1",
+    {"Volumes": {"/dev/shm": {}}, "WorkingDir": "/root"},
+    folders={"dev": 0o755, "dev/shm": 0o1777, "root": 0o700},
+)
 
 _SYSCTL = {"securityContext": {"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "1"}]}}
 
@@ -340,11 +356,19 @@ WORLDS: dict[str, World] = {
     ),
     # all images come from a mirror, which does not have this one: the node may not pull what podshm found on it
     "registry": World(
-        f"{_each('containers', 'true', _REWRITTEN)} + "
-        f"(has(object.spec.initContainers) ? {_each('initContainers', 'true', _REWRITTEN)} : [])",
+        _image("mirror.invalid/pause:3.10.1"),
         # what the kubelet refuses it refuses before it looks for the image
         expected=expect(ERROR=f"{EVERYTHING} SHM405 SHM406 SHM407"),
         changed="image registry.k8s.io/pause:3.10.1 -> mirror.invalid/pause:3.10.1",
+    ),
+    # what the image declares is no doing of the runtime
+    "image-volume": World(
+        _image(VOLUME_IMAGE.reference),
+        expected=expect(
+            ERROR="SHM201 SHM202 SHM204 SHM205 SHM206 SHM207 SHM208 SHM209 SHM210 SHM211 SHM212 SHM213 SHM214 SHM220 "
+            "SHM301 SHM310 SHM311 SHM312 SHM313 SHM318 SHM502 SHM503 SHM504"
+        ),
+        changed=f"image registry.k8s.io/pause:3.10.1 -> {VOLUME_IMAGE.reference}",
     ),
     # as the admission plugin PodNodeSelector, for nodes that are others than the chosen one
     "pool": World(

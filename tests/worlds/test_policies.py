@@ -8,6 +8,7 @@ A world is a namespace (policies.py). The kubelet of the cluster allows no unsaf
 from __future__ import annotations
 
 import concurrent.futures
+import platform
 import threading
 import typing as t
 
@@ -17,6 +18,9 @@ import policies
 import pytest
 import throwaway
 from table import Table, honest
+
+from ansible_collections.abcdesktopio.localcluster.plugins.module_utils._cluster import ARCHITECTURES
+from ansible_collections.abcdesktopio.localcluster.plugins.module_utils._image import archive
 
 NAME = throwaway.new_name()
 
@@ -52,10 +56,14 @@ def make(cluster: harness.Cluster, honest: str, name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def table() -> t.Iterator[Table]:
+def table(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Table]:
     """All worlds, two at a time."""
     found = Table(HONEST, EXPECTED)
-    with local.cluster(NAME, local_cluster_kubelet_config={"cpuCFSQuota": False, "maxPods": 250}) as cluster:
+    images = tmp_path_factory.mktemp("images") / "images.tar"
+    architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
+    images.write_bytes(archive([policies.VOLUME_IMAGE], architecture))
+    kubelet = {"cpuCFSQuota": False, "maxPods": 250}
+    with local.cluster(NAME, local_cluster_kubelet_config=kubelet, local_cluster_images=[str(images)]) as cluster:
         honest = cluster.make_namespace()
         spaces = {"": honest, **{name: make(cluster, honest, name) for name in policies.WORLDS}}
 

@@ -157,6 +157,7 @@ def _controls(
     looked: Step,
     calls: str,
     fix: str,
+    who: tuple[Step, ...] = (),
     is_there: collections.abc.Callable[[Observation], bool] = lambda looked: bool(require_fact(looked, "found")),
 ) -> tuple[Check, Check]:
     """Declare both controls of a mechanism: what a container created itself it finds, what nobody created it does not.
@@ -165,6 +166,7 @@ def _controls(
     :param is_found: by the observations of the steps that create and look.
     :param looked: the step that looks for what nobody created.
     :param calls: the system calls of the mechanism, separated by blanks; the first is the one that looks.
+    :param who: what the judge needs to know of the container, whatever the rule says.
     :param is_there: by the observation of the step that looked.
     """
     positive_id, negative_id = ids
@@ -174,7 +176,7 @@ def _controls(
         f"control_{name}",
         group=Group.CONTROL,
         layout=CONTROL,
-        steps=created,
+        steps=(*created, *who),
         question=f"Does a container find the {thing} that it created itself?",
         expected="yes: there is no boundary in between",
     )
@@ -241,6 +243,7 @@ _OTHERS: t.Final = (
         looked=get_object(ALONE),
         calls="shm_open",
         fix=SECCOMP,
+        who=identities(ALONE),
     ),
     *_controls(
         ("SHM910", "SHM911"),

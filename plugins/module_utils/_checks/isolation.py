@@ -34,7 +34,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     HOST_PATH,
     HOST_PLAIN,
     PAIR,
-    SHM,
     STRANGER,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import (
@@ -46,6 +45,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps 
     shared_object,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    SHM,
     Container,
     Context,
     Decision,

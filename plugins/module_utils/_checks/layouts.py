@@ -13,6 +13,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    SHM,
     Container,
     ContainerKind,
     Layout,
@@ -23,7 +24,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Volume,
 )
 
-SHM: t.Final = "/dev/shm"
 _MEMORY: t.Final = "Memory"
 
 

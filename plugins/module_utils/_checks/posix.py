@@ -54,7 +54,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     READER,
     RESIZED,
     SECOND,
-    SHM,
     SIDECAR,
     TWO,
     VOLUMES,
@@ -75,6 +74,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     SENTENCE,
+    SHM,
     Action,
     Context,
     Decision,

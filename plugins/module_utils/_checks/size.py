@@ -57,7 +57,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     PAIR,
     READ_ONLY,
     SECOND,
-    SHM,
     SIZED,
     SUB_PATH,
     SWAPPABLE,
@@ -77,6 +76,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps 
     put_object,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    SHM,
     Action,
     Container,
     Context,

@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import SHM
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import FILL, Container, Inputs, Size, Step
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import FILL, SHM, Container, Inputs, Size, Step
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Scalar
 
 

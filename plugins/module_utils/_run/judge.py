@@ -9,13 +9,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _model
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import controls_of, depends_on
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    SHM,
     Check,
     Context,
+    Group,
     PodSeen,
     Seen,
     Settings,
@@ -107,7 +110,7 @@ class Judge:
             return self._skipped(Inconclusive(Reason.NOT_REQUESTED, detail))
         answers = self._answers(check)
         problem = next((answer for answer in answers.values() if isinstance(answer, Inconclusive)), None)
-        problem = problem or self.problem or self._united_users(check)
+        problem = problem or self.problem or self._image_volume(check) or self._united_users(check)
         if problem is None and self.target is None:
             problem = Inconclusive(Reason.NO_NODE, "there is no node to run on")
         if problem is None and check.steps and not answers:
@@ -185,6 +188,21 @@ class Judge:
         words = next((words for words, became_one in self._users(check) if became_one), None)
         return (words and Inconclusive(Reason.ADMISSION_DENIED, f"the cluster changed users: {words}")) or None
 
+    def _image_volume(self, check: Check) -> Inconclusive | None:
+        """A check about the runtime's /dev/shm where the image declares a volume there, in every container that mounts none."""
+        # a control is about the mechanism, which works there, too
+        if check.group is Group.CONTROL or not any(step.uses_runtime_shm for step in check.steps):
+            return None
+        for result in self.results.values():
+            for answer in (answer for answers in result.answers.values() for answer in answers.values()):
+                if isinstance(answer, Observation) and _is_image_volume(answer):
+                    images = {one["image"] for _sent, pod in result.pods.values() for one in pod["spec"]["containers"]}
+                    detail = (
+                        f"it declares a VOLUME on {SHM}, which hides the runtime's in containers that mount none there"
+                    )
+                    return Inconclusive(Reason.IMAGE_VOLUME, detail, f"image {', '.join(sorted(images))}")
+        return None
+
     def _require_same_users(self, check: Check) -> None:
         """Raise Inconclusive (PremiseFailed) if the cluster parted containers that were requested with one user."""
         for words, became_one in self._users(check):
@@ -223,6 +241,16 @@ class Judge:
             "evidence": {**evidence, **({"admission": {"changed": changes}} if changes else {})},
             "duration": round(result.seconds.get(check.id, 0.0) if result else 0.0, 3),
         }
+
+
+#: Where runtimes keep the volumes that an image declares: containerd, CRI-O, Docker.
+_IMAGE_VOLUME: t.Final = re.compile(r"/(volumes|mounts)/[0-9a-f]{64}(/_data)?")
+
+
+def _is_image_volume(observation: Observation) -> bool:
+    """Whether the container has such a volume on /dev/shm."""
+    facts = observation.facts
+    return facts.get("mount_point") == SHM and bool(_IMAGE_VOLUME.search(str(facts.get("mount_root", ""))))
 
 
 #: Why a process cannot start, by the errno of fork.

@@ -16,7 +16,13 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
     CONTROLS,
     controls_of,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import ADMISSION, PAIR, VOLUMES
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
+    ADMISSION,
+    FIRST,
+    PAIR,
+    UNSIZED,
+    VOLUMES,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     Check,
     Decision,
@@ -453,3 +459,55 @@ def test_a_pod_for_the_rules() -> None:
     assert pod.exit_codes == {"one": 0, "two": 2}
     unseen = judge.pod_seen("pair", stored, None)
     assert (unseen.phase, unseen.reason, unseen.exit_codes) == (None, "", {})
+
+
+# ----------------------------------------------------------------------------------- what the image declares
+
+#: /dev/shm of a container whose image declares a volume there: containerd, CRI-O, Docker.
+_ID: t.Final = "0123456789abcdef" * 4
+IMAGE_VOLUMES: t.Final = (
+    f"/var/lib/containerd/io.containerd.grpc.v1.cri/containers/{_ID}/volumes/{_ID}",
+    f"/containers/storage/overlay-containers/{_ID}/userdata/mounts/{_ID}",
+    f"/docker/volumes/{_ID}/_data",
+)
+#: What it is not: the runtime's own, a volume of the pod, a bind mount of the node's.
+OTHERS: t.Final = ("/", f"/kubelet/pods/{_ID}/volumes/kubernetes.io~empty-dir/disk", "/shm", f"/sandboxes/{_ID}/shm")
+
+
+def mounted(root: str) -> LayoutResult:
+    """A layout that another check runs on: what one of its containers has on /dev/shm."""
+    stored = {"spec": {"containers": [{"name": "alone", "image": "corp/base:1"}]}}
+    answer = observation(mount_point="/dev/shm", mount_root=root)
+    return LayoutResult(answers={"SHM908": {"who_alone": answer}}, pods={"control": (POD, stored)})
+
+
+@pytest.mark.parametrize("decision", [PASS, WARN, FAIL])
+def test_a_volume_that_the_image_declares_decides_nothing(decision: Decision) -> None:
+    check = decides(decision)
+    check = dataclasses.replace(check, steps=(Step("step", FIRST, "object_put"),))
+    for root in IMAGE_VOLUMES:
+        returned = judged(check, {**answered(check), "others": mounted(root)})
+        assert (returned["verdict"], returned["reason"]) == ("ERROR", "ImageVolume")
+        assert "image corp/base:1: it declares a VOLUME on /dev/shm" in returned["observed"]
+    for root in OTHERS:
+        assert said(check, {**answered(check), "others": mounted(root)}) == (decision.verdict.value, "")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Step("step", FIRST, "sysv_shm_create"), Step("step", FIRST, "mq_create"), Step("step", UNSIZED, "object_put")],
+)
+def test_a_volume_of_the_image_does_not_concern_what_is_elsewhere(step: Step) -> None:
+    """System V memory and message queues are in no file system, and a volume of the pod hides that of the image."""
+    check = dataclasses.replace(decides(PASS), steps=(step,))
+    assert said(check, {**answered(check), "others": mounted(IMAGE_VOLUMES[0])}) == ("PASS", "")
+
+
+def test_a_control_does_not_depend_on_the_file_system_of_the_image() -> None:
+    check = dataclasses.replace(decides(PASS), steps=(Step("step", UNSIZED, "object_put"),))
+    control = next(one for one in CONTROLS if one.id == "SHM908")
+    results = {**answered(check), "control": mounted(IMAGE_VOLUMES[0])}
+    answers = {"put": Observation("object_put", "aa", {"made": True}, (), None), "get": observation(peer_nonce="aa")}
+    results["control"].answers[control.id].update(answers)
+    _checks, controls = bench(results).judge([check])
+    assert {one["id"]: one["verdict"] for one in controls}["SHM908"] == "PASS"
