@@ -122,7 +122,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.SECURITY_CONSTRAINT: "name a service account that may use a fitting constraint with the option service_account, or allow "
     "it to the present one: oc adm policy add-scc-to-user nonroot-v2 -z default -n NAMESPACE",
     Reason.ANCHOR_CHANGED: "exempt Jobs and pods labelled app.kubernetes.io/name=podshm from the policy or controller that changes "
-    "them (Kueue: manageJobsWithoutQueueName), or name another namespace",
+    "them, or name another namespace (Kueue: one outside managedJobsNamespaceSelector; a queue belongs into pod_overlay, not into labels)",
     Reason.WEBHOOK_FAILED: "repair the admission webhook that the message names, or remove its configuration; it gave no answer",
     Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass and configure its handler on the node, or name another with the option runtime_class",
     Reason.PRIORITY_CLASS_MISSING: "create the PriorityClass that the message names, or name another with the option priority_class",
@@ -132,7 +132,8 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.NO_IMAGE: "name an image that the node can run with the option image",
     Reason.IMAGE_VOLUME: "name an image that declares no VOLUME on /dev/shm with the option image",
     Reason.UNSCHEDULABLE: "free what the message says is missing, lower the option resources, or change node_selector or tolerations",
-    Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option labels), or name a namespace without it",
+    Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option pod_overlay), "
+    "or name a namespace without it",
     Reason.KUBELET_REJECTED: "run again; if it stays, select another node with node_selector, or mend on this one what the message says",
     Reason.NODE_UNKNOWN: "nothing to do, if only this is missing; else run with list or get on nodes, on a cluster that shows its real nodes",
     Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image; a private one needs the option image_pull_secrets",

@@ -21,15 +21,22 @@ def only(namespace: str) -> Object:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
 
 
-def pod(**spec: t.Any) -> Object:
-    return {"metadata": {"name": "stranger"}, "spec": {"containers": [{"name": "c", "image": "x"}], **spec}}
+POD: Object = {"containers": [{"name": "c", "image": "x"}], "restartPolicy": "Never"}
+SPECS: dict[str, Object] = {"pods": POD, "jobs": {"template": {"spec": POD}}}
 
 
-def until(cluster: Cluster, namespace: str, took_effect: collections.abc.Callable[[Object], bool]) -> None:
+def until(
+    cluster: Cluster,
+    namespace: str,
+    took_effect: collections.abc.Callable[[Object], bool],
+    kind: str = "pods",
+    labels: Object | None = None,
+) -> None:
     """Wait by dry runs: nothing tells when a policy takes effect."""
+    stranger = {"metadata": {"name": "stranger", "labels": labels or {}}, "spec": SPECS[kind]}
     for _attempt in range(400):
         try:
-            stored = cluster.request("POST", cluster.path("pods", namespace), pod(), {"dryRun": "All"})
+            stored = cluster.request("POST", cluster.path(kind, namespace), stranger, {"dryRun": "All"})
         except harness.ApiError as error:
             stored = {"refused": str(error)}
         if took_effect(stored):
@@ -58,19 +65,35 @@ def demanded(cluster: Cluster, namespace: str, expression: str) -> t.Iterator[No
 
 
 @contextlib.contextmanager
-def changing(cluster: Cluster, namespace: str, field: str, value: str) -> t.Iterator[None]:
-    """A policy that sets a field of the spec of every pod of a namespace."""
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    patch = f'[JSONPatch{{op: "add", path: "/spec/{field}", value: "{value}"}}]'
+def changing(
+    cluster: Cluster,
+    namespace: str,
+    field: str,
+    value: str,
+    kind: str = "pods",
+    only_if: str = "true",
+    labels: Object | None = None,
+) -> t.Iterator[None]:
+    """A policy that sets a field of the spec of every pod of a namespace.
+
+    :param value: as CEL.
+    :param labels: of an object that it is for.
+    """
+    group = {"pods": "", "jobs": "batch"}[kind]
+    rule = {"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [kind]}
+    patch = f'[JSONPatch{{op: "add", path: "/spec/{field}", value: {value}}}]'
     spec = {
         "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": [{"name": "for-these", "expression": only_if}],
         "reinvocationPolicy": "Never",
         "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
     }
     with cluster.wide("mutatingadmissionpolicies", {"spec": spec}) as name:
         binding = {"policyName": name, "matchResources": only(namespace)}
         with cluster.wide("mutatingadmissionpolicybindings", {"spec": binding}):
-            until(cluster, namespace, lambda stored: "refused" in stored or stored["spec"].get(field) == value)
+            until(
+                cluster, namespace, lambda stored: "refused" in stored or bool(stored["spec"].get(field)), kind, labels
+            )
             yield
 
 
@@ -173,7 +196,7 @@ def test_a_class_that_the_cluster_changes_is_named(alpha: Cluster, namespace: st
     with (
         # of the same value: the API server refuses a pod whose priority is not that of its class
         alpha.wide("priorityclasses", {"value": -5}) as other,
-        changing(alpha, namespace, "priorityClassName", other),
+        changing(alpha, namespace, "priorityClassName", f'"{other}"'),
     ):
         answer = ask(alpha, namespace=namespace, checks=["SHM101", "SHM607"], priority_class=low)
     words = f"priorityClassName {low} -> {other}"
@@ -186,7 +209,7 @@ def test_a_class_that_the_cluster_changes_is_named(alpha: Cluster, namespace: st
 def test_a_runtime_class_that_admission_gives_is_shown(alpha: Cluster, namespace: str) -> None:
     with (
         alpha.wide("runtimeclasses", {"handler": "runc"}) as given,
-        changing(alpha, namespace, "runtimeClassName", given),
+        changing(alpha, namespace, "runtimeClassName", f'"{given}"'),
     ):
         answer = ask(alpha, namespace=namespace)
     passes(answer)
@@ -194,6 +217,22 @@ def test_a_runtime_class_that_admission_gives_is_shown(alpha: Cluster, namespace
     assert (target["runtime_class"], target["admitted_runtime_class"]) == ("", given)
     changed = answer.checks["SHM101"]["evidence"]["admission"]["changed"]
     assert f"runtimeClassName none -> {given}" in changed
+
+
+QUEUE = {"kueue.x-k8s.io/queue-name": "team"}
+HAS_QUEUE = 'has(object.metadata.labels) && "kueue.x-k8s.io/queue-name" in object.metadata.labels'
+
+
+def test_a_queue_is_for_the_pods_and_not_for_the_anchor(alpha: Cluster, namespace: str) -> None:
+    """As Kueue: it suspends a Job that names a queue, and holds pods that name none, if it manages them all."""
+    gates = '[{"name": "kueue.x-k8s.io/admission"}]'
+    with (
+        changing(alpha, namespace, "suspend", "true", kind="jobs", only_if=HAS_QUEUE, labels=QUEUE),
+        changing(alpha, namespace, "schedulingGates", gates, only_if=f"!({HAS_QUEUE})"),
+    ):
+        fails(ask(alpha, namespace=namespace, start_timeout=5), "SchedulingGated", "option pod_overlay")
+        fails(ask(alpha, namespace=namespace, labels=QUEUE), "AnchorChanged", "suspend false -> true", "pod_overlay")
+        passes(ask(alpha, namespace=namespace, pod_overlay={"metadata": {"labels": QUEUE}}))
 
 
 @pytest.mark.parametrize(
