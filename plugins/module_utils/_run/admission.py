@@ -138,6 +138,7 @@ def placing_changes(requested: Pod, stored: Pod) -> list[str]:
         _change(f"toleration of {key}", *(key in each or None for each in tolerated)) for key in _differ(*tolerated)
     ]
     here, there = _containers(one), _containers(other)
+    changed: dict[str, list[str]] = {}
     for name, container in there.items():
         if name not in here:
             found.append(f"container {name} added")
@@ -153,7 +154,10 @@ def placing_changes(requested: Pod, stored: Pod) -> list[str]:
             for resource in ("cpu", "ephemeral-storage")
             if not _equal(*(_of(each, kind).get(resource) for each in (before, container)))
         ]
-        found += [f"container {name}: {text}" for text in texts if text]
+        for text in filter(None, texts):
+            changed.setdefault(text, []).append(name)
+    # a policy about images or CPU is about all of them
+    found += [f"container{'s' * (len(names) > 1)} {', '.join(names)}: {text}" for text, names in changed.items()]
     return [text for text in found if text]
 
 

@@ -236,6 +236,15 @@ def test_what_the_cluster_gives_where_no_option_names_it_is_placing() -> None:
     assert "priorityClassName none -> usual" in admission.placing_changes(pair(), stored)
 
 
+def test_what_several_containers_get_is_told_once() -> None:
+    stored = pair()
+    for name in ("first", "sized"):
+        container(stored, name)["image"] = "mirror/pause"
+    assert admission.placing_changes(pair(), stored) == ["containers first, sized: image pause -> mirror/pause"]
+    container(stored, "sized")["image"] = "pause"
+    assert admission.placing_changes(pair(), stored) == ["container first: image pause -> mirror/pause"]
+
+
 def test_a_node_selector_is_told_in_words() -> None:
     stored = as_stored(pair())
     stored["spec"]["nodeSelector"] = {"pool": "batch", "disk": "fast"}
