@@ -70,6 +70,11 @@ class PodPlan:
     volumes: tuple[tuple[Volume, int | None], ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def memory_bytes(self) -> int:
+        """How much memory its containers have together."""
+        return sum(one.memory_bytes for one in self.containers)
+
 
 @dataclasses.dataclass(frozen=True)
 class RunMeta:

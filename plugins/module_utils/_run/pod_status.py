@@ -156,25 +156,61 @@ def completed(pod: dict[str, t.Any]) -> bool:
 
 
 def started(pod: dict[str, t.Any]) -> bool:
-    """Whether every container of ours runs or has run; what will never start is an Inconclusive.
+    """Whether every container of ours runs, has run or never will (:func:`never_start`), and one of them runs or has run.
 
-    :raises Inconclusive: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
+    :raises Inconclusive: none ever will: ImagePull, ContainerStart, ProbeArch, ProbeNoExec, Evicted, PodFailed, PodGone, Timeout.
     """
     subject = _subject(pod)
     if pod["metadata"].get("deletionTimestamp"):
         raise Inconclusive(Reason.POD_GONE, "it is being deleted, and not by podshm", subject)
-    ours = probe_containers(pod)
     now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
-    # of injected containers only those keep ours from starting that must end before
-    before = {container["name"] for container in pod["spec"].get("initContainers") or ()}
+    # what starts after an init container or a sidecar never starts without it, also after one that was injected
+    before = {container["name"]: container for container in pod["spec"].get("initContainers") or ()}
     for name, state in now.items():
         ended = state.get("terminated", {}).get("reason")
-        if name in ours or (name in before and (ended in _START or "waiting" in state)):
+        is_ours = PROBE in (before.get(name, {}).get("command") or ())
+        if name in before and (is_ours or ended in _START or "waiting" in state):
             _raise_for(pod, state, f"container {name} of {subject}")
     status = pod.get("status") or {}
-    if status.get("phase") == "Failed":
+    broken = never_start(pod)
+    has_failed = status.get("phase") == "Failed"
+    if broken and (has_failed or len(broken) == len(probe_containers(pod)) or _lacks_image(pod, broken)):
+        raise next(iter(broken.values()))
+    if has_failed:
         raise _failure(status, subject)
-    return all("running" in now.get(name, {}) or "terminated" in now.get(name, {}) for name in ours)
+    return not not_up(pod)
+
+
+def never_start(pod: dict[str, t.Any]) -> dict[str, Inconclusive]:
+    """By name: why a container of ours never starts. It costs no other container of its pod."""
+    found = {}
+    for name in probe_containers(pod):
+        try:
+            _raise_for(pod, (states(pod).get(name) or {}).get("state") or {}, f"container {name} of {_subject(pod)}")
+        except Inconclusive as problem:
+            found[name] = problem
+    return found
+
+
+def not_up(pod: dict[str, t.Any]) -> list[str]:
+    """The containers of ours of which nothing is known yet: they neither run, nor have run, nor never will."""
+    known = _up(pod) | never_start(pod).keys()
+    return [name for name in probe_containers(pod) if name not in known]
+
+
+def _up(pod: dict[str, t.Any]) -> set[str]:
+    """The containers that run or have run."""
+    return {
+        name for name, entry in states(pod).items() if {"running", "terminated"} & (entry.get("state") or {}).keys()
+    }
+
+
+def _lacks_image(pod: dict[str, t.Any], broken: t.Mapping[str, Inconclusive]) -> bool:
+    """Whether an image is missing that all containers of ours have, so that nobody has to wait for the others."""
+    ours = probe_containers(pod)
+    images = {one.get("image") for one in pod["spec"]["containers"] if one["name"] in ours}
+    reasons = {problem.reason for problem in broken.values()}
+    return reasons <= {Reason.IMAGE_PULL, Reason.IMAGE_REFUSED} and len(images) == 1 and not _up(pod) & set(ours)
 
 
 #: What kubelets and runtimes say where a user namespace cannot be made, or cannot map a file system: containerd, runc, crun, gVisor.
@@ -318,4 +354,6 @@ def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], sec
         for message in words_of:
             if all(word in message for word in words):
                 return Inconclusive(reason, quote(message), subject)
-    return Inconclusive(Reason.TIMEOUT, f"its containers did not start within {seconds:g} s", subject)
+    missing = not_up(pod)
+    names = "its containers" if missing == probe_containers(pod) else ", ".join(missing)
+    return Inconclusive(Reason.TIMEOUT, f"{names} did not start within {seconds:g} s", subject)

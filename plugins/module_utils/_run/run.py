@@ -15,6 +15,7 @@ import dataclasses
 import itertools
 import os
 import secrets
+import threading
 import time
 import traceback
 import typing as t
@@ -56,7 +57,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session i
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
 _ANCHOR_SLACK: t.Final = 30
 
-#: Layouts that run side by side: neither the API server nor a node must feel a run.
+#: Layouts that work side by side: neither the API server nor a node must feel a run.
 _AT_ONCE: t.Final = 12
 
 
@@ -262,11 +263,13 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
 def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     jobs = [(target, layout) for target in targets for layout in target.layouts]
     together = [(target, layout) for target, layout in jobs if not layout.layout.exclusive]
-    executor = concurrent.futures.ThreadPoolExecutor(min(len(jobs), _AT_ONCE), thread_name_prefix="layout")
+    places = threading.Semaphore(_AT_ONCE)
+    executor = concurrent.futures.ThreadPoolExecutor(len(jobs), thread_name_prefix="layout")
     try:
         for batch in (together, *([job] for job in jobs if job not in together)):
             futures = {
-                executor.submit(_run_layout, shared, target, layout): (target, layout) for target, layout in batch
+                executor.submit(_run_layout, shared, target, layout, places): (target, layout)
+                for target, layout in batch
             }
             for future in ended(futures):
                 target, layout = futures[future]
@@ -274,6 +277,7 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     finally:
         # an interrupt must not wait for the threads: their waits end here, and none begins
         shared.stopping.set()
+        places.release(len(jobs))
         shared.cluster.stopping.set()
         shared.watch.stop()
         for session in shared.sessions:
@@ -281,14 +285,36 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan) -> LayoutResult:
+class _Place:
+    """A place among the layouts that work side by side. One that only waits gives it to another."""
+
+    def __init__(self, places: threading.Semaphore) -> None:
+        self._places = places
+        self._is_held = False
+
+    def __enter__(self) -> _Place:
+        self._is_held = self._places.acquire()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.give()
+
+    def give(self) -> None:
+        """Let another have it, for good: what goes on after a long wait is little."""
+        if self._is_held:
+            self._is_held = False
+            self._places.release()
+
+
+def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan, places: threading.Semaphore) -> LayoutResult:
     """One layout, in the time of its target, which begins with its first layout: one that hangs costs no other its time."""
-    with shared.lock:
-        # what runs alone begins when all targets are done
-        if target.shared is None or layout.layout.exclusive:
-            target.shared = shared.within(shared.settings.timeout)
-        mine = target.shared
-    return LayoutRun(mine, target.meta, layout).run()
+    with _Place(places) as place:
+        with shared.lock:
+            # what runs alone begins when all targets are done
+            if target.shared is None or layout.layout.exclusive:
+                target.shared = shared.within(shared.settings.timeout)
+            mine = dataclasses.replace(target.shared, give_place=place.give)
+        return LayoutRun(mine, target.meta, layout).run()
 
 
 def _clean_up(shared: Shared, selector: str) -> list[str]:

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import functools
 import time
+import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS, depends_on
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import CONTROL
@@ -37,7 +39,8 @@ class LayoutRun:
         self._containers: dict[Container, ContainerRun] = {
             one.container: ContainerRun(pod, one) for pod in self._pods for one in pod.plan.containers
         }
-        self._refused: dict[Container, Inconclusive] = {}
+        #: why a container of the pods is refused or does not start
+        self._lost: dict[Container, Inconclusive] = {}
         self._result = LayoutResult()
 
     def run(self) -> LayoutResult:
@@ -50,16 +53,21 @@ class LayoutRun:
                 return self._result
             # what has no time left creates nothing
             self._shared.remaining()
-            self._create(created)
-            if self._refused and all(self._refusal(check) for check in self._plan.checks):
+            # the small one first: a large one that waits for room must not take its room
+            for pod in sorted(self._pods, key=lambda pod: pod.plan.memory_bytes):
+                with self._only_its_own(pod):
+                    self._create(pod, created)
+            if not self._shared.dry_run:
+                for pod in created:
+                    with self._only_its_own(pod), pod.explained():
+                        self._lose(pod.await_start())
+            lost = [self._loss(check) for check in self._plan.checks]
+            for check, why in zip(self._plan.checks, lost, strict=True):
+                if why:
+                    self._leave_out(check, why)
+            if self._shared.dry_run or all(lost):
                 return self._result
-            for pod in created:
-                pod.require_runtime_class()
-            if self._shared.dry_run:
-                return self._result
-            for pod in created:
-                with pod.explained():
-                    pod.require_started()
+            self._pods = created
             if self._plan.layout.runs_to_completion:
                 self._read_outputs()
             else:
@@ -80,35 +88,42 @@ class LayoutRun:
         """What was lost, or the problem itself."""
         return self._shared.losses.cause(self._shared.cluster, self._meta.node, symptom)
 
-    def _create(self, created: list[PodRun]) -> None:
-        """Create the pods, or what the cluster admits of them."""
-        for pod in self._pods:
-            try:
-                pod.create()
-            except Inconclusive as problem:
-                if problem.reason not in REFUSED:
-                    raise
-                self._refused.update(dict.fromkeys((one.container for one in pod.plan.containers), problem))
+    @contextlib.contextmanager
+    def _only_its_own(self, pod: PodRun) -> collections.abc.Iterator[None]:
+        """Let what befalls a pod cost its containers, and no other pod."""
+        containers = [one.container for one in pod.plan.containers]
+        try:
+            yield
+        except Inconclusive as problem:
+            self._lose(dict.fromkeys(containers, problem))
+
+    def _lose(self, lost: t.Mapping[Container, Inconclusive]) -> None:
+        """Remember why containers are not there. What was known before comes first."""
+        causes = {id(problem): self._cause(problem) for problem in lost.values()}
+        self._lost = {**{container: causes[id(problem)] for container, problem in lost.items()}, **self._lost}
+
+    def _create(self, pod: PodRun, created: list[PodRun]) -> None:
+        """Create a pod, or what the cluster admits of it."""
+        try:
+            pod.create()
+        except Inconclusive as problem:
+            if problem.reason in REFUSED:
                 self._result.refused[pod.plan.role] = problem
-            else:
-                created.append(pod)
-                self._refused.update(pod.dropped)
-                for refusal in pod.dropped.values():
-                    self._result.refused.setdefault(pod.plan.role, refusal)
-                self._result.pods[pod.plan.role] = (pod.requested, pod.stored)
-        self._pods = created
-        # now: it stays so if the rest of the layout is lost later
-        for check in self._plan.checks:
-            if why := self._refusal(check):
-                self._leave_out(check, why)
+            raise
+        created.append(pod)
+        self._lose(pod.dropped)
+        for refusal in pod.dropped.values():
+            self._result.refused.setdefault(pod.plan.role, refusal)
+        self._result.pods[pod.plan.role] = (pod.requested, pod.stored)
+        pod.require_runtime_class()
 
     def _leave_out(self, check: PlannedCheck, why: Inconclusive) -> None:
         """Run no step of a check, and say why."""
         self._result.answers[check.check.id] = {step.step.label: why for step in check.steps}
 
-    def _refusal(self, check: PlannedCheck) -> Inconclusive | None:
-        """Why a container that the check needs is refused, or nothing."""
-        return next((self._refused[step.container] for step in check.steps if step.container in self._refused), None)
+    def _loss(self, check: PlannedCheck) -> Inconclusive | None:
+        """Why a container that the check needs is not there, or nothing."""
+        return next((self._lost[step.container] for step in check.steps if step.container in self._lost), None)
 
     def _read_outputs(self) -> None:
         """Wait until the pods ran to completion and read what they wrote."""
@@ -118,9 +133,7 @@ class LayoutRun:
         self._run_checks()
 
     def _run_sessions(self) -> None:
-        containers = [
-            self._containers[step.container] for step in self._plan.steps if step.container not in self._refused
-        ]
+        containers = [self._containers[step.container] for step in self._plan.steps if step.container not in self._lost]
         try:
             # all at once, so that the node starts the processes side by side
             for container in dict.fromkeys(containers):
@@ -129,7 +142,8 @@ class LayoutRun:
             self._run_checks()
             # no control looks at what became of its pod
             for pod in [] if self._plan.layout is CONTROL else self._pods:
-                self._result.after[pod.plan.role] = pod_status.aftermath(self._shared.cluster.get_pod(pod.name))
+                with contextlib.suppress(Inconclusive):
+                    self._result.after[pod.plan.role] = pod_status.aftermath(self._shared.cluster.get_pod(pod.name))
         finally:
             for container in self._containers.values():
                 container.close()
@@ -137,7 +151,7 @@ class LayoutRun:
     def _run_checks(self) -> None:
         for check in self._plan.checks:
             # nothing can be decided then, and steps that run in vain take long
-            why = self._failed_control(check) or self._refusal(check)
+            why = self._failed_control(check) or self._loss(check)
             if why:
                 self._leave_out(check, why)
             else:
@@ -175,8 +189,8 @@ class LayoutRun:
                 try:
                     container_run.begin(step)
                     blocking.append(step)
-                except Inconclusive as problem:
-                    answers[step.step.label] = problem
+                except Inconclusive as symptom:
+                    answers[step.step.label] = self._cause(symptom)
                 continue
             self._timed(check, step, functools.partial(self._run_step, step))
             while blocking:

@@ -40,6 +40,12 @@ _STEP_SLACK: t.Final = 3
 #: When (seconds) to look for the first time why a pod has not started; then after twice as long, and so on.
 _LOOK_SECONDS: t.Final = 5
 
+#: Reasons after which what comes over a session is no longer the answer to what was sent.
+_OUT_OF_STEP: t.Final = frozenset({Reason.TIMEOUT, Reason.BAD_OUTPUT})
+
+#: After so many sessions in a row without an answer, none is opened again.
+_SILENT_SESSIONS: t.Final = 2
+
 #: How long (seconds) the node gets to report a container whose probe has just ended.
 _REPORT_SECONDS: t.Final = 2
 
@@ -70,6 +76,8 @@ class Shared:
     #: by target: in which way pods are admitted where the usual one is refused, None where none is
     ways: dict[str, manifests.RunMeta | None] = dataclasses.field(default_factory=dict)
     ways_lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    #: lets another layout begin: this one waits, and does no work
+    give_place: collections.abc.Callable[[], None] = lambda: None
 
     def refusal(self, meta: manifests.RunMeta, plan: manifests.PodPlan) -> Inconclusive | None:
         """Why a pod would be refused (a dry run), or nothing."""
@@ -210,10 +218,10 @@ class PodRun:
             raise Inconclusive(Reason.TIMEOUT, f"{missing} within {seconds} s", self.subject)
         return pod
 
-    def require_started(self) -> None:
-        """Wait until its containers run, on the node that was planned.
+    def await_start(self) -> dict[Container, Inconclusive]:
+        """Wait until its containers run, on the node that was planned; returns those that do not, and why.
 
-        :raises Inconclusive: they do not; the reason says why, as far as status and events tell.
+        :raises Inconclusive: none does; the reason says why, as far as status and events tell.
         """
         seconds = self.shared.settings.start_timeout
         waited, patience = 0, _LOOK_SECONDS
@@ -221,19 +229,32 @@ class PodRun:
             patience = min(patience, seconds - waited)
             started = self.wait(pod_status.started, patience)
             if started:
-                node = started["spec"].get("nodeName", "")
-                if node != self.meta.node:
-                    detail = f"it runs on node {node}, not on {self.meta.node}: the cluster changed where it can run"
-                    raise Inconclusive(Reason.PREMISE_FAILED, detail, self.subject)
-                return
+                self._require_node(started)
+                return self._by_container(pod_status.never_start(started))
             waited, patience = waited + patience, patience * 2
+            self.shared.give_place()
             self.shared.losses.note_lease(self.shared.cluster, self.meta.node)
             pod = self.latest() or self.stored
             problem = pod_status.not_started(pod, self.shared.cluster.events(pod), seconds)
             # the kubelet tries again and again what the node does not support
             hopeless = problem.reason is Reason.UNSUPPORTED
             if hopeless or waited >= seconds or time.monotonic() >= self.shared.until:
-                raise problem
+                broken = pod_status.never_start(pod)
+                lost = broken | dict.fromkeys(pod_status.not_up(pod), problem)
+                if len(lost) == len(pod_status.probe_containers(pod)):
+                    raise next(iter(lost.values()))
+                self._require_node(pod)
+                return self._by_container(lost)
+
+    def _require_node(self, pod: Object) -> None:
+        """Raise Inconclusive (PremiseFailed) if it does not run on the node that was planned."""
+        node = pod["spec"].get("nodeName", "")
+        if node != self.meta.node:
+            detail = f"it runs on node {node}, not on {self.meta.node}: the cluster changed where it can run"
+            raise Inconclusive(Reason.PREMISE_FAILED, detail, self.subject)
+
+    def _by_container(self, lost: t.Mapping[str, Inconclusive]) -> dict[Container, Inconclusive]:
+        return {one.container: lost[one.name] for one in self.plan.containers if one.name in lost}
 
     @contextlib.contextmanager
     def explained(self, container: str = "") -> collections.abc.Iterator[None]:
@@ -284,6 +305,8 @@ class ContainerRun:
         self.problem: Inconclusive | None = None
         self.restarts = 0
         self._session: Session | None = None
+        #: how many exchanges in a row had no answer in time
+        self._silent = 0
 
     @property
     def has_session(self) -> bool:
@@ -326,9 +349,19 @@ class ContainerRun:
             self.shared.sessions.append(session)
 
     def reconnect(self) -> None:
-        """Open a session again where the connection broke: a session lost in one check must not fail the next."""
-        if self.problem and self.problem.reason in BROKEN and not self.was_killed:
+        """Open a session again where the last one is of no use: one lost in one check must not fail the next."""
+        if self.problem and not self.was_killed and (self.problem.reason in BROKEN or self._is_out_of_step()):
+            self.close()
             self.connect()
+
+    def _is_out_of_step(self) -> bool:
+        """Whether a session went bad in a container that runs on.
+
+        Not where a second session in a row got no answer: it would cost the other containers the time of the run.
+        """
+        if not self.problem or self.problem.reason not in _OUT_OF_STEP or self._silent >= _SILENT_SESSIONS:
+            return False
+        return "running" in ((pod_status.states(self.pod.latest()).get(self.name) or {}).get("state") or {})
 
     def close(self) -> None:
         """End the session: the probe sees the end of its input and removes what it created."""
@@ -352,6 +385,7 @@ class ContainerRun:
                 yield self.session
         except Inconclusive as problem:
             self.problem = problem
+            self._silent += problem.reason is Reason.TIMEOUT
             raise
 
     def begin(self, step: PlannedStep) -> None:
@@ -367,6 +401,7 @@ class ContainerRun:
         try:
             with self.exchange() as session:
                 answer = session.read_answer(lambda data: protocol.complete(data, step.nonce), self.seconds())
+                self._silent = 0
                 return self.parsed(answer, step)
         except Inconclusive as problem:
             if step.step.may_be_oom_killed and problem.reason in (Reason.EXEC_TRANSPORT, Reason.POD_FAILED):

@@ -84,10 +84,47 @@ def test_an_injected_container_that_cannot_be_pulled_keeps_ours_from_nothing() -
     ],
 )
 def test_what_never_starts(state: dict[str, t.Any], reason: str) -> None:
+    """It costs the other container nothing."""
+    one = pod(RUNNING, state)
+    assert pod_status.started(one)
+    ((name, problem),) = pod_status.never_start(one).items()
+    assert (name, problem.reason, problem.subject) == ("c1", reason, "container c1 of pod default/podshm-1-pair")
+    for states in ((state, state), (RUNNING, CREATING)):
+        assert bool(pod_status.not_up(pod(*states))) == (CREATING in states)
     with pytest.raises(Inconclusive) as caught:
-        pod_status.started(pod(RUNNING, state))
-    assert caught.value.reason == reason
-    assert caught.value.subject == "container c1 of pod default/podshm-1-pair"
+        pod_status.started(pod(state, state))
+    assert (caught.value.reason, caught.value.subject) == (reason, "container c0 of pod default/podshm-1-pair")
+
+
+@pytest.mark.parametrize(
+    ("second", "other", "wanted"),
+    [(CREATING, "", True), (RUNNING, "", False), (CREATING, "other", False)],
+)
+def test_an_image_that_all_containers_lack_is_not_waited_for(second: t.Any, other: str, wanted: bool) -> None:
+    one = pod({"waiting": {"reason": "ErrImagePull", "message": "no route"}}, second)
+    if other:
+        one["spec"]["containers"][1]["image"] = other
+    if not wanted:
+        assert pod_status.started(one) is (second is RUNNING)
+        return
+    with pytest.raises(Inconclusive, match="container c0"):
+        pod_status.started(one)
+
+
+@pytest.mark.parametrize("restart_policy", ["", "Always"])
+def test_what_starts_after_a_container_that_never_does_is_lost_with_it(restart_policy: str) -> None:
+    one = pod(CREATING, CREATING)
+    first = {"name": "i", "command": ["/podshm/probe"], **({"restartPolicy": "Always"} if restart_policy else {})}
+    one["spec"]["initContainers"] = [first]
+    broken = {"waiting": {"reason": "CreateContainerError", "message": "boom"}}
+    one["status"]["initContainerStatuses"] = [{"name": "i", "state": broken}]
+    with pytest.raises(Inconclusive, match="container i of pod") as caught:
+        pod_status.started(one)
+    assert caught.value.reason == "ContainerStart"
+
+
+def test_the_containers_that_did_not_start_in_time_are_named() -> None:
+    assert pod_status.not_started(pod(RUNNING, CREATING), [], 30).detail == "c1 did not start within 30 s"
 
 
 @pytest.mark.parametrize(
@@ -182,9 +219,7 @@ def test_a_node_without_user_namespaces(message: str, words: str) -> None:
     for host_users, reason in ((False, "Unsupported"), (True, "ContainerStart")):
         failing = pod(RUNNING, state)
         failing["spec"]["hostUsers"] = host_users
-        with pytest.raises(Inconclusive) as caught:
-            pod_status.started(failing)
-        assert caught.value.reason == reason
+        assert pod_status.never_start(failing)["c1"].reason == reason
 
 
 def test_a_full_disk_is_no_missing_user_namespace() -> None:

@@ -255,3 +255,59 @@ def test_every_pod_and_every_dry_run_has_what_the_cluster_demands(
         assert (spec["priorityClassName"], spec["serviceAccountName"]) == ("low", "podshm")
         assert (spec["imagePullSecrets"], spec["nodeSelector"]) == ([{"name": "registry"}], {"pool": "x"})
         assert spec["automountServiceAccountToken"] is False
+
+
+def test_a_target_that_waits_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All places are taken by layouts whose pods do not start, when the layouts of another target come."""
+    released = threading.Event()
+
+    class Waiting:
+        def __init__(self, shared: t.Any, meta: str, plan: t.Any) -> None:
+            self.shared, self.meta, self.plan = shared, meta, plan
+
+        def run(self) -> str:
+            if self.meta == "quick":
+                released.set()
+                return "quick"
+            self.shared.give_place()
+            return "slow" if released.wait(5) else "alone"
+
+    monkeypatch.setattr(run, "LayoutRun", Waiting)
+    layouts = [
+        types.SimpleNamespace(layout=types.SimpleNamespace(name=f"l{number}", exclusive=False)) for number in range(12)
+    ]
+    targets = [
+        run.TargetRun(t.cast("t.Any", None), t.cast("t.Any", meta), t.cast("t.Any", tuple(layouts)))
+        for meta in ("slow", "quick")
+    ]
+    shared = run._shared(t.cast("t.Any", FakeCluster()), "ff", SETTINGS, False, 2)
+    run._run_layouts(shared, targets)
+    for target in targets:
+        assert set(t.cast("t.Any", target.results.values())) == {target.meta}
+
+
+def test_no_more_layouts_work_side_by_side_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    class Working:
+        def __init__(self, shared: t.Any, meta: str, plan: t.Any) -> None:
+            pass
+
+        def run(self) -> str:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.02)
+            with lock:
+                now -= 1
+            return ""
+
+    monkeypatch.setattr(run, "LayoutRun", Working)
+    layouts = [
+        types.SimpleNamespace(layout=types.SimpleNamespace(name=f"l{number}", exclusive=False)) for number in range(40)
+    ]
+    target = run.TargetRun(t.cast("t.Any", None), t.cast("t.Any", ""), t.cast("t.Any", tuple(layouts)))
+    run._run_layouts(run._shared(t.cast("t.Any", FakeCluster()), "ff", SETTINGS, False, 1), [target])
+    assert most == run._AT_ONCE
+    assert len(target.results) == 40

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import typing as t
 
 import pytest
@@ -18,7 +19,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan impo
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
 
-from .support import FakeCluster
+from .support import FakeCluster, FakeWatch
 
 
 def meta(runtime_class: str = "") -> manifests.RunMeta:
@@ -26,7 +27,8 @@ def meta(runtime_class: str = "") -> manifests.RunMeta:
 
 
 def shared(cluster: t.Any = None) -> Shared:
-    return Shared(cluster or t.cast("t.Any", FakeCluster()), Settings(), t.cast("t.Any", None), 0.0, dry_run=False)
+    watch = t.cast("t.Any", FakeWatch())
+    return Shared(cluster or t.cast("t.Any", FakeCluster()), Settings(), watch, 0.0, dry_run=False)
 
 
 def layouts(together: Shared, *checks: Check) -> dict[str, t.Any]:
@@ -160,3 +162,75 @@ def test_a_check_without_an_answer_does_not_stop_the_others(monkeypatch: pytest.
     for layout in layouts(shared(cluster), *CONTROLS, BY_ID["SHM106"], BY_ID["SHM108"]).values():
         layout._run_sessions()
     assert set(ran) == {*(control.id for control in CONTROLS if control.steps), "SHM106", "SHM108"}
+
+
+LOST: t.Final = Inconclusive(Reason.CONTAINER_START, "boom")
+
+
+def running(
+    monkeypatch: pytest.MonkeyPatch,
+    await_start: t.Callable[[PodRun], t.Any],
+    create: t.Callable[[PodRun], None] | None = None,
+) -> dict[str, dict[str, t.Any]]:
+    """What checks of the layout of two pods are answered, whose pods start as the test says."""
+
+    def created(pod: PodRun) -> None:
+        pod.stored = pod.requested = {"metadata": {"name": pod.name}, "spec": {}}
+        if create:
+            create(pod)
+
+    monkeypatch.setattr(PodRun, "create", created)
+    monkeypatch.setattr(PodRun, "await_start", await_start)
+    monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
+    monkeypatch.setattr(LayoutRun, "_run_step", lambda self, step: Observation(step.name, step.nonce, {}, (), None))
+    together = shared()
+    together.until = time.monotonic() + 60
+    # two containers of the first pod; the first pod and the other; one container of the first pod
+    (layout,) = layouts(together, BY_ID["SHM104"], BY_ID["SHM501"], BY_ID["SHM301"]).values()
+    return t.cast("dict[str, dict[str, t.Any]]", layout.run().answers)
+
+
+def lost(answers: dict[str, dict[str, t.Any]]) -> set[str]:
+    return {check for check, steps in answers.items() if LOST in steps.values()}
+
+
+def test_a_container_that_does_not_start_costs_the_checks_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(pod: PodRun) -> t.Any:
+        return {one.container: LOST for one in pod.plan.containers if one.name == "second"}
+
+    answers = running(monkeypatch, start)
+    assert lost(answers) == {"SHM104"}
+    assert len(answers) == 3
+
+
+def failing(*roles: str) -> t.Callable[[PodRun], t.Any]:
+    def fail(pod: PodRun) -> t.Any:
+        if pod.plan.role in roles:
+            raise LOST
+        return {}
+
+    return fail
+
+
+@pytest.mark.parametrize("when", ["create", "start"])
+@pytest.mark.parametrize(
+    ("roles", "wanted"),
+    [
+        (["other"], {"SHM501"}),
+        (["pair"], {"SHM104", "SHM501", "SHM301"}),
+        (["pair", "other"], {"SHM104", "SHM501", "SHM301"}),
+    ],
+)
+def test_a_pod_that_fails_costs_the_checks_that_need_it(
+    monkeypatch: pytest.MonkeyPatch, roles: list[str], wanted: set[str], when: str
+) -> None:
+    fails = failing(*roles)
+    answers = running(monkeypatch, failing(), fails) if when == "create" else running(monkeypatch, fails)
+    assert lost(answers) == wanted
+    assert len(answers) == 3
+
+
+def test_the_smaller_pod_of_a_layout_is_created_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    running(monkeypatch, failing(), lambda pod: order.append(pod.plan.role))
+    assert order == ["other", "pair"]

@@ -53,14 +53,14 @@ def test_what_is_created_is_remembered_for_the_clean_up() -> None:
 
 def test_a_pod_that_starts_on_the_planned_node() -> None:
     waiting = status("first", state={"waiting": {"reason": "ContainerCreating"}})
-    bench("SHM301", "first", waiting, status("first")).pod.require_started()
+    bench("SHM301", "first", waiting, status("first")).pod.await_start()
 
 
 def test_a_pod_on_another_node_answers_for_that_one() -> None:
     elsewhere = status("first")
     elsewhere["spec"]["nodeName"] = "other"
     with pytest.raises(Inconclusive, match="runs on node other, not on n") as caught:
-        bench("SHM301", "first", elsewhere).pod.require_started()
+        bench("SHM301", "first", elsewhere).pod.await_start()
     assert caught.value.reason is Reason.PREMISE_FAILED
 
 
@@ -82,8 +82,26 @@ def test_events_say_why_a_pod_does_not_start(events: list[dict[str, t.Any]], rea
     one = bench("SHM301", "first", WAITING)
     one.cluster.recent = events
     with pytest.raises(Inconclusive) as caught:
-        one.pod.require_started()
+        one.pod.await_start()
     assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ({"waiting": {"reason": "CreateContainerError", "message": "boom"}}, Reason.CONTAINER_START, "boom"),
+        ({"waiting": {"reason": "ContainerCreating"}}, Reason.TIMEOUT, "guest did not start within 3 s"),
+    ],
+)
+def test_a_container_that_does_not_start_costs_no_other_of_its_pod(
+    state: dict[str, t.Any], reason: Reason, words: str
+) -> None:
+    made = status("first", pod={"containerStatuses": [{"name": "first", "state": {"running": {}}}]})
+    made["spec"]["containers"].append({"name": "guest", "command": [manifests.PROBE, "hold"]})
+    made["status"]["containerStatuses"].append({"name": "guest", "state": state})
+    ((container, problem),) = bench("SHM106", "guest", made).pod.await_start().items()
+    assert (container.name, problem.reason) == ("guest", reason)
+    assert words in problem.detail
 
 
 def test_a_pod_that_somebody_deleted_is_not_waited_for() -> None:
@@ -209,6 +227,41 @@ def test_the_next_check_connects_again_where_the_connection_broke() -> None:
     one.cluster.sessions.append(FakeSession(block(step, ns_ipc=7)))
     one.run.reconnect()
     assert one.run.finish(step).facts == {"ns_ipc": 7}
+
+
+def test_the_next_check_has_a_new_session_where_the_last_is_out_of_step() -> None:
+    one = bench("SHM301", "first", status("first"))
+    step = one.steps["who_first"]
+    bad = connected(one, b"noise\n")
+    with pytest.raises(Inconclusive, match="output is unusable"):
+        one.run.finish(step)
+    one.cluster.sessions.append(FakeSession(block(step, ns_ipc=7)))
+    one.run.reconnect()
+    assert bad.closed
+    assert one.run.finish(step).facts == {"ns_ipc": 7}
+
+
+def test_a_container_that_never_answers_does_not_use_up_the_time_of_the_others() -> None:
+    """Each session without an answer takes the time of a step."""
+    one = bench("SHM301", "first", status("first"))
+    slow = Inconclusive(Reason.TIMEOUT, "no answer")
+    connected(one, slow)
+    for _again in range(5):
+        one.cluster.sessions.append(FakeSession(slow))
+        one.run.reconnect()
+        with pytest.raises(Inconclusive, match="no answer"):
+            one.run.finish(one.steps["who_first"])
+    # the first, and one more
+    assert len(one.cluster.commands) == 2
+
+
+def test_a_container_that_does_not_run_is_not_connected_to() -> None:
+    one = bench("SHM301", "first", WAITING)
+    connected(one, Inconclusive(Reason.TIMEOUT, "no answer"))
+    with pytest.raises(Inconclusive, match="no answer"):
+        one.run.finish(one.steps["who_first"])
+    one.run.reconnect()
+    assert len(one.cluster.commands) == 1
 
 
 def test_the_output_of_a_containers_own_command_is_its_log() -> None:
