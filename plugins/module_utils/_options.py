@@ -486,7 +486,13 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         "start_timeout",
         "int",
         RUN,
-        ("How long the start of a pod takes at most, in seconds.",),
+        (
+            "How long the start of a pod takes at most, in seconds.",
+            (
+                "A pod that waits for room that others have on its node or in a quota is waited for longer, in two thirds of "
+                "O(timeout)."
+            ),
+        ),
         "seconds for the start of a pod",
         default=30,
     ),

@@ -446,7 +446,7 @@ WORLDS: dict[str, World] = {
         exec=True,
         expected=expect(ERROR=f"{EVERYTHING} SHM320 SHM405 SHM406 SHM407"),
     ),
-    # not even the smallest pod has room: where one has, it depends on the order which one that is
+    # less than the smallest pod: for what fits alone it is waited
     "small-quota": World(
         objects=(_quota({"limits.memory": "16Mi"}),),
         expected=expect(ERROR=f"{_NOTHING} SHM607", SKIP={"QuotaExceeded": "SHM304 SHM320"}),

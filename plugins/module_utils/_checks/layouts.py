@@ -220,13 +220,13 @@ ADMIT_VOLUME: t.Final = Container(
 )
 ADMIT_RELAXED: t.Final = Container("relaxed", pod="relaxed")
 
-#: In the order in which pods are created: what takes longest comes first.
+#: In the order in which pods are created: the controls, which no large pod must take the room of; then what takes longest.
 _CREATED: t.Final[tuple[Layout, ...]] = (
+    CONTROL,
     VOLUMES,
     LIFE,
     TIGHT_POD,
     PAIR,
-    CONTROL,
     COMPLETE,
     OWN_USERS,
     SHARED_PIDS,

@@ -175,10 +175,10 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
     manifest = pod.manifest()
     refused_by, detail, refused = "", "", [one.name for one in pod.plan.containers]
     try:
-        stored = container.shared.cluster.create(manifest, dry_run=True)
+        stored = pod.when_free(lambda: container.shared.cluster.create(manifest, dry_run=True))
     except Inconclusive as problem:
         refusal = pod.explained_invalid(problem) if problem.reason is Reason.INVALID else problem
-        if refusal.reason not in fitting.REFUSED:
+        if refusal.reason not in fitting.REFUSED or pod_status.quota_is_taken(refusal):
             raise refusal from None
         refused_by, detail = refusal.reason.value, refusal.detail
         try:
@@ -186,7 +186,7 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
         except Inconclusive:
             return done(step, admitted=False, refused_by=refused_by, detail=detail, refused=" ".join(refused))
         manifest = manifests.pod(left.meta, left.plan, container.shared.anchor_uid)
-        stored = container.shared.cluster.create(manifest, dry_run=True)
+        stored = pod.when_free(lambda: container.shared.cluster.create(manifest, dry_run=True))
         adapted = {"users": not left.meta.names_users, "cpu": left.meta.cpu_share != pod.meta.cpu_share}
         return done(
             step,

@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
+import collections
 import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe_container, describe_pod
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text, parse_millis
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PROBE
 
@@ -317,6 +318,64 @@ def aftermath_text(status: dict[str, t.Any]) -> str:
     """The terminated containers of a pod status in one line."""
     terminated = aftermath({"status": status})["terminated"]
     return ", ".join(f"{name} {state['reason']} (exit {state['exit_code']})" for name, state in terminated.items())
+
+
+#: What a scheduler says of room on a node that others have taken, and can leave again.
+_NO_ROOM: t.Final = re.compile(r"Insufficient (?:cpu|memory|ephemeral-storage|pods)\b|Too many pods")
+
+
+def lacks_room(pod: dict[str, t.Any]) -> str:
+    """What room on its node a pod waits for, in the scheduler's words; nothing if it does not wait for that."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            # what follows is about pods that could be preempted
+            message, _, _ = str(condition.get("message", "")).partition("preemption:")
+            return ", ".join(dict.fromkeys(_NO_ROOM.findall(message)))
+    return ""
+
+
+def _requests(container: t.Mapping[str, t.Any]) -> collections.Counter[str]:
+    requests = (container.get("resources") or {}).get("requests") or {}
+    return collections.Counter({name: parse_millis(amount) for name, amount in requests.items()})
+
+
+def too_large(pod: dict[str, t.Any], node: dict[str, t.Any]) -> str:
+    """What a pod alone requests beyond what its node has for pods, in words; nothing if it fits, or that is not known."""
+    spec, allocatable = pod["spec"], (node.get("status") or {}).get("allocatable") or {}
+    try:
+        total, largest = _requests({"resources": {"requests": spec.get("overhead")}}), collections.Counter[str]()
+        for one in spec.get("initContainers") or ():
+            if one.get("restartPolicy") == "Always":
+                total += _requests(one)
+            else:
+                largest |= total + _requests(one)
+        for one in spec["containers"]:
+            total += _requests(one)
+        beyond = {
+            name: amount
+            for name, amount in (total | largest).items()
+            if amount > parse_millis(allocatable.get(name, 0))
+        }
+    except ValueError:
+        return ""
+    words = (
+        f"it requests {memory_text(amount // 1000) if name == 'memory' else f'{amount / 1000:g}'} of {name}, and the node "
+        f"has {allocatable.get(name, 0)} for all pods"
+        for name, amount in beyond.items()
+    )
+    return ", ".join(words) if allocatable else ""
+
+
+def quota_is_taken(refusal: Inconclusive) -> bool:
+    """Whether a quota refuses a pod for what others use of it: by the API server's words, it could hold the pod alone."""
+    found = re.search(r"exceeded quota: .*requested: (\S+), used: \S+, limited: (\S+)", refusal.detail)
+    if refusal.reason is not Reason.QUOTA_EXCEEDED or not found:
+        return False
+    try:
+        requested, hard = (dict(one.split("=", 1) for one in found[number].split(",")) for number in (1, 2))
+        return all(parse_millis(amount) <= parse_millis(hard[name]) for name, amount in requested.items())
+    except (LookupError, ValueError):
+        return False
 
 
 #: What events about a pod that does not start must say, the most telling first.

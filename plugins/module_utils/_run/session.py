@@ -40,6 +40,10 @@ _STEP_SLACK: t.Final = 3
 #: When (seconds) to look for the first time why a pod has not started; then after twice as long, and so on.
 _LOOK_SECONDS: t.Final = 5
 
+#: Room is looked for so often (seconds), and this part of a target's time is left for what runs in it.
+_ROOM_SECONDS: t.Final = 4
+_REST: t.Final = 3
+
 #: Reasons after which what comes over a session is no longer the answer to what was sent.
 _OUT_OF_STEP: t.Final = frozenset({Reason.TIMEOUT, Reason.BAD_OUTPUT})
 
@@ -80,11 +84,11 @@ class Shared:
     give_place: collections.abc.Callable[[], None] = lambda: None
 
     def refusal(self, meta: manifests.RunMeta, plan: manifests.PodPlan) -> Inconclusive | None:
-        """Why a pod would be refused (a dry run), or nothing."""
+        """Why a pod would be refused (a dry run), or nothing. Room in a quota is what the pod itself waits for."""
         try:
             self.cluster.create(manifests.pod(meta, plan, self.anchor_uid), dry_run=True)
         except Inconclusive as problem:
-            return problem
+            return None if pod_status.quota_is_taken(problem) else problem
         return None
 
     def fitted(self, meta: manifests.RunMeta, plan: manifests.PodPlan, refusal: Inconclusive) -> fitting.Fitted:
@@ -154,14 +158,57 @@ class PodRun:
         """Create it, or what the cluster admits of it (:attr:`dropped`)."""
         try:
             self.requested = self.manifest()
-            self.stored = self.shared.create(self.requested)
+            self.stored = self.when_free(lambda: self.shared.create(self.requested))
         except Inconclusive as refusal:
             if refusal.reason is Reason.INVALID:
                 raise self.explained_invalid(refusal) from None
+            if pod_status.quota_is_taken(refusal):
+                raise
             left = self.shared.fitted(self.meta, self.plan, refusal)
             self.meta, self.plan, self.dropped = left.meta, left.plan, left.dropped
             self.requested = self.manifest()
-            self.stored = self.shared.create(self.requested)
+            self.stored = self.when_free(lambda: self.shared.create(self.requested))
+
+    def when_free(self, create: collections.abc.Callable[[], Object]) -> Object:
+        """What a request for the pod returns, as soon as no quota is used up that could hold the pod.
+
+        :raises Inconclusive: it is refused.
+        """
+        stored: Object = {}
+
+        def attempt(seconds: float) -> Inconclusive | None:
+            self.shared.stopping.wait(seconds)
+            try:
+                stored.update(create())
+            except Inconclusive as refusal:
+                if self.shared.dry_run or not pod_status.quota_is_taken(refusal):
+                    raise
+                return refusal
+            return None
+
+        self._await_room("in the quota", attempt)
+        return stored
+
+    def _await_room(self, where: str, look: collections.abc.Callable[[float], Inconclusive | None]) -> None:
+        """Wait until others leave room for the pod, without the time that start_timeout counts.
+
+        The wait ends early enough for what is to run then.
+
+        :param look: looks for so many seconds, and returns what is missing.
+        :raises Inconclusive: what is missing, with how long it was waited for; Interrupted.
+        """
+        began = time.monotonic()
+        until = self.shared.until - self.shared.settings.timeout / _REST
+        missing, pause = look(0), 1
+        while missing:
+            self.shared.give_place()
+            # nothing is waited for when the run ends
+            self.shared.remaining()
+            waited = time.monotonic() - began
+            if began + waited >= until:
+                words = f"waited {waited:.0f} s for room {where}: {missing.detail}" if waited >= 1 else missing.detail
+                raise Inconclusive(missing.reason, words, missing.subject)
+            missing, pause = look(min(pause, until - time.monotonic())), min(pause + 1, _ROOM_SECONDS)
 
     def explained_invalid(self, refusal: Inconclusive) -> Inconclusive:
         """A pod that is invalid because admission changed it: hostUsers false beside hostIPC."""
@@ -227,7 +274,11 @@ class PodRun:
         waited, patience = 0, _LOOK_SECONDS
         while True:
             patience = min(patience, seconds - waited)
-            started = self.wait(pod_status.started, patience)
+            started = self.wait(lambda pod: bool(pod_status.lacks_room(pod)) or pod_status.started(pod), patience)
+            if started and pod_status.lacks_room(started):
+                self._require_room(started)
+                waited, patience = 0, _LOOK_SECONDS
+                continue
             if started:
                 self._require_node(started)
                 return self._by_container(pod_status.never_start(started))
@@ -245,6 +296,25 @@ class PodRun:
                     raise next(iter(lost.values()))
                 self._require_node(pod)
                 return self._by_container(lost)
+
+    def _require_room(self, pod: Object) -> None:
+        """Wait until its node has room for it.
+
+        :raises Inconclusive: Unschedulable, there is none, or the node can never hold it.
+        """
+        node: Object = {}
+        with contextlib.suppress(Inconclusive):
+            node = self.shared.cluster.node_now(self.meta.node)
+        beyond = pod_status.too_large(pod, node)
+        if beyond:
+            raise Inconclusive(Reason.UNSCHEDULABLE, f"{pod_status.lacks_room(pod)}: {beyond}", self.subject)
+
+        def look(seconds: float) -> Inconclusive | None:
+            self.wait(lambda pod: not pod_status.lacks_room(pod), seconds)
+            words = pod_status.lacks_room(self.latest())
+            return Inconclusive(Reason.UNSCHEDULABLE, words, self.subject) if words else None
+
+        self._await_room(f"on node {self.meta.node}", look)
 
     def _require_node(self, pod: Object) -> None:
         """Raise Inconclusive (PremiseFailed) if it does not run on the node that was planned."""

@@ -284,6 +284,27 @@ def test_a_refusal_is_an_answer(reason: Reason) -> None:
     }
 
 
+def test_a_quota_that_the_run_itself_uses_up_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own pods go, and then the pod is admitted or not."""
+    one = bench("SHM607", "volume")
+    words = "exceeded quota: all, requested: pods=1, used: pods=4, limited: pods=4"
+    left = [Inconclusive(Reason.QUOTA_EXCEEDED, words)]
+
+    def create(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        if left:
+            raise left.pop()
+        return manifest
+
+    monkeypatch.setattr(one.cluster, "create", create)
+    assert acted(one, SAMPLE) == {"admitted": True, "changed": ""}
+    one.cluster.stored = Inconclusive(Reason.QUOTA_EXCEEDED, words)
+    monkeypatch.undo()
+    # no time is left to wait for room
+    one.shared.until = time.monotonic() + 10
+    with pytest.raises(Inconclusive, match="exceeded quota: all"):
+        acted(one, SAMPLE)
+
+
 def test_an_api_server_that_does_not_answer_refuses_nothing() -> None:
     one = bench("SHM607", "volume")
     one.cluster.stored = Inconclusive(Reason.API_UNREACHABLE, "refused")

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import pod_status
 
 
@@ -346,3 +346,93 @@ def restarted(*counts: int, address: str = "10.0.0.1") -> dict[str, t.Any]:
 )
 def test_a_pod_that_is_sandbox_replaced_is_no_restart_of_a_container(after: dict[str, t.Any], anew: bool) -> None:
     assert pod_status.sandbox_replaced(restarted(0, 0), after, "c0") is anew
+
+
+FULL: t.Final = (
+    "0/3 nodes are available: 1 {}, 2 node(s) didn't match Pod's node affinity/selector. "
+    "preemption: 0/3 nodes are available: 1 Insufficient cpu."
+)
+
+
+@pytest.mark.parametrize(
+    ("missing", "wanted"),
+    [
+        ("Insufficient memory", "Insufficient memory"),
+        ("Insufficient cpu, 1 Insufficient memory", "Insufficient cpu, Insufficient memory"),
+        ("Too many pods", "Too many pods"),
+        # nobody leaves these
+        ("Insufficient example.com/gpu", ""),
+        ("node(s) had untolerated taint {a: b}", ""),
+    ],
+)
+def test_what_room_a_pod_waits_for(missing: str, wanted: str) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": FULL.format(missing)}
+    assert pod_status.lacks_room(pod(conditions=[condition])) == wanted
+    assert pod_status.lacks_room(pod(conditions=[{**condition, "reason": "SchedulingGated"}])) == ""
+    assert pod_status.lacks_room(pod(conditions=[{"type": "PodScheduled", "status": "True"}])) == ""
+
+
+def requesting(*amounts: str, sidecar: str = "1Mi", init: str = "1Mi", overhead: str = "1Mi") -> dict[str, t.Any]:
+    def one(amount: str) -> dict[str, t.Any]:
+        return {"resources": {"requests": {"memory": amount, "cpu": "100m"}}}
+
+    spec = {
+        "initContainers": [{**one(sidecar), "restartPolicy": "Always"}, one(init)],
+        "containers": [one(amount) for amount in amounts],
+        "overhead": {"memory": overhead},
+    }
+    return {"spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("made", "allocatable", "wanted"),
+    [
+        (requesting("30Mi", "30Mi"), {"memory": "62Mi", "cpu": "300m"}, ""),
+        (
+            requesting("30Mi", "30Mi"),
+            {"memory": "61Mi", "cpu": "1"},
+            "it requests 62Mi of memory, and the node has 61Mi for all pods",
+        ),
+        (
+            requesting("30Mi", "30Mi"),
+            {"memory": "1Gi", "cpu": "299m"},
+            "it requests 0.3 of cpu, and the node has 299m for all pods",
+        ),
+        # an init container runs alone, but for the sidecars before it
+        (requesting("30Mi", init="60Mi"), {"memory": "62Mi", "cpu": "1"}, ""),
+        (
+            requesting("30Mi", init="61Mi"),
+            {"memory": "62Mi", "cpu": "1"},
+            "it requests 63Mi of memory, and the node has 62Mi for all pods",
+        ),
+        # who may not see the node waits
+        (requesting("1Ti"), {}, ""),
+        (requesting("odd"), {"memory": "1Mi", "cpu": "1"}, ""),
+    ],
+)
+def test_what_a_node_can_never_hold(made: dict[str, t.Any], allocatable: dict[str, str], wanted: str) -> None:
+    assert pod_status.too_large(made, {"status": {"allocatable": allocatable}} if allocatable else {}) == wanted
+
+
+QUOTA: t.Final = (
+    'the API server answers 403: pods "p" is forbidden: exceeded quota: all, requested: {}, used: {}, limited: {}'
+)
+
+
+@pytest.mark.parametrize(
+    ("requested", "hard", "wanted"),
+    [
+        ("limits.memory=32Mi,pods=1", "limits.memory=64Mi,pods=4", True),
+        ("limits.memory=64Mi", "limits.memory=64Mi", True),
+        ("limits.memory=65Mi", "limits.memory=64Mi", False),
+        ("limits.memory=32Mi,pods=1", "limits.memory=64Mi,pods=0", False),
+        # cut off
+        ("limits.memory=32Mi,pods=1", "limits.memory=64Mi,po", False),
+        ("limits.memory=32Mi,pods=1", "limits.memory=64Mi", False),
+    ],
+)
+def test_whether_a_quota_is_only_used_up(requested: str, hard: str, wanted: bool) -> None:
+    detail = QUOTA.format(requested, "limits.memory=64Mi", hard)
+    assert pod_status.quota_is_taken(Inconclusive(Reason.QUOTA_EXCEEDED, detail)) is wanted
+    assert not pod_status.quota_is_taken(Inconclusive(Reason.ADMISSION_DENIED, detail))
+    assert not pod_status.quota_is_taken(Inconclusive(Reason.QUOTA_EXCEEDED, "failed quota: must specify limits.cpu"))

@@ -14,6 +14,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import ma
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
     Bench,
     FakeSession,
+    FakeWatch,
     bench,
     block,
     connected,
@@ -102,6 +103,114 @@ def test_a_container_that_does_not_start_costs_no_other_of_its_pod(
     ((container, problem),) = bench("SHM106", "guest", made).pod.await_start().items()
     assert (container.name, problem.reason) == ("guest", reason)
     assert words in problem.detail
+
+
+def unscheduled(missing: str = "Insufficient memory", memory: str = "32Mi") -> dict[str, t.Any]:
+    """The pod while its node has no room for it."""
+    message = f"0/1 nodes are available: 1 {missing}. preemption: none"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    made = status("first", pod={"phase": "Pending", "containerStatuses": [], "conditions": [condition]})
+    del made["spec"]["nodeName"]
+    made["spec"]["containers"][0]["resources"] = {"requests": {"memory": memory}}
+    return made
+
+
+NODE: t.Final = {"status": {"allocatable": {"memory": "64Mi", "cpu": "1", "pods": "9"}}}
+
+
+def in_a_hurry(one: Bench) -> Bench:
+    """A wait for room may take a second."""
+    one.shared.until = time.monotonic() + 20 + 1.2
+    one.cluster.node = NODE
+    return one
+
+
+def test_a_pod_waits_for_room_on_its_node_longer_than_for_its_start() -> None:
+    """As long as others have the room, no start_timeout counts."""
+
+    class Slow(FakeWatch):
+        def wait(self, name: str, test: t.Any, until: float) -> dict[str, t.Any] | None:
+            if time.monotonic() < free:
+                time.sleep(0.1)
+                return self.seen[0] if test(self.seen[0]) else None
+            return super().wait(name, test, until)
+
+    one = bench("SHM301", "first", start_timeout=1)
+    one.cluster.node = NODE
+    free = time.monotonic() + 1.2
+    one.shared.watch = t.cast("t.Any", Slow(unscheduled(), WAITING, status("first")))
+    given: list[bool] = []
+    one.shared.give_place = lambda: given.append(True)
+    assert one.pod.await_start() == {}
+    assert given
+
+
+def test_a_pod_that_waited_for_room_in_vain_says_so() -> None:
+    one = in_a_hurry(bench("SHM301", "first", unscheduled(), start_timeout=1))
+    with pytest.raises(Inconclusive, match="waited 1 s for room on node n: Insufficient memory") as caught:
+        one.pod.await_start()
+    assert (caught.value.reason, caught.value.subject) == (Reason.UNSCHEDULABLE, one.pod.subject)
+
+
+def test_a_pod_that_its_node_can_never_hold_is_not_waited_for() -> None:
+    one = bench("SHM301", "first", unscheduled(memory="65Mi"))
+    one.cluster.node = NODE
+    with pytest.raises(Inconclusive, match="Insufficient memory: it requests 65Mi of memory") as caught:
+        one.pod.await_start()
+    assert caught.value.reason is Reason.UNSCHEDULABLE
+
+
+def test_the_end_of_a_run_ends_the_wait_for_room() -> None:
+    one = bench("SHM301", "first", unscheduled())
+    one.shared.stopping.set()
+    with pytest.raises(Inconclusive) as caught:
+        one.pod.await_start()
+    assert caught.value.reason is Reason.INTERRUPTED
+
+
+def taken(hard: str) -> Inconclusive:
+    words = f'pods "p" is forbidden: exceeded quota: all, requested: pods=1, used: pods={hard}, limited: pods={hard}'
+    return Inconclusive(Reason.QUOTA_EXCEEDED, words, "pod default/podshm-ff-pair")
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, one: Bench, *refusals: Inconclusive) -> list[bool]:
+    """Refuse the first creations; returns of each request whether it is a dry run."""
+    left, requests = list(refusals), []
+
+    def create(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        requests.append(dry_run)
+        if left:
+            raise left.pop(0)
+        return manifest
+
+    monkeypatch.setattr(one.cluster, "create", create)
+    return requests
+
+
+def test_a_pod_waits_for_room_in_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = bench("SHM301", "first")
+    requests = refusing(monkeypatch, one, taken("4"))
+    one.pod.create()
+    assert requests == [False, False]
+    assert one.pod.stored["kind"] == "Pod"
+
+
+def test_a_quota_that_stays_used_up_says_how_long_it_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = in_a_hurry(bench("SHM301", "first"))
+    refusing(monkeypatch, one, *[taken("4")] * 9)
+    with pytest.raises(Inconclusive, match=r"waited \d s for room in the quota: .*exceeded quota: all") as caught:
+        one.pod.create()
+    assert caught.value.reason is Reason.QUOTA_EXCEEDED
+
+
+@pytest.mark.parametrize(("hard", "dry_run"), [("0", False), ("4", True)])
+def test_a_quota_is_not_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch, hard: str, dry_run: bool) -> None:
+    one = bench("SHM301", "first")
+    one.shared.dry_run = dry_run
+    refusing(monkeypatch, one, *[taken(hard)] * 99)
+    monkeypatch.setattr(one.shared.stopping, "wait", lambda seconds: seconds and pytest.fail("it waits"))
+    with pytest.raises(Inconclusive, match="exceeded quota: all"):
+        one.pod.create()
 
 
 def test_a_pod_that_somebody_deleted_is_not_waited_for() -> None:
