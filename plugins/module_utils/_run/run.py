@@ -121,6 +121,8 @@ class TargetRun:
     meta: manifests.RunMeta
     layouts: tuple[LayoutPlan, ...]
     results: dict[str, LayoutResult] = dataclasses.field(default_factory=dict)
+    #: why nothing could run there
+    problem: Inconclusive | None = None
     #: its share of the run's time, once it has begun
     shared: Shared | None = None
 
@@ -174,7 +176,14 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
     judge = Judge(cluster_name, settings, sizes, texts(settings, sizes), None, {}, result.problem)
     judges = [
-        dataclasses.replace(judge, target=one.target, results=one.results, is_closed=one.is_closed) for one in targets
+        dataclasses.replace(
+            judge,
+            target=one.target,
+            results=one.results,
+            is_closed=one.is_closed,
+            problem=result.problem or one.problem,
+        )
+        for one in targets
     ]
     judges += [dataclasses.replace(judge, problem=why, runtime_class=name) for name, why in unplaced.items()]
     for one in judges or [judge]:
@@ -250,9 +259,18 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
         if not shared.dry_run:
             shared.watch.start()
         by_architecture = {target.meta.architecture: target.meta for target in targets}
+        problems: dict[str, Inconclusive] = {}
         for architecture, meta in by_architecture.items():
-            shared.create(manifests.probe_config(meta, shared.anchor_uid, payload.binary(architecture)))
-        _run_layouts(shared, targets)
+            try:
+                shared.create(manifests.probe_config(meta, shared.anchor_uid, payload.binary(architecture)))
+            except Inconclusive as problem:
+                problems[architecture] = problem
+        for target in targets:
+            target.problem = problems.get(target.meta.architecture)
+        able = [target for target in targets if not target.problem]
+        if not able:
+            raise next(iter(problems.values()))
+        _run_layouts(shared, able)
     finally:
         shared.losses.pulse.stop()
         if not shared.dry_run:

@@ -60,7 +60,7 @@ class LayoutRun:
             if not self._shared.dry_run:
                 for pod in created:
                     with self._only_its_own(pod), pod.explained():
-                        self._lose(pod.await_start())
+                        self._lose(pod.await_start(is_alone=len(created) == 1))
             lost = [self._loss(check) for check in self._plan.checks]
             for check, why in zip(self._plan.checks, lost, strict=True):
                 if why:

@@ -198,7 +198,7 @@ class PodRun:
         :raises Inconclusive: what is missing, with how long it was waited for; Interrupted.
         """
         began = time.monotonic()
-        until = self.shared.until - self.shared.settings.timeout / _REST
+        until = self._last_start()
         missing, pause = look(0), 1
         while missing:
             self.shared.give_place()
@@ -265,19 +265,22 @@ class PodRun:
             raise Inconclusive(Reason.TIMEOUT, f"{missing} within {seconds} s", self.subject)
         return pod
 
-    def await_start(self) -> dict[Container, Inconclusive]:
+    def await_start(self, is_alone: bool = True) -> dict[Container, Inconclusive]:
         """Wait until its containers run, on the node that was planned; returns those that do not, and why.
 
+        :param is_alone: whether nothing else waits for it, which needs time afterwards.
         :raises Inconclusive: none does; the reason says why, as far as status and events tell.
         """
-        seconds = self.shared.settings.start_timeout
-        waited, patience = 0, _LOOK_SECONDS
+        seconds: float = self.shared.settings.start_timeout
+        if not is_alone:
+            seconds = min(seconds, round(max(0, self._last_start() - time.monotonic())))
+        waited, patience = 0.0, float(_LOOK_SECONDS)
         while True:
             patience = min(patience, seconds - waited)
             started = self.wait(lambda pod: bool(pod_status.lacks_room(pod)) or pod_status.started(pod), patience)
             if started and pod_status.lacks_room(started):
                 self._require_room(started)
-                waited, patience = 0, _LOOK_SECONDS
+                waited, patience = 0.0, float(_LOOK_SECONDS)
                 continue
             if started:
                 self._require_node(started)
@@ -296,6 +299,10 @@ class PodRun:
                     raise next(iter(lost.values()))
                 self._require_node(pod)
                 return self._by_container(lost)
+
+    def _last_start(self) -> float:
+        """Until when (monotonic) to wait so that there is time for what is to run then."""
+        return self.shared.until - self.shared.settings.timeout / _REST
 
     def _require_room(self, pod: Object) -> None:
         """Wait until its node has room for it.

@@ -18,7 +18,12 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, Settings, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Additions,
+    NodeChoice,
+    Settings,
+    Verdict,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import RUN_LABEL
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
@@ -311,3 +316,28 @@ def test_no_more_layouts_work_side_by_side_than_there_are_places(monkeypatch: py
     run._run_layouts(run._shared(t.cast("t.Any", FakeCluster()), "ff", SETTINGS, False, 1), [target])
     assert most == run._AT_ONCE
     assert len(target.results) == 40
+
+
+def test_an_architecture_without_a_probe_costs_its_own_nodes(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = copy.deepcopy(NODE)
+    arm["metadata"]["name"], arm["status"]["nodeInfo"]["architecture"] = "arm", "arm64"
+    monkeypatch.setattr(fake, "nodes", lambda: [NODE, arm])
+    refused = Inconclusive(Reason.QUOTA_EXCEEDED, "no more ConfigMaps")
+    create = fake.create
+
+    def creating(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        if manifest["kind"] == "ConfigMap" and manifest["metadata"]["name"].endswith("arm64"):
+            raise refused
+        return create(manifest, dry_run)
+
+    monkeypatch.setattr(fake, "create", creating)
+    settings = dataclasses.replace(SETTINGS, nodes=NodeChoice.ALL)
+    result = run.run(types.SimpleNamespace(params={}), "c", CHECKS, settings, check_mode=False)
+    assert result.problem is None
+    assert {(check["node"], check["reason"]) for check in result.checks} == {
+        ("arm", "QuotaExceeded"),
+        ("node", "PodGone"),
+    }
+    assert fake.objects == {}

@@ -180,7 +180,7 @@ def running(
             create(pod)
 
     monkeypatch.setattr(PodRun, "create", created)
-    monkeypatch.setattr(PodRun, "await_start", await_start)
+    monkeypatch.setattr(PodRun, "await_start", lambda self, is_alone: await_start(self))
     monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
     monkeypatch.setattr(LayoutRun, "_run_step", lambda self, step: Observation(step.name, step.nonce, {}, (), None))
     together = shared()

@@ -213,6 +213,15 @@ def test_a_quota_is_not_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch, hard
         one.pod.create()
 
 
+def test_a_pod_that_does_not_start_leaves_time_for_the_other_of_its_layout() -> None:
+    """Also where the option start_timeout is as long as the run."""
+    one = bench("SHM301", "first", WAITING, start_timeout=60)
+    one.shared.until = time.monotonic() + 20 + 2
+    with pytest.raises(Inconclusive, match="its containers did not start within 2 s") as caught:
+        one.pod.await_start(is_alone=False)
+    assert caught.value.reason is Reason.TIMEOUT
+
+
 def test_a_pod_that_somebody_deleted_is_not_waited_for() -> None:
     one = bench("SHM301", "first", {})
     with pytest.raises(Inconclusive, match="it was deleted, and not by podshm") as caught:
