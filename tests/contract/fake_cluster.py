@@ -266,11 +266,14 @@ class FakeCluster:
                         "kubeletVersion": "v1.37.0",
                     },
                     "conditions": [{"type": "Ready", "status": "True"}],
-                    "allocatable": {"memory": str(ALLOCATABLE)},
+                    "allocatable": {"memory": str(ALLOCATABLE), "cpu": "8", "pods": "110"},
                     "images": [{"names": ["registry.k8s.io/pause:3.10"], "sizeBytes": 1}],
                 },
             }
         ]
+
+    def node_now(self, name: str) -> Object:
+        return self.nodes()[0]
 
     def create(self, manifest: Object, dry_run: bool = False) -> Object:
         stored = copy.deepcopy(manifest)

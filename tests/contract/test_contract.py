@@ -24,6 +24,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
 
 #: Check -> why the fake cluster has no answer to it.
@@ -110,9 +111,53 @@ def kubelet(cluster: FakeCluster, folder: pathlib.Path) -> t.Iterator[tuple[str,
         pipe.unlink()
 
 
-def ask(node: Node, world: str) -> run.Result:
+#: For how many pods a crowded cluster has room. Two layouts have two pods each, of which one can wait for the other.
+PODS = 5
+
+
+class SmallQuota(FakeCluster):
+    """A cluster whose quota has room for a few pods."""
+
+    def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
+        used = len(self._pods)
+        if manifest["kind"] == "Pod" and used >= PODS:
+            words = f"exceeded quota: few, requested: pods=1, used: pods={used}, limited: pods={PODS}"
+            raise Inconclusive(Reason.QUOTA_EXCEEDED, words)
+        return super().create(manifest, dry_run)
+
+
+class SmallNode(FakeCluster):
+    """A cluster whose node has room for a few pods."""
+
+    def _start(self, stored: dict[str, t.Any]) -> None:
+        threading.Thread(target=self._schedule, args=[stored], daemon=True).start()
+
+    def _schedule(self, stored: dict[str, t.Any]) -> None:
+        name = stored["metadata"]["name"]
+        with self._changed:
+            if len(self._pods) >= PODS:
+                message = "0/1 nodes are available: 1 Too many pods. preemption: none"
+                condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+                stored["status"] = {"phase": "Pending", "conditions": [condition]}
+                self._announce("ADDED", stored)
+            while len(self._pods) >= PODS:
+                self._changed.wait()
+            if ("Pod", name) in self._objects:
+                super()._start(stored)
+
+
+class Refusing(FakeCluster):
+    """A cluster that refuses one of the two pods of a layout, in a way that is no policy's."""
+
+    def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
+        if manifest["metadata"]["name"].endswith("-other") and not dry_run:
+            raise Inconclusive(Reason.WEBHOOK_FAILED, "failed calling webhook")
+        return super().create(manifest, dry_run)
+
+
+def ask(node: Node, world: str, cluster: FakeCluster | None = None) -> run.Result:
     """Run all checks in a world."""
-    cluster = FakeCluster(node, **({world: True} if world else {}))
+    cluster = cluster or FakeCluster(node, **({world: True} if world else {}))
     with pytest.MonkeyPatch.context() as patch, kubelet(cluster, node.folder) as command:
         patch.setattr(run, "resolve", lambda _params, _environment: None)
         patch.setattr(run, "Cluster", lambda _source, _namespace, _timeout: cluster)
@@ -168,6 +213,31 @@ def test_nothing_is_left(results: dict[str, run.Result], world: str) -> None:
 
 def test_it_takes_seconds(results: dict[str, run.Result]) -> None:
     assert all(result.duration < 30 for result in results.values())
+
+
+def verdicts(result: run.Result) -> dict[str, str]:
+    return {one["id"]: f"{one['verdict']} {one['reason']}" for one in (*result.checks, *result.controls)}
+
+
+@pytest.mark.parametrize("crowded", [SmallQuota, SmallNode])
+def test_room_for_a_few_pods_changes_no_verdict(
+    node: Node, results: dict[str, run.Result], crowded: type[FakeCluster]
+) -> None:
+    """The pods wait for each other."""
+    result = ask(node, "", crowded(node))
+    assert verdicts(result) == verdicts(results[""])
+    assert (result.problem, result.leftovers) == (None, [])
+
+
+def test_a_pod_that_cannot_be_created_costs_the_checks_that_need_it(node: Node, results: dict[str, run.Result]) -> None:
+    result = ask(node, "", Refusing(node))
+    lost = {
+        check.id: "ERROR WebhookFailed"
+        for check in COVERED
+        if not check.layout.dry_run_only and any(step.container.pod == "other" for step in check.steps)
+    }
+    assert lost
+    assert verdicts(result) == verdicts(results[""]) | lost
 
 
 def test_what_is_not_covered_exists() -> None:
