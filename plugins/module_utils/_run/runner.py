@@ -59,6 +59,8 @@ class LayoutRun:
                     self._create(pod, created)
             if not self._shared.dry_run:
                 for pod in created:
+                    if all(one.container in self._lost for one in pod.plan.containers):
+                        continue
                     with self._only_its_own(pod), pod.explained():
                         self._lose(pod.await_start(is_alone=len(created) == 1))
             lost = [self._loss(check) for check in self._plan.checks]

@@ -234,3 +234,20 @@ def test_the_smaller_pod_of_a_layout_is_created_first(monkeypatch: pytest.Monkey
     order: list[str] = []
     running(monkeypatch, failing(), lambda pod: order.append(pod.plan.role))
     assert order == ["other", "pair"]
+
+
+def test_a_pod_with_another_runtime_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def require(pod: PodRun) -> None:
+        if pod.plan.role == "other":
+            raise LOST
+
+    monkeypatch.setattr(PodRun, "require_runtime_class", require)
+    awaited: list[str] = []
+
+    def start(pod: PodRun) -> t.Any:
+        awaited.append(pod.plan.role)
+        return {}
+
+    answers = running(monkeypatch, start)
+    assert awaited == ["pair"]
+    assert lost(answers) == {"SHM501"}
