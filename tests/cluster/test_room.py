@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+import harness
+import local
 import pytest
+import throwaway
 from harness import Cluster, ask, call, fails, passes
+from table import Table, honest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
 
@@ -34,6 +39,35 @@ def test_two_runs_at_once_in_a_quota_for_one(alpha: Cluster, namespace: str) -> 
     runs = [call(alpha, namespace=namespace, checks=CHECKS) for _number in range(2)]
     for one in runs:
         passes(one.answer())
+
+
+def test_runs_that_each_have_what_another_waits_for(alpha: Cluster, namespace: str) -> None:
+    """The check needs two pods at once, and four runs could have one each."""
+    limit(alpha, namespace, pods="2")
+    runs = [call(alpha, namespace=namespace, checks=["SHM501"], timeout=150) for _number in range(4)]
+    for one in runs:
+        passes(one.answer(180))
+
+
+def test_four_whole_runs_at_once_on_a_small_node() -> None:
+    """No run has the room of its own pods at once: 1.5 GiB, of which two pods have 340 and 460 MiB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") - parse_bytes("1Gi")
+    kubelet = {"cpuCFSQuota": False, "systemReserved": {"memory": str(memory)}}
+    name = throwaway.new_name()
+    with local.cluster(name, local_cluster_kubelet_config=kubelet) as cluster:
+        spaces = [cluster.make_namespace() for _number in range(4)]
+        options: dict[str, t.Any] = {"resources": {"cpu": "10m"}, "size_limit": "80Mi", "timeout": 360}
+        runs = [call(cluster, namespace=space, checks=None, **options) for space in spaces]
+        table = Table(honest(), {space: {} for space in spaces})
+        for space, running in zip(spaces, runs, strict=True):
+            answer = running.answer(420)
+            print(f"{answer.seconds:.0f} s", flush=True)
+            assert answer.result.get("leftovers") == [], answer.output
+            for check in answer.result["checks"]:
+                table.add(space, check)
+        print(table.text())
+        assert [table.wrong(space) for space in spaces] == [{}] * 4
+        assert not cluster.list("pods", selector=harness.OURS)
 
 
 def test_a_quota_that_stays_used_up_is_told_with_the_time(alpha: Cluster, namespace: str) -> None:

@@ -111,8 +111,8 @@ def kubelet(cluster: FakeCluster, folder: pathlib.Path) -> t.Iterator[tuple[str,
         pipe.unlink()
 
 
-#: For how many pods a crowded cluster has room. Two layouts have two pods each, of which one can wait for the other.
-PODS = 5
+#: For how many pods a crowded cluster has room. Two layouts have two pods each, and one of each layout could hold both places.
+PODS = 2
 
 
 class SmallQuota(FakeCluster):

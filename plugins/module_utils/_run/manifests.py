@@ -62,6 +62,7 @@ class PodPlan:
 
     :param volumes: with the sizeLimit in bytes, None where it has none.
     :param sysctls: name and value.
+    :param attempt: the how many-eth of it this is; each has a name of its own, because the one before may not be gone yet.
     """
 
     role: str
@@ -69,6 +70,12 @@ class PodPlan:
     containers: tuple[ContainerPlan, ...]
     volumes: tuple[tuple[Volume, int | None], ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
+    attempt: int = 1
+
+    @property
+    def name(self) -> str:
+        """What of its name is not common to all pods of a run on its target."""
+        return self.role if self.attempt == 1 else f"{self.role}-{self.attempt}"
 
     @property
     def memory_bytes(self) -> int:
@@ -105,11 +112,11 @@ def run_selector(run: str) -> str:
     return f"{RUN_LABEL}={run}"
 
 
-def object_name(meta: RunMeta, role: str = "") -> str:
-    """The name of a pod of a run; without a role, that of the anchor."""
-    if not role:
+def object_name(meta: RunMeta, pod: str = "") -> str:
+    """The name of a pod of a run (:attr:`PodPlan.name`); without one, that of the anchor."""
+    if not pod:
         return f"podshm-{meta.run}"
-    return "-".join(word for word in ("podshm", meta.run, meta.target, role) if word)
+    return "-".join(word for word in ("podshm", meta.run, meta.target, pod) if word)
 
 
 def _metadata(meta: RunMeta, name: str, anchor_uid: str) -> dict[str, t.Any]:
@@ -303,7 +310,7 @@ def _volume(volume: Volume, size_limit: int | None) -> dict[str, t.Any]:
 
 def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
-    metadata = _metadata(meta, object_name(meta, plan.role), anchor_uid)
+    metadata = _metadata(meta, object_name(meta, plan.name), anchor_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"], **meta.additions.labels}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"], **meta.additions.annotations}
     options = plan.options

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
 import functools
+import itertools
+import secrets
 import time
 import typing as t
 
@@ -25,7 +28,18 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.fitting i
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
+    ContainerRun,
+    Crowded,
+    PodRun,
+    Shared,
+)
+
+#: How long (seconds) a pod waits for room while another of its layout has some, and how long the layout then has none. By
+#: chance, because two runs that wait for each other must not do the same.
+_HOLDING_SECONDS: t.Final = (3, 9)
+_AWAY_SECONDS: t.Final = (1, 9)
+_CHANCE: t.Final = secrets.SystemRandom()
 
 
 class LayoutRun:
@@ -35,13 +49,21 @@ class LayoutRun:
         self._shared = shared
         self._meta = meta
         self._plan = plan
-        self._pods = [PodRun(shared, meta, pod) for pod in plan.pods]
-        self._containers: dict[Container, ContainerRun] = {
-            one.container: ContainerRun(pod, one) for pod in self._pods for one in pod.plan.containers
-        }
+        self._pods: list[PodRun] = []
+        self._containers: dict[Container, ContainerRun] = {}
         #: why a container of the pods is refused or does not start
         self._lost: dict[Container, Inconclusive] = {}
         self._result = LayoutResult()
+        self._began = time.monotonic()
+        self._begin(1)
+
+    def _begin(self, attempt: int) -> None:
+        plans = [dataclasses.replace(pod, attempt=attempt) for pod in self._plan.pods]
+        self._pods = [PodRun(self._shared, self._meta, pod) for pod in plans]
+        for pod in self._pods:
+            pod.began = self._began
+        self._containers = {one.container: ContainerRun(pod, one) for pod in self._pods for one in pod.plan.containers}
+        self._lost = {}
 
     def run(self) -> LayoutResult:
         """Create the pods, run all steps, delete the pods. Never raises Inconclusive."""
@@ -53,16 +75,7 @@ class LayoutRun:
                 return self._result
             # what has no time left creates nothing
             self._shared.remaining()
-            # the small one first: a large one that waits for room must not take its room
-            for pod in sorted(self._pods, key=lambda pod: pod.plan.memory_bytes):
-                with self._only_its_own(pod):
-                    self._create(pod, created)
-            if not self._shared.dry_run:
-                for pod in created:
-                    if all(one.container in self._lost for one in pod.plan.containers):
-                        continue
-                    with self._only_its_own(pod), pod.explained():
-                        self._lose(pod.await_start(is_alone=len(created) == 1))
+            self._start(created)
             lost = [self._loss(check) for check in self._plan.checks]
             for check, why in zip(self._plan.checks, lost, strict=True):
                 if why:
@@ -89,6 +102,37 @@ class LayoutRun:
     def _cause(self, symptom: Inconclusive) -> Inconclusive:
         """What was lost, or the problem itself."""
         return self._shared.losses.cause(self._shared.cluster, self._meta.node, symptom)
+
+    def _start(self, created: list[PodRun]) -> None:
+        """Create the pods and wait until they run.
+
+        Where one waits for room while another of them has some, that can be what others wait for who have the room. So the
+        layout leaves all of it to them after a while, and begins again.
+        """
+        for attempt in itertools.count(2):
+            try:
+                self._create_all(created)
+                coming = [pod for pod in created if not self._is_lost(pod)]
+                for pod in [] if self._shared.dry_run else coming:
+                    with self._only_its_own(pod), pod.explained():
+                        self._lose(pod.await_start(is_alone=len(coming) == 1))
+                return
+            except Crowded:
+                for pod in created:
+                    pod.delete()
+                created.clear()
+                self._shared.stopping.wait(_CHANCE.uniform(*_AWAY_SECONDS))
+                self._begin(attempt)
+
+    def _create_all(self, created: list[PodRun]) -> None:
+        """Create the pods, the largest first: it waits longest for room, and must not have any meanwhile."""
+        for pod in sorted(self._pods, key=lambda pod: -pod.plan.memory_bytes):
+            for each in [*created, pod] if created else []:
+                each.patience = _CHANCE.uniform(*_HOLDING_SECONDS)
+            with self._only_its_own(pod):
+                self._create(pod, created)
+                if not self._shared.dry_run:
+                    pod.await_place()
 
     @contextlib.contextmanager
     def _only_its_own(self, pod: PodRun) -> collections.abc.Iterator[None]:
@@ -122,6 +166,9 @@ class LayoutRun:
     def _leave_out(self, check: PlannedCheck, why: Inconclusive) -> None:
         """Run no step of a check, and say why."""
         self._result.answers[check.check.id] = {step.step.label: why for step in check.steps}
+
+    def _is_lost(self, pod: PodRun) -> bool:
+        return all(one.container in self._lost for one in pod.plan.containers)
 
     def _loss(self, check: PlannedCheck) -> Inconclusive | None:
         """Why a container that the check needs is not there, or nothing."""

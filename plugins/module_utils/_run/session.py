@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
+import math
 import threading
 import time
 import typing as t
@@ -44,6 +45,9 @@ _LOOK_SECONDS: t.Final = 5
 _ROOM_SECONDS: t.Final = 4
 _REST: t.Final = 3
 
+#: What a layout needs (seconds) to leave its room to others and begin again.
+_AGAIN_SECONDS: t.Final = 20
+
 #: Reasons after which what comes over a session is no longer the answer to what was sent.
 _OUT_OF_STEP: t.Final = frozenset({Reason.TIMEOUT, Reason.BAD_OUTPUT})
 
@@ -52,6 +56,10 @@ _SILENT_SESSIONS: t.Final = 2
 
 #: How long (seconds) the node gets to report a container whose probe has just ended.
 _REPORT_SECONDS: t.Final = 2
+
+
+class Crowded(Exception):
+    """Others have the room that a pod waits for, and it has lost patience."""
 
 
 @dataclasses.dataclass
@@ -140,13 +148,16 @@ class PodRun:
         self.shared = shared
         self.meta = meta
         self.plan = plan
-        self.name = manifests.object_name(meta, plan.role)
+        self.name = manifests.object_name(meta, plan.name)
         self.subject = describe_pod(meta.namespace, self.name)
         #: as it was requested, and as the API server stored it
         self.requested: Object = {}
         self.stored: Object = {}
         #: until when (monotonic) to wait for the node's report of the pod's first trouble
         self._report_until: float | None = None
+        #: since when (monotonic) it waits for room, and for how long (seconds) it does if not as long as there is time
+        self.began = time.monotonic()
+        self.patience = math.inf
         #: what of the pod is refused, and why
         self.dropped: dict[Container, Inconclusive] = {}
 
@@ -195,20 +206,26 @@ class PodRun:
         The wait ends early enough for what is to run then.
 
         :param look: looks for so many seconds, and returns what is missing.
+        :raises Crowded: there was none for as long as :attr:`patience` lasts.
         :raises Inconclusive: what is missing, with how long it was waited for; Interrupted.
         """
-        began = time.monotonic()
         until = self._last_start()
+        crowded = time.monotonic() + self.patience
+        if crowded + _AGAIN_SECONDS > until:
+            crowded = until
         missing, pause = look(0), 1
         while missing:
             self.shared.give_place()
             # nothing is waited for when the run ends
             self.shared.remaining()
-            waited = time.monotonic() - began
-            if began + waited >= until:
+            now = time.monotonic()
+            if now >= until:
+                waited = now - self.began
                 words = f"waited {waited:.0f} s for room {where}: {missing.detail}" if waited >= 1 else missing.detail
                 raise Inconclusive(missing.reason, words, missing.subject)
-            missing, pause = look(min(pause, until - time.monotonic())), min(pause + 1, _ROOM_SECONDS)
+            if now >= crowded:
+                raise Crowded
+            missing, pause = look(min(pause, crowded - now)), min(pause + 1, _ROOM_SECONDS)
 
     def explained_invalid(self, refusal: Inconclusive) -> Inconclusive:
         """A pod that is invalid because admission changed it: hostUsers false beside hostIPC."""
@@ -264,6 +281,12 @@ class PodRun:
         if not pod:
             raise Inconclusive(Reason.TIMEOUT, f"{missing} within {seconds} s", self.subject)
         return pod
+
+    def await_place(self) -> None:
+        """Wait until it has room on its node. Of one that does not come so far, :meth:`await_start` says why."""
+        pod = self.wait(lambda pod: bool(pod_status.lacks_room(pod) or pod["spec"].get("nodeName")), _LOOK_SECONDS)
+        if pod and pod_status.lacks_room(pod):
+            self._require_room(pod)
 
     def await_start(self, is_alone: bool = True) -> dict[Container, Inconclusive]:
         """Wait until its containers run, on the node that was planned; returns those that do not, and why.

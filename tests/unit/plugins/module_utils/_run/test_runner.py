@@ -14,10 +14,15 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Check, Settings, Sizes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, runner
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep, plan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
+    ContainerRun,
+    Crowded,
+    PodRun,
+    Shared,
+)
 
 from .support import FakeCluster, FakeWatch
 
@@ -112,7 +117,7 @@ def test_a_container_that_was_killed_is_not_connected_to_again(monkeypatch: pyte
     ],
 )
 def test_a_runtime_is_not_judged_by_the_answers_of_another(requested: str, given: str, words: str) -> None:
-    pod = PodRun(shared(), meta(requested), t.cast("t.Any", type("Plan", (), {"role": "x"})))
+    pod = PodRun(shared(), meta(requested), t.cast("t.Any", type("Plan", (), {"name": "x"})))
     pod.stored = {"spec": {"runtimeClassName": given} if given else {}}
     if not words:
         pod.require_runtime_class()
@@ -171,6 +176,7 @@ def running(
     monkeypatch: pytest.MonkeyPatch,
     await_start: t.Callable[[PodRun], t.Any],
     create: t.Callable[[PodRun], None] | None = None,
+    await_place: t.Callable[[PodRun], None] = lambda pod: None,
 ) -> dict[str, dict[str, t.Any]]:
     """What checks of the layout of two pods are answered, whose pods start as the test says."""
 
@@ -180,6 +186,7 @@ def running(
             create(pod)
 
     monkeypatch.setattr(PodRun, "create", created)
+    monkeypatch.setattr(PodRun, "await_place", await_place)
     monkeypatch.setattr(PodRun, "await_start", lambda self, is_alone: await_start(self))
     monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
     monkeypatch.setattr(LayoutRun, "_run_step", lambda self, step: Observation(step.name, step.nonce, {}, (), None))
@@ -230,10 +237,35 @@ def test_a_pod_that_fails_costs_the_checks_that_need_it(
     assert len(answers) == 3
 
 
-def test_the_smaller_pod_of_a_layout_is_created_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
-    running(monkeypatch, failing(), lambda pod: order.append(pod.plan.role))
-    assert order == ["other", "pair"]
+def test_the_larger_pod_of_a_layout_is_created_first_and_waits_as_long_as_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[tuple[str, bool]] = []
+    running(monkeypatch, failing(), lambda pod: order.append((pod.plan.role, pod.patience < 10)))
+    assert order == [("pair", False), ("other", True)]
+
+
+@pytest.mark.parametrize("when", ["create", "place", "start"])
+def test_a_layout_that_has_part_of_its_room_leaves_it_to_others_and_begins_again(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Else two runs wait for what the other one has, until the time of one is up."""
+    monkeypatch.setattr(runner, "_AWAY_SECONDS", (0, 0))
+    deleted: list[str] = []
+    monkeypatch.setattr(PodRun, "delete", lambda self: deleted.append(self.name))
+
+    def crowded(pod: PodRun) -> t.Any:
+        if pod.name.endswith(("-other", "-other-2")):
+            raise Crowded
+        return {}
+
+    never = failing()
+    on = {"create": never, "place": never, "start": never, when: crowded}
+    answers = running(monkeypatch, on["start"], on["create"], on["place"])
+    assert lost(answers) == set()
+    assert len(answers) == 3
+    assert deleted[-2:] == ["podshm-ff-0-pair-3", "podshm-ff-0-other-3"]
+    assert {"podshm-ff-0-pair", "podshm-ff-0-pair-2"} < set(deleted)
 
 
 def test_a_pod_with_another_runtime_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

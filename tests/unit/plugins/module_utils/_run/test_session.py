@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Crowded
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
     Bench,
     FakeSession,
@@ -150,6 +151,22 @@ def test_a_pod_that_waited_for_room_in_vain_says_so() -> None:
     with pytest.raises(Inconclusive, match="waited 1 s for room on node n: Insufficient memory") as caught:
         one.pod.await_start()
     assert (caught.value.reason, caught.value.subject) == (Reason.UNSCHEDULABLE, one.pod.subject)
+
+
+@pytest.mark.parametrize(("left", "error"), [(60, Crowded), (20 + 1, Inconclusive)])
+def test_a_pod_that_loses_patience_leaves_time_to_begin_again(left: float, error: type[Exception]) -> None:
+    one = in_a_hurry(bench("SHM301", "first", unscheduled()))
+    one.shared.until = time.monotonic() + left
+    one.pod.patience = 0.1
+    with pytest.raises(error):
+        one.pod.await_place()
+
+
+def test_a_pod_has_its_place_before_it_runs() -> None:
+    one = bench("SHM301", "first", unscheduled(), WAITING)
+    one.cluster.node = NODE
+    one.pod.await_place()
+    assert one.pod.latest() == WAITING
 
 
 def test_a_pod_that_its_node_can_never_hold_is_not_waited_for() -> None:
