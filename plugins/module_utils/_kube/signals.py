@@ -16,7 +16,7 @@ import threading
 import time
 import typing as t
 
-__all__ = ("Expired", "Interrupt", "bounded", "ended", "interruptible", "uninterruptible")
+__all__ = ("TURN", "Expired", "Interrupt", "bounded", "ended", "interruptible", "uninterruptible")
 
 T = t.TypeVar("T")
 
@@ -24,7 +24,7 @@ T = t.TypeVar("T")
 _ENDING: t.Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 #: A signal that another thread receives does not wake the main one, which handles it: so that one waits in turns (seconds).
-_TURN: t.Final = 0.5
+TURN: t.Final = 0.5
 
 
 class Interrupt(BaseException):
@@ -44,7 +44,7 @@ def ended(
     while pending:
         remaining = until - time.monotonic()
         done, pending = concurrent.futures.wait(
-            pending, max(0.0, min(_TURN, remaining)), concurrent.futures.FIRST_COMPLETED
+            pending, max(0.0, min(TURN, remaining)), concurrent.futures.FIRST_COMPLETED
         )
         yield from done
         if not done and remaining <= 0:

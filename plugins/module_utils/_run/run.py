@@ -24,6 +24,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import (
+    TURN,
     Interrupt,
     ended,
     interruptible,
@@ -285,17 +286,16 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     executor = concurrent.futures.ThreadPoolExecutor(len(jobs), thread_name_prefix="layout")
     try:
         for batch in (together, *([job] for job in jobs if job not in together)):
-            futures = {
-                executor.submit(_run_layout, shared, target, layout, places): (target, layout)
-                for target, layout in batch
-            }
+            futures = {}
+            for target, layout in batch:
+                place = _Place(places)
+                futures[executor.submit(_run_layout, shared, target, layout, place)] = (target, layout)
             for future in ended(futures):
                 target, layout = futures[future]
                 target.results[layout.layout.name] = future.result()
     finally:
         # an interrupt must not wait for the threads: their waits end here, and none begins
         shared.stopping.set()
-        places.release(len(jobs))
         shared.cluster.stopping.set()
         shared.watch.stop()
         for session in shared.sessions:
@@ -304,14 +304,19 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
 
 
 class _Place:
-    """A place among the layouts that work side by side. One that only waits gives it to another."""
+    """A place among the layouts that work side by side. One that only waits gives it to another.
+
+    Taken before there is a thread: a process may have few of them.
+    """
 
     def __init__(self, places: threading.Semaphore) -> None:
         self._places = places
-        self._is_held = False
+        # in turns: a signal is handled between two of them
+        while not self._places.acquire(timeout=TURN):
+            pass
+        self._is_held = True
 
     def __enter__(self) -> _Place:
-        self._is_held = self._places.acquire()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -324,9 +329,9 @@ class _Place:
             self._places.release()
 
 
-def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan, places: threading.Semaphore) -> LayoutResult:
+def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan, place: _Place) -> LayoutResult:
     """One layout, in the time of its target, which begins with its first layout: one that hangs costs no other its time."""
-    with _Place(places) as place:
+    with place:
         with shared.lock:
             # what runs alone begins when all targets are done
             if target.shared is None or layout.layout.exclusive:
