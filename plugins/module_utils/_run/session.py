@@ -210,9 +210,7 @@ class PodRun:
         :raises Inconclusive: what is missing, with how long it was waited for; Interrupted.
         """
         until = self._last_start()
-        crowded = time.monotonic() + self.patience
-        if crowded + _AGAIN_SECONDS > until:
-            crowded = until
+        crowded = time.monotonic() + self.patience if self._can_begin_again(self.patience) else until
         missing, pause = look(0), 1
         while missing:
             self.shared.give_place()
@@ -292,6 +290,7 @@ class PodRun:
         """Wait until its containers run, on the node that was planned; returns those that do not, and why.
 
         :param is_alone: whether nothing else waits for it, which needs time afterwards.
+        :raises Crowded: the kubelet refused it for lack of room, and there is time to begin again.
         :raises Inconclusive: none does; the reason says why, as far as status and events tell.
         """
         seconds: float = self.shared.settings.start_timeout
@@ -300,7 +299,14 @@ class PodRun:
         waited, patience = 0.0, float(_LOOK_SECONDS)
         while True:
             patience = min(patience, seconds - waited)
-            started = self.wait(lambda pod: bool(pod_status.lacks_room(pod)) or pod_status.started(pod), patience)
+            try:
+                started = self.wait(lambda pod: bool(pod_status.lacks_room(pod)) or pod_status.started(pod), patience)
+            except Inconclusive as refusal:
+                # what is being removed is gone for the scheduler, and still there for the kubelet
+                if refusal.reason is Reason.UNSCHEDULABLE and self._can_begin_again():
+                    self._require_fit(self.latest(), refusal.detail)
+                    raise Crowded from None
+                raise
             if started and pod_status.lacks_room(started):
                 self._require_room(started)
                 waited, patience = 0.0, float(_LOOK_SECONDS)
@@ -327,17 +333,25 @@ class PodRun:
         """Until when (monotonic) to wait so that there is time for what is to run then."""
         return self.shared.until - self.shared.settings.timeout / _REST
 
-    def _require_room(self, pod: Object) -> None:
-        """Wait until its node has room for it.
+    def _can_begin_again(self, after: float = 0) -> bool:
+        """Whether there is time to leave the room to others after some seconds, and to begin again."""
+        return time.monotonic() + after + _AGAIN_SECONDS <= self._last_start()
 
-        :raises Inconclusive: Unschedulable, there is none, or the node can never hold it.
-        """
+    def _require_fit(self, pod: Object, missing: str) -> None:
+        """Raise Inconclusive (Unschedulable) if its node could not hold it alone either."""
         node: Object = {}
         with contextlib.suppress(Inconclusive):
             node = self.shared.cluster.node_now(self.meta.node)
         beyond = pod_status.too_large(pod, node)
         if beyond:
-            raise Inconclusive(Reason.UNSCHEDULABLE, f"{pod_status.lacks_room(pod)}: {beyond}", self.subject)
+            raise Inconclusive(Reason.UNSCHEDULABLE, f"{missing}: {beyond}", self.subject)
+
+    def _require_room(self, pod: Object) -> None:
+        """Wait until its node has room for it.
+
+        :raises Inconclusive: Unschedulable, there is none, or the node can never hold it.
+        """
+        self._require_fit(pod, pod_status.lacks_room(pod))
 
         def look(seconds: float) -> Inconclusive | None:
             self.wait(lambda pod: not pod_status.lacks_room(pod), seconds)

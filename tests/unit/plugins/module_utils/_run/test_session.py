@@ -162,6 +162,23 @@ def test_a_pod_that_loses_patience_leaves_time_to_begin_again(left: float, error
         one.pod.await_place()
 
 
+@pytest.mark.parametrize(
+    ("left", "memory", "error"), [(60, "32Mi", Crowded), (20 + 1, "32Mi", Inconclusive), (60, "65Mi", Inconclusive)]
+)
+def test_a_pod_that_the_kubelet_has_no_room_for_is_created_again(
+    left: float, memory: str, error: type[Exception]
+) -> None:
+    """The scheduler gives away the room of pods that are being removed before the kubelet has it back."""
+    refused = unscheduled(memory=memory)
+    refused["spec"]["nodeName"] = "n"
+    refused["status"] = {"phase": "Failed", "reason": "OutOfmemory", "message": "Node didn't have enough resource"}
+    one = bench("SHM301", "first", refused)
+    one.cluster.node = NODE
+    one.shared.until = time.monotonic() + left
+    with pytest.raises(error):
+        one.pod.await_start()
+
+
 def test_a_pod_has_its_place_before_it_runs() -> None:
     one = bench("SHM301", "first", unscheduled(), WAITING)
     one.cluster.node = NODE
