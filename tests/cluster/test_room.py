@@ -49,6 +49,14 @@ def test_runs_that_each_have_what_another_waits_for(alpha: Cluster, namespace: s
         passes(one.answer(180))
 
 
+def test_runs_wait_for_each_other_where_a_quota_counts_objects(alpha: Cluster, namespace: str) -> None:
+    """The probe is in a ConfigMap, and the namespace has one of its own."""
+    limit(alpha, namespace, configmaps="2")
+    runs = [call(alpha, namespace=namespace, checks=["SHM101"]) for _number in range(2)]
+    for one in runs:
+        passes(one.answer())
+
+
 def test_four_whole_runs_at_once_on_a_small_node() -> None:
     """No run has the room of its own pods at once: 1.5 GiB, of which two pods have 340 and 460 MiB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") - parse_bytes("1Gi")
@@ -84,7 +92,7 @@ def test_a_quota_that_stays_used_up_is_told_with_the_time(alpha: Cluster, namesp
     try:
         answer = ask(alpha, namespace=namespace, checks=["SHM301"], timeout=15)
         # two thirds of the time
-        fails(answer, "QuotaExceeded", "waited 1", "s for room in the quota", "exceeded quota: tight")
+        fails(answer, "QuotaExceeded", "waited 1", "s (option timeout) for room in the quota", "exceeded quota: tight")
         assert answer.seconds < 15 + 10
     finally:
         alpha.delete("pods", "neighbour", namespace)

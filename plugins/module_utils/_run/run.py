@@ -12,6 +12,7 @@ import collections.abc
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import secrets
@@ -254,7 +255,8 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
     shared.losses.pulse.start()
     try:
         requested = manifests.anchor(targets[0].meta)
-        anchor = shared.create(requested)
+        began, waiting = time.monotonic(), shared.within(shared.settings.timeout)
+        anchor = waiting.when_free(lambda: shared.create(requested), began)
         admission.require_deadline(requested, anchor)
         shared.anchor_uid = str(anchor["metadata"]["uid"])
         if not shared.dry_run:
@@ -263,7 +265,8 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
         problems: dict[str, Inconclusive] = {}
         for architecture, meta in by_architecture.items():
             try:
-                shared.create(manifests.probe_config(meta, shared.anchor_uid, payload.binary(architecture)))
+                config = manifests.probe_config(meta, shared.anchor_uid, payload.binary(architecture))
+                waiting.when_free(functools.partial(shared.create, config), began)
             except Inconclusive as problem:
                 problems[architecture] = problem
         for target in targets:

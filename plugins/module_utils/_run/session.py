@@ -132,6 +132,69 @@ class Shared:
             raise Inconclusive(Reason.TIMEOUT, self.out_of_time)
         return remaining
 
+    def last_start(self) -> float:
+        """Until when (monotonic) to wait so that there is time for what is to run then."""
+        return self.until - self.settings.timeout / _REST
+
+    def can_begin_again(self, after: float = 0) -> bool:
+        """Whether there is time to leave room to others after some seconds, and to begin again."""
+        return time.monotonic() + after + _AGAIN_SECONDS <= self.last_start()
+
+    def when_free(
+        self, create: collections.abc.Callable[[], Object], began: float, patience: float = math.inf
+    ) -> Object:
+        """What a request for an object returns, as soon as no quota is used up that could hold the object.
+
+        :param began, patience: as of :meth:`await_room`.
+        :raises Inconclusive: it is refused.
+        """
+        stored: Object = {}
+
+        def attempt(seconds: float) -> Inconclusive | None:
+            self.stopping.wait(seconds)
+            try:
+                stored.update(create())
+            except Inconclusive as refusal:
+                if self.dry_run or not pod_status.quota_is_taken(refusal):
+                    raise
+                return refusal
+            return None
+
+        self.await_room("in the quota", attempt, began, patience)
+        return stored
+
+    def await_room(
+        self,
+        where: str,
+        look: collections.abc.Callable[[float], Inconclusive | None],
+        began: float,
+        patience: float = math.inf,
+    ) -> None:
+        """Wait until others leave room, without the time that start_timeout counts.
+
+        The wait ends early enough for what is to run then.
+
+        :param look: looks for so many seconds, and returns what is missing.
+        :param began: since when (monotonic) it is waited for.
+        :param patience: for how long (seconds) to wait, if not as long as there is time.
+        :raises Crowded: there was none for as long as patience lasts.
+        :raises Inconclusive: what is missing, with how long it was waited for; Interrupted.
+        """
+        until = self.last_start()
+        crowded = time.monotonic() + patience if self.can_begin_again(patience) else until
+        missing, pause = look(0), 1
+        while missing:
+            self.give_place()
+            # nothing is waited for when the run ends
+            self.remaining()
+            now = time.monotonic()
+            if now >= until:
+                words = f"waited {now - began:.0f} s (option timeout) for room {where}: {missing.detail}"
+                raise Inconclusive(missing.reason, words if now - began >= 1 else missing.detail, missing.subject)
+            if now >= crowded:
+                raise Crowded
+            missing, pause = look(min(pause, crowded - now)), min(pause + 1, _ROOM_SECONDS)
+
     def within(self, seconds: float) -> Shared:
         """The same for one target that has so many seconds from now on, and no more than the run."""
         until = time.monotonic() + seconds
@@ -181,49 +244,8 @@ class PodRun:
             self.stored = self.when_free(lambda: self.shared.create(self.requested))
 
     def when_free(self, create: collections.abc.Callable[[], Object]) -> Object:
-        """What a request for the pod returns, as soon as no quota is used up that could hold the pod.
-
-        :raises Inconclusive: it is refused.
-        """
-        stored: Object = {}
-
-        def attempt(seconds: float) -> Inconclusive | None:
-            self.shared.stopping.wait(seconds)
-            try:
-                stored.update(create())
-            except Inconclusive as refusal:
-                if self.shared.dry_run or not pod_status.quota_is_taken(refusal):
-                    raise
-                return refusal
-            return None
-
-        self._await_room("in the quota", attempt)
-        return stored
-
-    def _await_room(self, where: str, look: collections.abc.Callable[[float], Inconclusive | None]) -> None:
-        """Wait until others leave room for the pod, without the time that start_timeout counts.
-
-        The wait ends early enough for what is to run then.
-
-        :param look: looks for so many seconds, and returns what is missing.
-        :raises Crowded: there was none for as long as :attr:`patience` lasts.
-        :raises Inconclusive: what is missing, with how long it was waited for; Interrupted.
-        """
-        until = self._last_start()
-        crowded = time.monotonic() + self.patience if self._can_begin_again(self.patience) else until
-        missing, pause = look(0), 1
-        while missing:
-            self.shared.give_place()
-            # nothing is waited for when the run ends
-            self.shared.remaining()
-            now = time.monotonic()
-            if now >= until:
-                waited = now - self.began
-                words = f"waited {waited:.0f} s for room {where}: {missing.detail}" if waited >= 1 else missing.detail
-                raise Inconclusive(missing.reason, words, missing.subject)
-            if now >= crowded:
-                raise Crowded
-            missing, pause = look(min(pause, crowded - now)), min(pause + 1, _ROOM_SECONDS)
+        """What a request for the pod returns, as soon as no quota is used up that could hold the pod."""
+        return self.shared.when_free(create, self.began, self.patience)
 
     def explained_invalid(self, refusal: Inconclusive) -> Inconclusive:
         """A pod that is invalid because admission changed it: hostUsers false beside hostIPC."""
@@ -295,7 +317,7 @@ class PodRun:
         """
         seconds: float = self.shared.settings.start_timeout
         if not is_alone:
-            seconds = min(seconds, round(max(0, self._last_start() - time.monotonic())))
+            seconds = min(seconds, round(max(0, self.shared.last_start() - time.monotonic())))
         waited, patience = 0.0, float(_LOOK_SECONDS)
         while True:
             patience = min(patience, seconds - waited)
@@ -303,7 +325,7 @@ class PodRun:
                 started = self.wait(lambda pod: bool(pod_status.lacks_room(pod)) or pod_status.started(pod), patience)
             except Inconclusive as refusal:
                 # what is being removed is gone for the scheduler, and still there for the kubelet
-                if refusal.reason is Reason.UNSCHEDULABLE and self._can_begin_again():
+                if refusal.reason is Reason.UNSCHEDULABLE and self.shared.can_begin_again():
                     self._require_fit(self.latest(), refusal.detail)
                     raise Crowded from None
                 raise
@@ -329,14 +351,6 @@ class PodRun:
                 self._require_node(pod)
                 return self._by_container(lost)
 
-    def _last_start(self) -> float:
-        """Until when (monotonic) to wait so that there is time for what is to run then."""
-        return self.shared.until - self.shared.settings.timeout / _REST
-
-    def _can_begin_again(self, after: float = 0) -> bool:
-        """Whether there is time to leave the room to others after some seconds, and to begin again."""
-        return time.monotonic() + after + _AGAIN_SECONDS <= self._last_start()
-
     def _require_fit(self, pod: Object, missing: str) -> None:
         """Raise Inconclusive (Unschedulable) if its node could not hold it alone either."""
         node: Object = {}
@@ -358,7 +372,7 @@ class PodRun:
             words = pod_status.lacks_room(self.latest())
             return Inconclusive(Reason.UNSCHEDULABLE, words, self.subject) if words else None
 
-        self._await_room(f"on node {self.meta.node}", look)
+        self.shared.await_room(f"on node {self.meta.node}", look, self.began, self.patience)
 
     def _require_node(self, pod: Object) -> None:
         """Raise Inconclusive (PremiseFailed) if it does not run on the node that was planned."""

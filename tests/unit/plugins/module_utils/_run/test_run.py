@@ -318,6 +318,25 @@ def test_no_more_layouts_work_side_by_side_than_there_are_places(monkeypatch: py
     assert len(target.results) == 40
 
 
+@pytest.mark.parametrize("kind", ["Job", "ConfigMap"])
+def test_a_run_waits_for_the_room_that_others_have_in_a_quota_of_objects(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    words = "exceeded quota: few, requested: count/x=1, used: count/x=4, limited: count/x=4"
+    refusals = [Inconclusive(Reason.QUOTA_EXCEEDED, words)]
+    create = fake.create
+
+    def creating(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        if manifest["kind"] == kind and refusals:
+            raise refusals.pop()
+        return create(manifest, dry_run)
+
+    monkeypatch.setattr(fake, "create", creating)
+    result = ran()
+    assert {check["reason"] for check in result.checks} == {"PodGone"}
+    assert refusals == []
+
+
 def test_an_architecture_without_a_probe_costs_its_own_nodes(
     fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,9 @@ def test_a_pod_waits_for_room_on_its_node_longer_than_for_its_start() -> None:
 
 def test_a_pod_that_waited_for_room_in_vain_says_so() -> None:
     one = in_a_hurry(bench("SHM301", "first", unscheduled(), start_timeout=1))
-    with pytest.raises(Inconclusive, match="waited 1 s for room on node n: Insufficient memory") as caught:
+    with pytest.raises(
+        Inconclusive, match=r"waited 1 s \(option timeout\) for room on node n: Insufficient memory"
+    ) as caught:
         one.pod.await_start()
     assert (caught.value.reason, caught.value.subject) == (Reason.UNSCHEDULABLE, one.pod.subject)
 
@@ -232,7 +234,9 @@ def test_a_pod_waits_for_room_in_a_quota(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_quota_that_stays_used_up_says_how_long_it_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     one = in_a_hurry(bench("SHM301", "first"))
     refusing(monkeypatch, one, *[taken("4")] * 9)
-    with pytest.raises(Inconclusive, match=r"waited \d s for room in the quota: .*exceeded quota: all") as caught:
+    with pytest.raises(
+        Inconclusive, match=r"waited \d s \(option timeout\) for room in the quota: .*exceeded quota: all"
+    ) as caught:
         one.pod.create()
     assert caught.value.reason is Reason.QUOTA_EXCEEDED
 
