@@ -552,6 +552,16 @@ def test_pod_deleted_while_it_is_asked(alpha: Cluster, namespace: str) -> None:
     fails(running.answer(), "PodGone", f"pod {namespace}/podshm-")
 
 
+def test_pod_evicted_while_it_is_asked(alpha: Cluster, namespace: str) -> None:
+    """As by kubectl drain."""
+    running = call(alpha, "shm_size", namespace=namespace, fault=ENDLESS)
+    (pod,) = pods_run(alpha, namespace).values()
+    name = pod["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+    alpha.request("POST", f"{alpha.path('pods', namespace, name)}/eviction", eviction)
+    fails(running.answer(), "PodGone", f"pod {namespace}/podshm-", "EvictionByEvictionAPI: Eviction API: evicting")
+
+
 def _rest_of(request: bytes, client: socket.socket) -> bytes:
     """The part of a request's body that has not come yet."""
     head, end, body = request.partition(b"\r\n\r\n")

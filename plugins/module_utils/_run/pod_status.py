@@ -163,7 +163,7 @@ def started(pod: dict[str, t.Any]) -> bool:
     """
     subject = _subject(pod)
     if pod["metadata"].get("deletionTimestamp"):
-        raise Inconclusive(Reason.POD_GONE, "it is being deleted, and not by podshm", subject)
+        raise _deleted(pod)
     now = {name: entry.get("state") or {} for name, entry in states(pod).items()}
     # what starts after an init container or a sidecar never starts without it, also after one that was injected
     before = {container["name"]: container for container in pod["spec"].get("initContainers") or ()}
@@ -295,6 +295,25 @@ def _failure(status: dict[str, t.Any], subject: str) -> Inconclusive:
     known = Reason.UNSCHEDULABLE if reason.startswith("OutOf") else _ENDED.get(reason, Reason.POD_FAILED)
     hint = f" ({_REJECTED[reason]})" if reason in _REJECTED else ""
     return Inconclusive(known, f"{reason or 'it failed'}{hint}: {message or aftermath_text(status)}", subject)
+
+
+def _deleted(pod: dict[str, t.Any]) -> Inconclusive:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    # Kubernetes 1.26: a pod of higher priority takes its place, a taint, the eviction API, a node that is gone
+    why = "".join(
+        f": {one.get('reason')}: {quote(one.get('message', ''))}"
+        for one in conditions
+        if one.get("type") == "DisruptionTarget"
+    )
+    return Inconclusive(Reason.POD_GONE, f"it is being deleted, and not by podshm{why}", _subject(pod))
+
+
+def lost(pod: dict[str, t.Any]) -> Inconclusive | None:
+    """What ended a pod as a whole: somebody deletes it, or the kubelet ended it; nothing if neither did."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return _deleted(pod)
+    status = pod.get("status") or {}
+    return _failure(status, _subject(pod)) if status.get("phase") == "Failed" and status.get("reason") else None
 
 
 def aftermath(pod: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -402,7 +402,7 @@ class PodRun:
             return [each for each in pod_status.aftermath(pod)["terminated"] if container in ("", each)]
 
         def reported(pod: Object) -> bool:
-            return not pod or "deletionTimestamp" in pod["metadata"] or bool(ended(pod))
+            return not pod or bool(pod_status.lost(pod) or ended(pod))
 
         if self._report_until is None:
             self._report_until = time.monotonic() + _REPORT_SECONDS
@@ -410,9 +410,11 @@ class PodRun:
             pod = self.shared.watch.wait(self.name, reported, self._report_until)
             if pod is None:
                 return None
-            if not pod or "deletionTimestamp" in pod["metadata"]:
+            if not pod:
                 return Inconclusive(Reason.POD_GONE, "it was deleted, and not by podshm", self.subject)
-            return pod_status.failure(pod, ended(pod)[0], self.shared.cluster.log(self.name, ended(pod)[0]))
+            return pod_status.lost(pod) or pod_status.failure(
+                pod, ended(pod)[0], self.shared.cluster.log(self.name, ended(pod)[0])
+            )
         except Inconclusive:
             return None
 

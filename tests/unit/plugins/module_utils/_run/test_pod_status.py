@@ -152,8 +152,31 @@ def test_a_pod_that_failed(reason: str, wanted: str) -> None:
 def test_a_pod_that_somebody_deletes() -> None:
     deleted = pod(RUNNING, RUNNING)
     deleted["metadata"]["deletionTimestamp"] = "now"
-    with pytest.raises(Inconclusive, match="is being deleted, and not by podshm"):
+    with pytest.raises(Inconclusive, match=r"is being deleted, and not by podshm$"):
         pod_status.started(deleted)
+
+
+def test_what_the_cluster_deletes_a_pod_for_is_named() -> None:
+    disrupted = pod(RUNNING, RUNNING)
+    disrupted["metadata"]["deletionTimestamp"] = "now"
+    condition = {
+        "type": "DisruptionTarget",
+        "reason": "PreemptionByScheduler",
+        "message": "default-scheduler: preempting",
+    }
+    disrupted["status"]["conditions"] = [{"type": "Ready"}, condition]
+    found = pod_status.lost(disrupted)
+    assert found
+    assert found.detail == (
+        "it is being deleted, and not by podshm: PreemptionByScheduler: default-scheduler: preempting"
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "wanted"), [("Failed", "Evicted", True), ("Failed", "", False), ("Running", "", False)]
+)
+def test_a_pod_that_the_kubelet_ended(phase: str, reason: str, wanted: bool) -> None:
+    assert bool(pod_status.lost(pod(RUNNING, phase=phase, reason=reason))) is wanted
 
 
 def event(reason: str, message: str) -> dict[str, str]:

@@ -285,7 +285,13 @@ def ended(code: int, **metadata: t.Any) -> dict[str, t.Any]:
     [
         (ended(2), b"panic", Reason.POD_FAILED, r"it ended: Error \(exit 2\): panic"),
         (ended(255), b"exec format error", Reason.PROBE_ARCH, "does not run on this architecture"),
-        (ended(2, deletionTimestamp="now"), b"", Reason.POD_GONE, "it was deleted"),
+        (ended(2, deletionTimestamp="now"), b"", Reason.POD_GONE, "it is being deleted, and not by podshm"),
+        (
+            {**ended(137), "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}},
+            b"",
+            Reason.EVICTED,
+            "low on memory",
+        ),
         ({}, b"", Reason.POD_GONE, "it was deleted"),
         # nothing that the node reports explains it
         (ended(0), b"", Reason.EXEC_TRANSPORT, "the connection broke"),
