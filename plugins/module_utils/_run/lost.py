@@ -33,6 +33,9 @@ _SYMPTOMS: t.Final = frozenset(
     }
 )
 
+#: What befalls pods of a node that is lost: taints keep new ones out, and the cluster deletes the others.
+_OF_A_NODE: t.Final = frozenset({Reason.UNSCHEDULABLE, Reason.POD_GONE, Reason.KUBELET_REJECTED})
+
 #: The pulse beats so often (seconds); one that is so late was not late because of a busy machine.
 _BEAT: t.Final = 1
 _LATE: t.Final = 5
@@ -131,10 +134,11 @@ class Losses:
 
     def cause(self, source: NodeSource, node: str, problem: Inconclusive) -> Inconclusive:
         """The loss that a problem is the symptom of, or the problem itself."""
-        if problem.reason not in _SYMPTOMS:
+        if problem.reason not in _SYMPTOMS | _OF_A_NODE:
             return problem
+        is_symptom = problem.reason in _SYMPTOMS
         self.pulse.beat()
-        if self.pulse.words:
+        if is_symptom and self.pulse.words:
             return Inconclusive(Reason.SUSPENDED, self.pulse.words, "the process of podshm")
         with self._lock:
             found, when = self._found.get(node, (None, -float("inf")))
@@ -144,7 +148,9 @@ class Losses:
                     self._watched.add(node)
                     found = self._look_again(source, node)
                 self._found[node] = (found, time.monotonic())
-        return found or problem
+        if found and (is_symptom or found.reason is Reason.NODE_NOT_READY):
+            return found
+        return problem
 
     def _look_again(self, source: NodeSource, node: str) -> Inconclusive | None:
         """Look until something is found, within the time of the run."""

@@ -73,8 +73,6 @@ class LayoutRun:
                 if not self._shared.dry_run:
                     self._run_checks()
                 return self._result
-            # what has no time left creates nothing
-            self._shared.remaining()
             self._start(created)
             lost = [self._loss(check) for check in self._plan.checks]
             for check, why in zip(self._plan.checks, lost, strict=True):
@@ -126,6 +124,8 @@ class LayoutRun:
 
     def _create_all(self, created: list[PodRun]) -> None:
         """Create the pods, the largest first: it waits longest for room, and must not have any meanwhile."""
+        # what has no time left creates nothing
+        self._shared.remaining()
         for pod in sorted(self._pods, key=lambda pod: -pod.plan.memory_bytes):
             for each in [*created, pod] if created else []:
                 each.patience = _CHANCE.uniform(*_HOLDING_SECONDS)

@@ -83,6 +83,20 @@ def test_a_node_that_is_not_ready_is_named(clock: Clock) -> None:
     assert lost.Losses().cause(cluster, "n", SYMPTOM).detail == "it is not in the cluster any more"
 
 
+@pytest.mark.parametrize("reason", [Reason.UNSCHEDULABLE, Reason.POD_GONE, Reason.KUBELET_REJECTED])
+def test_what_befalls_the_pods_of_a_lost_node_has_its_cause(clock: Clock, reason: Reason) -> None:
+    problem, losses, cluster = Inconclusive(reason, "had untolerated taint", "pod n/p"), lost.Losses(), FakeCluster()
+    # it was stopped, and neither that nor a lost API server takes a pod away
+    clock.now += 60
+    assert losses.cause(cluster, "n", problem) is problem
+    clock.now += 60
+    cluster.node = Inconclusive(Reason.API_UNREACHABLE, "Connection refused", "API server")
+    assert losses.cause(cluster, "n", problem) is problem
+    clock.now += 60
+    cluster.heard, cluster.node = 1.0, {}
+    assert losses.cause(cluster, "n", problem).reason is Reason.NODE_NOT_READY
+
+
 def test_a_node_that_says_later_what_is_wrong_is_waited_for_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     losses, cluster = lost.Losses(), FakeCluster()
     cluster.until = clock.now + 60

@@ -45,7 +45,7 @@ NODE: dict[str, t.Any] = {
 class FakeCluster:
     """A cluster without a kubelet: pods never start. It fails when and as a test says."""
 
-    server = "https://fake"
+    server, heard = "https://fake", 0.0
 
     def __init__(self) -> None:
         self.until = 0.0
@@ -72,6 +72,12 @@ class FakeCluster:
     def nodes(self) -> list[dict[str, t.Any]]:
         self._raise("nodes")
         return [NODE]
+
+    def node_now(self, name: str) -> dict[str, t.Any]:
+        return NODE
+
+    def lease(self, node: str) -> str:
+        return ""
 
     def create(self, manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
         stored = {**manifest, "metadata": {**manifest["metadata"], "uid": f"uid-{len(self.objects)}"}}
