@@ -268,6 +268,19 @@ def test_a_layout_that_has_part_of_its_room_leaves_it_to_others_and_begins_again
     assert {"podshm-ff-0-pair", "podshm-ff-0-pair-2"} < set(deleted)
 
 
+def test_a_run_that_ends_creates_no_pod_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    created: list[str] = []
+
+    def crowded(pod: PodRun) -> t.Any:
+        created.append(pod.name)
+        pod.shared.stopping.set()
+        raise Crowded
+
+    answers = running(monkeypatch, failing(), crowded)
+    assert created == ["podshm-ff-0-pair"]
+    assert {answer.reason for steps in answers.values() for answer in steps.values()} == {Reason.INTERRUPTED}
+
+
 def test_a_pod_with_another_runtime_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def require(pod: PodRun) -> None:
         if pod.plan.role == "other":
