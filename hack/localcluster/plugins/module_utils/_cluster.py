@@ -471,7 +471,7 @@ class Cluster:
     def _await_ready(self, api: Api, kubelet_since: str, deadline: Deadline) -> None:
         handlers = self.settings.handlers
         self._await("kube-controller-manager", lambda: api.healthy("controller_manager", "/healthz"), deadline)
-        self._await("kube-scheduler", lambda: api.healthy("scheduler", "/readyz"), deadline)
+        self._await("kube-scheduler", lambda: api.healthy("scheduler", "/healthz"), deadline)
         namespace = "/api/v1/namespaces/default"
         name = self.settings.name
         awaited: list[tuple[str, str, str, str, t.Callable[[dict[str, t.Any]], bool]]] = [

@@ -35,6 +35,7 @@ def merged(base: t.Mapping[str, t.Any], over: t.Mapping[str, t.Any]) -> dict[str
 def kubelet_config(
     layout: Layout, gates: t.Mapping[str, bool], overrides: t.Mapping[str, t.Any], resolv_conf: str
 ) -> dict[str, t.Any]:
+    # A kubelet leaves out the fields that are newer than it is, and says so in its log.
     base: dict[str, t.Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -62,6 +63,7 @@ def kubelet_config(
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "resolvConf": resolv_conf,
+        # Kubelets before 1.30 do not know it and keep to /var/log/pods.
         "podLogsDir": layout.path("pods"),
         "volumePluginDir": layout.path("kubelet", "volume-plugins"),
         "featureGates": dict(gates),
@@ -188,5 +190,6 @@ def node_ready(node: t.Mapping[str, t.Any], not_before: str, handlers: t.Collect
         condition["type"] == "Ready" and condition["status"] == "True" and condition["lastHeartbeatTime"] >= not_before
         for condition in status.get("conditions", [])
     )
-    known = {handler["name"] for handler in status.get("runtimeHandlers", [])}
-    return ready and not node.get("spec", {}).get("taints") and known.issuperset(handlers)
+    # kubelets before 1.30 do not name them
+    known = {handler["name"] for handler in status.get("runtimeHandlers") or ()}
+    return ready and not node.get("spec", {}).get("taints") and (not known or known.issuperset(handlers))

@@ -12,6 +12,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import socket
 import typing as t
 
@@ -29,6 +30,8 @@ SHARED_FOLDERS = (
     "/var/lib/cni",
     "/run/containerd",
 )
+# Where kubelets before 1.30 keep the logs of their pods.
+POD_LOGS = "/var/log/pods"
 # What the kubelet sets for the whole machine.
 SYSCTLS = (
     "vm/overcommit_memory",
@@ -53,7 +56,7 @@ def lacks_sys_resource() -> bool:
 def machine_before() -> dict[str, t.Any]:
     """To be recorded before the first cluster, and put back after the last."""
     return {
-        "absent": [path for path in (*SHARED_FILES, *SHARED_FOLDERS) if not os.path.lexists(path)],
+        "absent": [path for path in (*SHARED_FILES, *SHARED_FOLDERS, POD_LOGS) if not os.path.lexists(path)],
         "sysctls": {name: _sysctl(name).read_text().strip() for name in SYSCTLS if _sysctl(name).exists()},
     }
 
@@ -71,6 +74,8 @@ def restore_machine(before: t.Mapping[str, t.Any]) -> None:
         if path in before.get("absent", []):
             with contextlib.suppress(OSError):
                 os.rmdir(path)
+    if POD_LOGS in before.get("absent", []):
+        shutil.rmtree(POD_LOGS, ignore_errors=True)
     for name, value in before.get("sysctls", {}).items():
         if _sysctl(name).read_text().strip() != value:
             _sysctl(name).write_text(value)
@@ -83,9 +88,13 @@ def _listening(path: str) -> bool:
 
 def remove_strewn(layout: Layout) -> None:
     """Files of this cluster at the places that clusters share."""
+    for pod in pathlib.Path(layout.path("kubelet", "pods")).glob("*"):
+        for folder in pathlib.Path(POD_LOGS).glob(f"*_{pod.name}"):
+            shutil.rmtree(folder)
     for link in pathlib.Path("/var/log/containers").glob("*"):
         with contextlib.suppress(OSError):
-            if os.readlink(link).startswith(layout.path("")):
+            target = os.readlink(link)
+            if target.startswith(layout.path("")) or (target.startswith(f"{POD_LOGS}/") and not link.exists()):
                 link.unlink()
     for file in pathlib.Path("/var/lib/cni/results").glob("*"):
         if re.match(rf"{re.escape(layout.cni_network)}-[0-9a-f]{{64}}-", file.name):

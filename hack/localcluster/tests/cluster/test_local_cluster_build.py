@@ -156,6 +156,21 @@ def test_a_changed_pin_rebuilds_what_depends_on_it(builder: Builder) -> None:
     assert new == {"containerd", "containerd-shim-runc-v2", "ctr"}
 
 
+def test_each_version_of_kubernetes_is_built_beside_the_others(builder: Builder) -> None:
+    builder.run()
+    before = builder.built()
+    code, output = builder.run(local_cluster_kubernetes="1.28")
+    assert code == 0, output
+    assert {name.rsplit("-", 1)[0] for name in builder.built() - before} == {
+        f"{part}-v1.28.15" for part in PARTS if part.startswith("kube")
+    }
+    assert all("version.gitMinor=28" in call for call in builder.called())
+
+    code, output = builder.run(local_cluster_kubernetes="1.27")
+    assert code != 0
+    assert "value of local_cluster_kubernetes must be one of: 1.28, 1.37, got: 1.27" in " ".join(output.split())
+
+
 def test_gvisor_is_built_only_when_it_is_asked_for(builder: Builder) -> None:
     builder.run()
     before = builder.built()

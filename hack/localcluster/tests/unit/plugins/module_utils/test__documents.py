@@ -86,6 +86,8 @@ def node(ready: str = "True", heartbeat: str = "2026-01-01T00:00:05Z", **spec: t
         (node(), [], True),
         (node(), ["runc"], True),
         (node(), ["other"], False),
+        # a kubelet of 1.28
+        ({"status": {"conditions": node()["status"]["conditions"]}}, ["other"], True),
         (node(ready="False"), [], False),
         (node(heartbeat="2026-01-01T00:00:04Z"), [], False),
         (node(taints=[{"key": "node.kubernetes.io/not-ready"}]), [], False),

@@ -22,6 +22,8 @@ def test_the_machine_gets_back_what_it_had(tmp_path: pathlib.Path, monkeypatch: 
     monkeypatch.setattr(_machine, "SHARED_FILES", (str(socket_file),))
     folders = (socket_file.parent, socket_file.parent.parent, there_before, filled)
     monkeypatch.setattr(_machine, "SHARED_FOLDERS", tuple(map(str, folders)))
+    logs = tmp_path / "pods"
+    monkeypatch.setattr(_machine, "POD_LOGS", str(logs))
     before = _machine.machine_before()
 
     socket_file.parent.mkdir(parents=True)
@@ -34,9 +36,11 @@ def test_the_machine_gets_back_what_it_had(tmp_path: pathlib.Path, monkeypatch: 
     filled.mkdir()
     (filled / "of somebody else").touch()
     sysctl.write_text("10\n")
+    (logs / "default_one_uid/main").mkdir(parents=True)
 
     _machine.restore_machine(before)
     assert not (tmp_path / "made").exists()
     assert there_before.exists()
+    assert not logs.exists()
     assert filled.exists()
     assert sysctl.read_text() == "0"
