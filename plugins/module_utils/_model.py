@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import re
 import typing as t
 import zlib
 
@@ -586,6 +587,41 @@ class Context:
 Rule: t.TypeAlias = "collections.abc.Callable[[Seen, Context], Decision]"
 
 
+#: The oldest Kubernetes that the collection is tested with.
+LEAST_KUBERNETES: t.Final = "1.28"
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """What not every supported Kubernetes has.
+
+    :param name: in words.
+    :param gate: its feature gate.
+    :param gated: the first minor version where the gate can be turned on.
+    :param default: the first minor version where it is on; nothing as long as there is none.
+    """
+
+    name: str
+    gate: str
+    gated: str
+    default: str = ""
+
+    @property
+    def words(self) -> str:
+        """Which versions have it."""
+        if self.default:
+            return f"Kubernetes {self.default} and newer have {self.name}"
+        return f"Kubernetes {self.gated} and newer have {self.name}, if the gate {self.gate} is on"
+
+    def is_usual_in(self, version: str) -> bool:
+        """Whether a Kubernetes of this version (V(v1.30.14)) has it, unless somebody turned it off; so too where it is not known."""
+        numbers = re.match(r"v(\d+)\.(\d+)", version)
+        if numbers is None:
+            return True
+        least = self.default.split(".")
+        return bool(self.default) and [int(number) for number in numbers.groups()] >= [int(number) for number in least]
+
+
 class Group(TextEnum):
     """What a role bundles."""
 
@@ -636,6 +672,7 @@ class Check:
     :param question: may hold C({placeholders}) of :func:`texts`, as may C(expected).
     :param skips: reasons that make it SKIP instead of ERROR: what a cluster is free to refuse.
     :param option: the setting without which it does not run (SKIP).
+    :param needs: what of Kubernetes it is about, if not all supported versions have it: without that it is SKIP.
     """
 
     id: str
@@ -649,6 +686,7 @@ class Check:
     rule: Rule
     skips: frozenset[Reason] = frozenset()
     option: str = ""
+    needs: Feature | None = None
 
     def __post_init__(self) -> None:
         labels = [step.label for step in self.steps]
@@ -683,6 +721,7 @@ def check(
     steps: t.Iterable[Step] = (),
     skips: t.Iterable[Reason] = (),
     option: str = "",
+    needs: Feature | None = None,
 ) -> collections.abc.Callable[[Rule], Check]:
     """Declare a check: the decorator of its rule, which becomes the check.
 
@@ -700,8 +739,9 @@ def check(
             question,
             expected,
             rule,
-            frozenset(skips),
+            frozenset(skips) | ({Reason.FEATURE_GATE_OFF} if needs else frozenset()),
             option,
+            needs,
         )
 
     return declared

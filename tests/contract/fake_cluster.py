@@ -210,16 +210,18 @@ class FakeCluster:
     """The API server of the fake cluster.
 
     :param node: where its pods run.
+    :param old_kubernetes: it knows no more than Kubernetes 1.28.
     :param world: what the runtime does differently from an honest one: fields of `fake_node.World`.
     """
 
     server = "https://fake"
 
-    def __init__(self, node: Node, **world: bool) -> None:
+    def __init__(self, node: Node, old_kubernetes: bool = False, **world: bool) -> None:
         self.until = 0.0
         self.stopping = threading.Event()
         self.retries: collections.Counter[str] = collections.Counter()
         self._node = node
+        self._old = old_kubernetes
         self._world = world
         self._objects: dict[tuple[str, str], Object] = {}
         self._pods: dict[str, RunningPod] = {}
@@ -280,6 +282,10 @@ class FakeCluster:
         stored["metadata"] |= {"uid": secrets.token_hex(8), "generation": 1}
         if stored["kind"] == "Pod":
             _require_valid(stored)
+            if self._old:
+                stored["spec"].pop("hostUsers", None)
+                for container in stored["spec"]["initContainers"]:
+                    container.pop("restartPolicy", None)
         if dry_run:
             return stored
         with self._changed:
@@ -329,6 +335,9 @@ class FakeCluster:
 
     def patch(self, pod: str, subresource: str, patch: Object) -> Object:
         """Merge as strategic merge patches of a pod do: lists of objects with a name by that name."""
+        if self._old and subresource == "resize":
+            subject = errors.describe_pod("fake", pod)
+            raise errors.failed_request(404, "the server could not find the requested resource", subject, subresource)
         with self._changed:
             running = self._pods[pod]
             before = copy.deepcopy(running.stored["spec"])

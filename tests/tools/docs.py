@@ -21,6 +21,7 @@ from tree import CHECKOUT
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.features import FEATURES
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text
 
 MAIN: t.Final = "https://github.com/abcdesktopio/podshm/blob/main"
@@ -153,6 +154,16 @@ def _tag_table(checks: collections.abc.Sequence[Entry]) -> list[str]:
     return ["", "| tag | checks |", "| --- | --- |", *rows, ""]
 
 
+def _version_table() -> list[str]:
+    rows = []
+    for feature in FEATURES:
+        checks = ", ".join(check.id for check in CHECKS if check.needs is feature)
+        name = feature.name.removeprefix("the ")
+        rows.append(f"| {checks} | {name} | {feature.default or 'not yet'} | {feature.gated} (`{feature.gate}`) |")
+    head = ["| checks | need | on by default since | behind a gate since |", "| --- | --- | --- | --- |"]
+    return ["", *head, *rows, ""]
+
+
 def _reason_table() -> list[str]:
     rows = [f"| {code} | {_cell(remedy[0].upper() + remedy[1:])}. |" for code, remedy in remedies().items()]
     return ["", "| reason | what to do |", "| --- | --- |", *rows, ""]
@@ -175,7 +186,11 @@ def generated(root: Path = CHECKOUT) -> tuple[dict[Path, str], list[str]]:
         add(page_of(check), functools.partial(page, check), empty_page(check))
     add(
         Path("docs", "checks.md"),
-        lambda text: with_block(with_block(text, "checks", _check_tables(checks)), "tags", _tag_table(checks)),
+        lambda text: with_block(
+            with_block(with_block(text, "checks", _check_tables(checks)), "tags", _tag_table(checks)),
+            "versions",
+            _version_table(),
+        ),
     )
     add(Path("docs", "reasons.md"), lambda text: with_block(text, "reasons", _reason_table()))
     return texts, problems

@@ -164,6 +164,9 @@ def pod_security(seen: Seen, context: Context) -> Decision:
         require_fact(seen[step], "admitted")
     words = _words(seen, refused)
     observed = f"refused: {', '.join(words)}" if words else "nothing is refused"
+    unknown = [text for text in (str(seen[step].facts.get("unknown", "")) for step in _STEPS.values()) if text]
+    if unknown:
+        observed += f"; this Kubernetes leaves out what it does not know: {', '.join(dict.fromkeys(unknown))}"
     volume = seen[_VOLUME].facts
     if volume.get("refused"):
         detail = str(volume.get("detail", ""))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import Queue, Segment, SharedObject
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     SENTENCE,
@@ -474,10 +475,17 @@ NO_USER_NAMESPACES: t.Final = (Reason.UNSUPPORTED,)
 _FIRST_USER_NAMESPACE: t.Final = 4026531837
 
 
-def in_own_user_namespace(decision: Decision, seen: Seen, who: Step) -> Decision:
-    """A decision about a pod with hostUsers false: a PASS needs a user namespace other than the kernel's first."""
+def in_own_user_namespace(context: Context, decision: Decision, seen: Seen, who: Step) -> Decision:
+    """A decision about a pod with hostUsers false: it needs a user namespace other than the kernel's first.
+
+    :raises Inconclusive: FeatureGateOff, the kubelet is too old to give one.
+    """
     number = require_fact(seen[who], "ns_user")
     observed = f"{decision.observed}; user namespace {number}"
+    kubelet = context.node.kubelet
+    if number == _FIRST_USER_NAMESPACE and not features.USER_NAMESPACES.is_usual_in(kubelet):
+        words = f"the kubelet {kubelet} leaves the pod in the kernel's first user namespace"
+        raise Inconclusive(Reason.FEATURE_GATE_OFF, words, f"node {context.node.name}")
     if decision.verdict is Verdict.PASS and number == _FIRST_USER_NAMESPACE:
         return warned(
             f"{observed}, the kernel's first: hostUsers false has no effect",

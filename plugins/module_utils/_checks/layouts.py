@@ -123,14 +123,18 @@ FS_GROUP: t.Final = Layout(
 
 INIT_SYSV: t.Final = Container("before", kind=ContainerKind.INIT)
 INIT_POSIX: t.Final = Container("earlier", kind=ContainerKind.INIT)
-SIDECAR: t.Final = Container("beside", kind=ContainerKind.SIDECAR)
 MAIN: t.Final = Container("main")
 LIFE: t.Final = Layout(
     "life",
-    "a pod with init containers, a sidecar and a main container that restarts",
-    (INIT_SYSV, INIT_POSIX, SIDECAR, MAIN),
+    "a pod with init containers and a main container that restarts",
+    (INIT_SYSV, INIT_POSIX, MAIN),
     pods=(Pod(options=PodOptions(restarts=True)),),
 )
+
+SIDECAR: t.Final = Container("beside", kind=ContainerKind.SIDECAR)
+SERVED: t.Final = Container("served")
+# of its own: where sidecars are not known, it is an init container that never ends
+SIDECARS: t.Final = Layout("sidecar", "a pod of a sidecar and a main container", (SIDECAR, SERVED))
 
 TIGHT: t.Final = Container("tight")
 TIGHT_POD: t.Final = Layout(
@@ -225,6 +229,7 @@ _CREATED: t.Final[tuple[Layout, ...]] = (
     CONTROL,
     VOLUMES,
     LIFE,
+    SIDECARS,
     TIGHT_POD,
     PAIR,
     COMPLETE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     ENOUGH_ROOM,
     NO_USER_NAMESPACES,
@@ -54,7 +55,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     READER,
     RESIZED,
     SECOND,
+    SERVED,
     SIDECAR,
+    SIDECARS,
     TWO,
     VOLUMES,
     WRITER,
@@ -292,8 +295,8 @@ def _crossed(seen: Seen, shared: SharedObject, fix: str = ONE_VOLUME) -> Decisio
     return failed_object(seen, shared, fix) or passed("both nonces and the sentence crossed")
 
 
-_WITH_SIDECAR: t.Final = identities(SIDECAR, MAIN)
-_SIDECAR_OBJECT: t.Final = shared_object(SIDECAR, MAIN)
+_WITH_SIDECAR: t.Final = identities(SIDECAR, SERVED)
+_SIDECAR_OBJECT: t.Final = shared_object(SIDECAR, SERVED)
 
 
 @check(
@@ -301,10 +304,11 @@ _SIDECAR_OBJECT: t.Final = shared_object(SIDECAR, MAIN)
     "posix_sidecar",
     group=Group.POSIX,
     tags="posix_shm handoff",
-    layout=LIFE,
+    layout=SIDECARS,
     steps=(*_WITH_SIDECAR, *_SIDECAR_OBJECT.steps),
     question="Does a native sidecar share POSIX objects with the main container?",
     expected="each side reads the other's nonce, and the sentence",
+    needs=features.SIDECARS,
 )
 def posix_sidecar(seen: Seen, context: Context) -> Decision:
     """A sidecar is an init container that stays (Kubernetes 1.29)."""
@@ -516,11 +520,12 @@ _OWN_USERS_OBJECT: t.Final = shared_object(ONE, TWO)
     question="In a pod with a user namespace of its own: do two containers share a POSIX object?",
     expected="each side reads the other's nonce, and the sentence, in a user namespace that is not the kernel's first",
     skips=NO_USER_NAMESPACES,
+    needs=features.USER_NAMESPACES,
 )
 def posix_user_namespace(seen: Seen, context: Context) -> Decision:
     """KEP-127, on by default since Kubernetes 1.33."""
     require_one_user(seen, *_OWN_USERS)
-    return in_own_user_namespace(_crossed(seen, _OWN_USERS_OBJECT), seen, _OWN_USERS[0])
+    return in_own_user_namespace(context, _crossed(seen, _OWN_USERS_OBJECT), seen, _OWN_USERS[0])
 
 
 # ------------------------------------------------------------------------------- semaphores and messages
@@ -566,11 +571,12 @@ _OWN_USERS_QUEUE: t.Final = posix_queue(ONE, TWO)
     question="In a pod with a user namespace of its own: does a POSIX message cross to the other container?",
     expected="the peer receives the sender's nonce, and the sentence, in a user namespace that is not the kernel's first",
     skips=NO_USER_NAMESPACES,
+    needs=features.USER_NAMESPACES,
 )
 def posix_mq_user_namespace(seen: Seen, context: Context) -> Decision:
     """The queue's budget is charged to a user outside of the namespace."""
     require_one_user(seen, *_OWN_USERS)
-    return in_own_user_namespace(crossed_message(seen, _OWN_USERS_QUEUE, *_OWN_USERS), seen, _OWN_USERS[0])
+    return in_own_user_namespace(context, crossed_message(seen, _OWN_USERS_QUEUE, *_OWN_USERS), seen, _OWN_USERS[0])
 
 
 CHECKS: t.Final = (

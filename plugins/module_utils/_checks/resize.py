@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     enforced,
     failed,
@@ -168,7 +169,7 @@ def resize_kubelet_restart(seen: Seen, context: Context) -> Decision:
 # ------------------------------------------------------------------------------------- resized in place
 
 #: What a cluster, a node or a Role is free to lack for the resize of a running pod.
-_NO_RESIZE: t.Final = (Reason.FORBIDDEN, Reason.INFEASIBLE, Reason.FEATURE_GATE_OFF)
+_NO_RESIZE: t.Final = (Reason.FORBIDDEN, Reason.INFEASIBLE)
 _IN_PLACE: t.Final = (
     "resize the volume's sizeLimit with Kubernetes 1.37, cgroup v2 and the gate "
     "InPlacePodVerticalScalingMemoryBackedVolumes on API server and kubelet, or replace the pod"
@@ -189,6 +190,7 @@ _IN_PLACE: t.Final = (
     question="Does an in-place resize of the pod's memory leave the size of /dev/shm as it was?",
     expected="the size of before: it is computed when the volume is mounted (stale until the pod is replaced)",
     skips=_NO_RESIZE,
+    needs=features.RESIZE,
 )
 def resize_memory_in_place(seen: Seen, context: Context) -> Decision:
     """More memory for the pod is no larger /dev/shm (KEP-1287)."""
@@ -245,6 +247,7 @@ _FILL_GROWN: t.Final = fill(RESIZED, lambda sizes: sizes.fill_grown, may_be_oom_
     question="Does /dev/shm of a running container grow when the sizeLimit of its volume does?",
     expected="{grown} bytes without a restart, ENOSPC after exactly that many (KEP-6030, Kubernetes 1.37)",
     skips=_NO_RESIZE,
+    needs=features.VOLUME_RESIZE,
 )
 def resize_volume_grow(seen: Seen, context: Context) -> Decision:
     """KEP-6030, Kubernetes 1.37."""
@@ -266,6 +269,7 @@ _SHRINK: t.Final = _resize_volume(lambda sizes: sizes.shrunk)
     question="Does /dev/shm of a running container shrink when the sizeLimit of its volume does?",
     expected="{shrunk} bytes without a restart",
     skips=_NO_RESIZE,
+    needs=features.VOLUME_RESIZE,
 )
 def resize_volume_shrink(seen: Seen, context: Context) -> Decision:
     """The same in the other direction."""
@@ -287,6 +291,7 @@ _SHRINK_USED: t.Final = _resize_volume(lambda sizes: sizes.too_small)
     question="Is /dev/shm kept from shrinking below what is used of it?",
     expected="the size of before, and a pod status that says that the resize failed",
     skips=(*_NO_RESIZE, Reason.NOT_REQUESTED),
+    needs=features.VOLUME_RESIZE,
 )
 def resize_volume_used(seen: Seen, context: Context) -> Decision:
     """Nothing that is in use is cut off."""

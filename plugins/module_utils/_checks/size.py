@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     HONOURED_SIZE,
     MEMORY_FILE_SYSTEMS,
@@ -696,6 +697,7 @@ _ONE_FLAGS: t.Final = _flags_of(ONE, "flags")
     question="In a pod with a user namespace of its own: can a program write to /dev/shm and execute from it?",
     expected="writable, mode 1777, and memory of it can be mapped executable",
     skips=NO_USER_NAMESPACES,
+    needs=features.USER_NAMESPACES,
 )
 def shm_flags_user_namespace(seen: Seen, context: Context) -> Decision:
     """Containerd 2.4 mounts the /dev/shm of such a pod with noexec, unlike that of any other."""
@@ -710,7 +712,7 @@ def shm_flags_user_namespace(seen: Seen, context: Context) -> Decision:
         decision = failed(observed, next(iter(missing.values())))
     else:
         decision = warned(observed, noexec) if noexec else passed(observed)
-    return in_own_user_namespace(decision, seen, _ONE)
+    return in_own_user_namespace(context, decision, seen, _ONE)
 
 
 _GROUPED: t.Final = identity(GROUPED)

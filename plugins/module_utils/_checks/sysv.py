@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     NO_USER_NAMESPACES,
     ONE_NAMESPACE,
@@ -47,7 +48,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     ROOT_IPC_OWNER,
     SECOND,
     SEGMENT_OWNER,
+    SERVED,
     SIDECAR,
+    SIDECARS,
     TWO,
     USER_IPC_OWNER,
 )
@@ -393,8 +396,8 @@ def sysv_shm_handoff(seen: Seen, context: Context) -> Decision:
     ) or passed("the main container read nonce and sentence")
 
 
-_WITH_SIDECAR: t.Final = identities(SIDECAR, MAIN)
-_SIDECAR_SEGMENT: t.Final = segment(SIDECAR, MAIN)
+_WITH_SIDECAR: t.Final = identities(SIDECAR, SERVED)
+_SIDECAR_SEGMENT: t.Final = segment(SIDECAR, SERVED)
 
 
 @check(
@@ -402,10 +405,11 @@ _SIDECAR_SEGMENT: t.Final = segment(SIDECAR, MAIN)
     "sysv_shm_sidecar",
     group=Group.SYSV,
     tags="sysv_shm handoff",
-    layout=LIFE,
+    layout=SIDECARS,
     steps=(*_WITH_SIDECAR, *_SIDECAR_SEGMENT.steps),
     question="Does a native sidecar share System V segments with the main container?",
     expected="each side reads the other's nonce, and the sentence; the segment is gone afterwards",
+    needs=features.SIDECARS,
 )
 def sysv_shm_sidecar(seen: Seen, context: Context) -> Decision:
     """A sidecar is an init container that stays (Kubernetes 1.29)."""
@@ -427,11 +431,12 @@ _OWN_USERS_SEGMENT: t.Final = segment(ONE, TWO)
     question="In a pod with a user namespace of its own: do two containers share a System V segment?",
     expected="each side reads the other's nonce, and the sentence, in a user namespace that is not the kernel's first",
     skips=NO_USER_NAMESPACES,
+    needs=features.USER_NAMESPACES,
 )
 def sysv_shm_user_namespace(seen: Seen, context: Context) -> Decision:
     """KEP-127, on by default since Kubernetes 1.33."""
     require_one_user(seen, *_OWN_USERS)
-    return in_own_user_namespace(_crossed(seen, _OWN_USERS_SEGMENT, *_OWN_USERS), seen, _OWN_USERS[0])
+    return in_own_user_namespace(context, _crossed(seen, _OWN_USERS_SEGMENT, *_OWN_USERS), seen, _OWN_USERS[0])
 
 
 CHECKS: t.Final = (

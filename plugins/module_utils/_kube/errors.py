@@ -143,6 +143,8 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
         if not _NO_OBJECT.search(message):
             return Inconclusive(Reason.NOT_KUBERNETES, detail, subject)
         return Inconclusive(Reason.POD_GONE, detail, subject)
+    if subresource and "without support for resize" in message:
+        return Inconclusive(Reason.FEATURE_GATE_OFF, f"the kubelet does not know it: {quote(message)}", subject)
     if status in (400, 422):
         return Inconclusive(Reason.INVALID, detail, subject)
     return Inconclusive(Reason.API_ERROR, detail, subject)

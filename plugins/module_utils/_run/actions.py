@@ -197,7 +197,12 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
             without=" ".join(name for name, is_without in adapted.items() if is_without),
             changed=", ".join(admission.changes(manifest, stored, [one.name for one in left.plan.containers])),
         )
-    return done(step, admitted=True, changed=", ".join(admission.changes(manifest, stored, refused)))
+    return done(
+        step,
+        admitted=True,
+        changed=", ".join(admission.changes(manifest, stored, refused)),
+        unknown=", ".join(admission.unknown(manifest, stored)),
+    )
 
 
 ACTIONS: t.Final[dict[str, collections.abc.Callable[[ContainerRun, PlannedStep], Observation]]] = {

@@ -71,17 +71,44 @@ def container_limits(pod: Pod) -> dict[str, int | None]:
     return {name: _memory(container) for name, container in _containers(pod["spec"]).items()}
 
 
+def unknown(requested: Pod, stored: Pod) -> list[str]:
+    """What of a pod decides who shares memory with whom, and is not stored: the API server drops what it does not know.
+
+    So does one whose feature gate is off, and an admission webhook that is older than the field.
+    """
+    one, other = requested["spec"], stored["spec"]
+    found = [] if one.get("hostUsers") is None or "hostUsers" in other else ["hostUsers"]
+    there = _containers(other)
+    for container in one.get("initContainers") or ():
+        if "restartPolicy" in container and "restartPolicy" not in there.get(container["name"], container):
+            found.append(f"restartPolicy of the init container {container['name']}")
+    return found
+
+
+def require_known(requested: Pod, stored: Pod) -> None:
+    """Raise Inconclusive (FeatureGateOff) if the stored pod is another one without a field that is not known."""
+    dropped = unknown(requested, stored)
+    if dropped:
+        words = f"the API server drops {', '.join(dropped)}: it does not know that, or its gate is off"
+        raise Inconclusive(Reason.FEATURE_GATE_OFF, words, describe(stored))
+
+
 def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[str]:
     """What the cluster changed of what the checks in these containers are about, each in words.
 
-    V(volume sized: medium Memory -> none). What the API server fills in, and containers, tolerations or mounts that
-    are added elsewhere, are no changes.
+    V(volume sized: medium Memory -> none). What the API server fills in or does not know (:func:`unknown`), and
+    containers, tolerations or mounts that are added elsewhere, are no changes.
     """
     one, other = requested["spec"], stored["spec"]
     here, there = _containers(one), _containers(other)
     if not here.keys() & set(containers):
         return []
-    found = [_change(name, *(spec.get(name, usual) for spec in (one, other))) for name, usual in _FIELDS.items()]
+    dropped = unknown(requested, stored)
+    found = [
+        _change(name, *(spec.get(name, usual) for spec in (one, other)))
+        for name, usual in _FIELDS.items()
+        if name not in dropped
+    ]
     found += _demanded_changes(one, other)
     found.append(_change("pod memory limit", _amount(_memory(one)), _amount(_memory(other))))
     before, after = _sysctls(one), _sysctls(other)

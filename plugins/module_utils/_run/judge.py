@@ -136,7 +136,7 @@ class Judge:
         # what ended the run, and what refuses every pod, says nothing of what this check demands
         is_refused_as_all = problem.reason in POLICIES and (self.is_closed or problem is self.problem)
         if problem.reason in check.skips | _SKIPS_OF_ALL and not is_refused_as_all:
-            return self._skipped(problem)
+            return self._skipped(_with_version(problem, check))
         return self._undecided(problem)
 
     def _skipped(self, problem: Inconclusive) -> Ruling:
@@ -241,6 +241,13 @@ class Judge:
             "evidence": {**evidence, **({"admission": {"changed": changes}} if changes else {})},
             "duration": round(result.seconds.get(check.id, 0.0) if result else 0.0, 3),
         }
+
+
+def _with_version(problem: Inconclusive, check: Check) -> Inconclusive:
+    """A problem that another version of Kubernetes does not have, with that version."""
+    if problem.reason is not Reason.FEATURE_GATE_OFF or check.needs is None:
+        return problem
+    return Inconclusive(problem.reason, f"{problem.detail}; {check.needs.words}", problem.subject)
 
 
 #: Where runtimes keep the volumes that an image declares: containerd, CRI-O, Docker.

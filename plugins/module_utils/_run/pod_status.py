@@ -278,6 +278,7 @@ _REJECTED: t.Final[dict[str, str]] = {
     "PodOSNotSupported": "the node has another operating system",
     "PodOSSelectorNodeLabelDoesNotMatch": "the node has another operating system",
     "PodLevelResourcesNotSupported": "the kubelet does not know resources of a pod",
+    "InitContainerRestartPolicyForbidden": "the kubelet does not know sidecars",
 }
 
 #: Reason in the status of a pod that ended -> reason.
@@ -286,6 +287,7 @@ _ENDED: t.Final = {
     "DeadlineExceeded": Reason.TIMEOUT,
     "SysctlForbidden": Reason.SYSCTL_FORBIDDEN,
     **dict.fromkeys(_REJECTED, Reason.KUBELET_REJECTED),
+    "InitContainerRestartPolicyForbidden": Reason.FEATURE_GATE_OFF,
 }
 
 

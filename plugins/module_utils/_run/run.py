@@ -89,10 +89,10 @@ class Result:
         """The verdict on the cluster: V(UNREACHABLE), or the worst of its checks."""
         if self.problem and self.problem.reason in UNREACHABLE:
             return Verdict.UNREACHABLE
-        reasons = {check["reason"] for check in self.checks}
-        if Reason.CHECK_MODE in reasons and reasons <= {Reason.CHECK_MODE, Reason.NOT_REQUESTED}:
+        verdicts = {Verdict(check["verdict"]) for check in self.checks}
+        if verdicts == {Verdict.SKIP} and any(check["reason"] == Reason.CHECK_MODE for check in self.checks):
             return Verdict.SKIP
-        return worst(Verdict(check["verdict"]) for check in self.checks)
+        return worst(verdicts)
 
     def line(self) -> str:
         """The result in one line: the count of verdicts, or what kept the checks from running."""

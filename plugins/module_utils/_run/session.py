@@ -229,7 +229,19 @@ class PodRun:
         return manifests.pod(self.meta, self.plan, self.shared.anchor_uid)
 
     def create(self) -> None:
-        """Create it, or what the cluster admits of it (:attr:`dropped`)."""
+        """Create it, or what the cluster admits of it (:attr:`dropped`).
+
+        :raises Inconclusive: FeatureGateOff, the cluster drops what the pod is about; and what the API server says.
+        """
+        self._create()
+        try:
+            admission.require_known(self.requested, self.stored)
+        except Inconclusive:
+            if not self.shared.dry_run:
+                self.delete()
+            raise
+
+    def _create(self) -> None:
         try:
             self.requested = self.manifest()
             self.stored = self.when_free(lambda: self.shared.create(self.requested))

@@ -80,7 +80,7 @@ def test_what_is_refused_of_one_pod_alone_is_said_in_words(sample: Sample) -> No
     [
         ("tight", "tight", []),
         ("life", "before", ["an init container"]),
-        ("life", "beside", ["a sidecar container"]),
+        ("sidecar", "beside", ["a sidecar container"]),
         ("pair", "guest", ["the user 65533"]),
         ("pair", "sized", ["a volume of medium Memory"]),
         ("volumes", "sub-path", ["a volume of medium Memory", "a subPath"]),
@@ -109,6 +109,13 @@ def test_a_path_of_the_node_hides_no_other_volume() -> None:
 def test_good_world_passes() -> None:
     assert answered("SHM607", admitted())
     assert decide("SHM607", admitted()).verdict is Verdict.PASS
+
+
+def test_what_the_api_server_does_not_know_is_told() -> None:
+    answers = changed(admitted(), "users", unknown="hostUsers")
+    decision = decide("SHM607", answers)
+    assert decision.verdict is Verdict.PASS
+    assert "nothing is refused; this Kubernetes leaves out what it does not know: hostUsers:" in decision.observed
 
 
 def test_what_is_not_answered_decides_nothing() -> None:

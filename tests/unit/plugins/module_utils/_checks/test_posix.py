@@ -117,7 +117,7 @@ GOOD: dict[str, World] = {
     "SHM203": message,
     "SHM204": one_sided("first", "one-sided"),
     "SHM205": posix_object,
-    "SHM206": lambda: {**who(beside={}, main={}), **posix_object()},
+    "SHM206": lambda: {**who(beside={}, served={}), **posix_object()},
     "SHM207": lambda: {**segment(), **posix_object(), "restart": seen("@restart", restarts=1)},
     "SHM208": one_sided("resized", "debug"),
     "SHM209": users,
@@ -413,7 +413,8 @@ def test_a_probe_that_cannot_reserve_memory_shows_nothing_of_sharing(check: str,
 
 def test_a_node_without_user_namespaces_is_skipped() -> None:
     assert all(
-        check.skips == {Reason.UNSUPPORTED} for check in (posix.posix_user_namespace, posix.posix_mq_user_namespace)
+        check.skips == {Reason.UNSUPPORTED, Reason.FEATURE_GATE_OFF}
+        for check in (posix.posix_user_namespace, posix.posix_mq_user_namespace)
     )
 
 

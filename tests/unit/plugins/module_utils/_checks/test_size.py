@@ -688,7 +688,7 @@ def test_a_group_of_the_pod_sets_the_bit_that_files_inherit_it_by() -> None:
 
 
 def test_a_cluster_is_free_to_refuse_what_these_checks_are_about() -> None:
-    assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED}
+    assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED, Reason.FEATURE_GATE_OFF}
     assert size.shm_volume_group.skips == {*POLICIES}
     assert size.shm_limit_undeclared.skips == {
         Reason.QUOTA_EXCEEDED,

@@ -20,8 +20,10 @@ from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._ch
     World,
     answered,
     changed,
+    context,
     decide,
     failed,
+    judge,
     message,
     own_users,
     seen,
@@ -96,7 +98,7 @@ GOOD: dict[str, World] = {
     ),
     "SHM106": lambda: {**two_users(), **segment()},
     "SHM107": segment,
-    "SHM108": lambda: {**who(beside={}, main={}), **segment()},
+    "SHM108": lambda: {**who(beside={}, served={}), **segment()},
     "SHM109": own_users(segment()),
     "SHM110": private_mode,
     "SHM111": ipc_owner,
@@ -312,6 +314,17 @@ def test_what_the_probe_refused_is_reported() -> None:
     none = {**GOOD["SHM106"](), "finish": refused}
     none = changed(none, "create", attached=False, calls=[failed("shmget", "EPERM")])
     assert decide("SHM106", none).verdict is Verdict.FAIL
+
+
+def test_a_kubelet_that_is_too_old_for_user_namespaces_decides_nothing() -> None:
+    answers = changed(GOOD["SHM109"](), "who_one", ns_user=FIRST_USER_NAMESPACE)
+    usual = context("SHM109")
+    old = dataclasses.replace(usual, node=dataclasses.replace(usual.node, kubelet="v1.32.1"))
+    with pytest.raises(Inconclusive, match=r"the kubelet v1\.32\.1 leaves the pod") as caught:
+        judge("SHM109", answers, old)
+    assert caught.value.reason is Reason.FEATURE_GATE_OFF
+    # with the gate on, it gives one
+    assert judge("SHM109", GOOD["SHM109"](), old).verdict == "PASS"
 
 
 def test_an_answer_that_is_missing_is_a_bug() -> None:

@@ -87,6 +87,14 @@ def test_a_subresource_that_is_missing_is_not_a_pod_that_is_gone(message: str, r
     assert (problem.reason, problem.detail) == (reason, detail)
 
 
+def test_a_kubelet_that_is_too_old_for_a_resize_is_no_invalid_request() -> None:
+    message = 'Pod "x" is invalid: spec: Forbidden: Pod running on node without support for resize'
+    problem = errors.failed_request(422, message, "pod default/x", "resize")
+    assert problem.reason is Reason.FEATURE_GATE_OFF
+    assert problem.detail.startswith("the kubelet does not know it: Pod")
+    assert errors.failed_request(422, message, "pod default/x").reason is Reason.INVALID
+
+
 def test_foreign_words_stay_on_one_line_and_printable() -> None:
     problem = errors.failed_request(500, "a\nb\x1b[31mred" + "x" * 5000, "")
     assert "\n" not in str(problem)

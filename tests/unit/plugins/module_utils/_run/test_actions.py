@@ -259,7 +259,7 @@ SAMPLE = "volume-on-dev-shm"
 
 def test_admission_is_a_dry_run() -> None:
     one = bench("SHM607", "volume")
-    assert acted(one, SAMPLE) == {"admitted": True, "changed": ""}
+    assert acted(one, SAMPLE) == {"admitted": True, "changed": "", "unknown": ""}
     assert one.cluster.dry_runs == [True]
     assert one.shared.created == []
 
@@ -269,7 +269,7 @@ def test_what_admission_would_change_is_named() -> None:
     stored = copy.deepcopy(one.pod.manifest())
     stored["spec"]["hostIPC"] = True
     one.cluster.stored = stored
-    assert acted(one, SAMPLE) == {"admitted": True, "changed": "hostIPC false -> true"}
+    assert acted(one, SAMPLE) == {"admitted": True, "changed": "hostIPC false -> true", "unknown": ""}
 
 
 @pytest.mark.parametrize("reason", [Reason.POD_SECURITY, Reason.ADMISSION_DENIED])
@@ -296,7 +296,7 @@ def test_a_quota_that_the_run_itself_uses_up_refuses_nothing(monkeypatch: pytest
         return manifest
 
     monkeypatch.setattr(one.cluster, "create", create)
-    assert acted(one, SAMPLE) == {"admitted": True, "changed": ""}
+    assert acted(one, SAMPLE) == {"admitted": True, "changed": "", "unknown": ""}
     one.cluster.stored = Inconclusive(Reason.QUOTA_EXCEEDED, words)
     monkeypatch.undo()
     # no time is left to wait for room

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CHECKS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Sizes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import plan
 
@@ -86,7 +87,8 @@ def test_a_container_has_a_limit_of_its_own() -> None:
 
 def test_what_is_asked_for_has_the_limits_that_the_plan_means() -> None:
     assert admission.memory_limit(pods("SHM304")["undeclared"]) is None
-    assert admission.memory_limit(pods("SHM107", "SHM108")["life"]) == 64 * MIB
+    assert admission.memory_limit(pods("SHM107")["life"]) == 32 * MIB
+    assert admission.memory_limit(pods("SHM108")["sidecar"]) == 64 * MIB
 
 
 # ------------------------------------------------------------------------ changes
@@ -203,6 +205,27 @@ def test_what_was_changed_is_told(change: t.Callable[[Pod], None], told: list[st
     asked, stored = pair(), as_stored(pair())
     change(stored)
     assert admission.changes(asked, stored, ("first", "sized")) == told
+
+
+def test_what_the_api_server_does_not_know_is_no_change_of_the_cluster() -> None:
+    asked = pair()
+    asked["spec"] |= {"hostUsers": False, "initContainers": [{"name": "beside", "restartPolicy": "Always"}]}
+    stored = as_stored(asked)
+    assert admission.unknown(asked, stored) == []
+    admission.require_known(asked, stored)
+    del stored["spec"]["hostUsers"], stored["spec"]["initContainers"][0]["restartPolicy"]
+    assert admission.unknown(asked, stored) == ["hostUsers", "restartPolicy of the init container beside"]
+    assert admission.changes(asked, stored, ("first", "beside")) == []
+    with pytest.raises(Inconclusive) as caught:
+        admission.require_known(asked, stored)
+    assert caught.value.reason is Reason.FEATURE_GATE_OFF
+    # a policy that sets it is a policy
+    stored["spec"]["hostUsers"] = True
+    assert admission.unknown(asked, stored) == ["restartPolicy of the init container beside"]
+    assert admission.changes(asked, stored, ("first",)) == ["hostUsers false -> true"]
+    # and so is a container that somebody took away
+    stored["spec"]["initContainers"] = []
+    assert admission.unknown(asked, stored) == []
 
 
 def test_a_pod_that_the_check_is_not_about_does_not_matter() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
     CONTROLS,
     controls_of,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.features import SIDECARS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import (
     ADMISSION,
     FIRST,
@@ -199,6 +200,22 @@ def test_what_a_cluster_is_free_to_refuse_is_skipped_by_the_checks_that_declare_
     assert declared["observed"] == "not applicable: the gate is off"
     assert declared["remedy"] == REMEDIES[Reason.FEATURE_GATE_OFF]
     assert said(decides(refused)) == ("ERROR", "FeatureGateOff")
+
+
+def test_what_a_version_of_kubernetes_lacks_is_skipped_with_the_version_that_has_it() -> None:
+    check = dataclasses.replace(
+        decides(
+            Inconclusive(Reason.FEATURE_GATE_OFF, "it is not known", "pod default/x"),
+            skips=frozenset({Reason.FEATURE_GATE_OFF, Reason.FORBIDDEN}),
+        ),
+        needs=SIDECARS,
+    )
+    assert judged(check)["observed"] == (
+        "not applicable: pod default/x: it is not known; Kubernetes 1.29 and newer have sidecars"
+    )
+    # another version does not help
+    other = dataclasses.replace(check, rule=decides(Inconclusive(Reason.FORBIDDEN, "no patch")).rule)
+    assert judged(other)["observed"] == "not applicable: no patch"
 
 
 @pytest.mark.parametrize("skips", [frozenset[Reason](), frozenset({Reason.FORBIDDEN})])

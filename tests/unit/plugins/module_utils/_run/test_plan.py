@@ -81,12 +81,17 @@ def test_writer_and_reader_are_their_containers_own_commands() -> None:
 
 
 def test_an_init_container_runs_its_step_and_a_sidecar_holds() -> None:
-    pod = planned("SHM107", "SHM108")["life"].pods[0]
-    commands = {container.name: (container.container.kind.value, container.command[0]) for container in pod.containers}
+    layouts = planned("SHM107", "SHM108")
+    commands = {
+        container.name: (container.container.kind.value, container.command[0])
+        for layout in ("life", "sidecar")
+        for container in layouts[layout].pods[0].containers
+    }
     assert commands == {
         "before": ("init", "sysv_shm_create"),
-        "beside": ("sidecar", "hold"),
         "main": ("main", "hold"),
+        "beside": ("sidecar", "hold"),
+        "served": ("main", "hold"),
     }
 
 

@@ -139,6 +139,7 @@ def test_the_containers_that_did_not_start_in_time_are_named() -> None:
         ("TopologyAffinityError", "KubeletRejected"),
         ("NodeAffinity", "KubeletRejected"),
         ("NodeShutdown", "KubeletRejected"),
+        ("InitContainerRestartPolicyForbidden", "FeatureGateOff"),
         ("Terminated", "KubeletRejected"),
         ("", "PodFailed"),
     ],

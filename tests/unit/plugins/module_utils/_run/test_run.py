@@ -139,6 +139,12 @@ def test_check_mode_writes_nothing(fake: FakeCluster) -> None:
     assert fake.objects == {}
 
 
+def test_what_is_left_out_in_check_mode_makes_no_error_of_it() -> None:
+    checks = [{"verdict": "SKIP", "reason": reason} for reason in ("CheckMode", "FeatureGateOff", "Forbidden")]
+    assert run.Result("c", "ff", checks=checks).status is Verdict.SKIP
+    assert run.Result("c", "ff", checks=checks[1:]).status is Verdict.ERROR
+
+
 @pytest.mark.parametrize("method", ["nodes", "create"])
 @pytest.mark.parametrize(
     ("error", "reason"),

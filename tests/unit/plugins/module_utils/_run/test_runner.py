@@ -144,7 +144,7 @@ def test_once_a_control_has_no_answer_no_step_of_its_mechanism_runs_on_the_targe
     on_target["control"]._run_sessions()
     ran.clear()
     on_target["pair"]._run_sessions()
-    on_target["life"]._run_sessions()
+    on_target["sidecar"]._run_sessions()
     # a size has no control
     assert set(ran) == {"SHM301"}
     answers = on_target["pair"]._result.answers["SHM106"]

@@ -50,6 +50,19 @@ def test_what_is_created_is_remembered_for_the_clean_up() -> None:
     assert one.cluster.deleted == [one.pod.stored]
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_pod_that_is_stored_without_what_it_is_about_is_deleted_at_once(dry_run: bool) -> None:
+    one = bench("SHM109", "one")
+    one.shared.dry_run = dry_run
+    requested = one.pod.manifest()
+    one.cluster.stored = {**requested, "spec": {**requested["spec"]}}
+    del one.cluster.stored["spec"]["hostUsers"]
+    with pytest.raises(Inconclusive, match="the API server drops hostUsers: it does not know that") as caught:
+        one.pod.create()
+    assert caught.value.reason is Reason.FEATURE_GATE_OFF
+    assert one.cluster.deleted == ([] if dry_run else [one.pod.stored])
+
+
 # -------------------------------------------------------------------------------------------------- the pod
 
 
