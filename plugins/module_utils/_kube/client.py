@@ -379,10 +379,17 @@ class Cluster:
         return str(self._json(request)["metadata"]["uid"])
 
     def version(self) -> str:
-        """The version of Kubernetes as the API server said it when it was connected to; nothing if it did not."""
-        versions = getattr(self._client, "version", None)
-        kubernetes = versions.get("kubernetes") if isinstance(versions, dict) else None
-        return quote(kubernetes.get("gitVersion", "")) if isinstance(kubernetes, dict) else ""
+        """The version of Kubernetes as the API server says it; nothing if it does not.
+
+        The client's own is that of the first cluster that it ever met at this address: it keeps it in a file.
+        """
+        try:
+            answer = self._json(self._request("get", "/version", f"version of API server {self.server}"))
+        except Inconclusive as problem:
+            if problem.reason is Reason.FORBIDDEN:
+                return ""
+            raise
+        return quote(answer.get("gitVersion", ""))
 
     def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
         """Create one object in the namespace; returns it as stored."""

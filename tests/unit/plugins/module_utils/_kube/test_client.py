@@ -67,6 +67,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.script: list[Response | Exception] = []
         self.requests: list[tuple[str, str, dict[str, t.Any]]] = []
+        self.version: dict[str, t.Any] = {}
         self.configuration = types.SimpleNamespace(
             host="https://h:6443",
             auth_settings=lambda: {
@@ -198,6 +199,24 @@ def test_the_uid_of_the_cluster(
 ) -> None:
     fake.script = [answer]
     assert cluster.uid() == uid
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        (Response({"gitVersion": "v1.28.15"}), "v1.28.15"),
+        (Response({}), ""),
+        (refused(403, 'User "u" cannot get path "/version"'), ""),
+    ],
+)
+def test_the_version_is_what_the_api_server_says_now(
+    fake: FakeClient, cluster: client.Cluster, answer: Response | Exception, version: str
+) -> None:
+    # what the client remembers of another cluster at this address
+    fake.version = {"kubernetes": {"gitVersion": "v1.37.2"}}
+    fake.script = [answer]
+    assert cluster.version() == version
+    assert fake.requests[-1][:2] == ("get", "/version")
 
 
 def test_what_the_client_only_logs_is_kept_from_stderr(capfd: pytest.CaptureFixture[str]) -> None:
