@@ -31,7 +31,7 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 bench mutants clusters clusters-clean clean docs setup need-root
+.PHONY: help site quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -42,6 +42,7 @@ help:
 	@echo 'make worlds          run every check in every false world (half an hour), print the confusion tables'
 	@echo 'make gvisor          run every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              run every check on a node with another kernel and cgroup v2 alone (ten minutes)'
+	@echo 'make versions        run every check on Kubernetes 1.28 and 1.37, each of which is built first (four minutes)'
 	@echo 'make mutants         break the rules of the checks, one change at a time, and count what no test notices (an hour)'
 	@echo 'make bench           measure against plain kubernetes.core tasks and the floor'
 	@echo 'make clusters        build (once) and start the local clusters; clusters-clean removes them'
@@ -75,7 +76,7 @@ need-root:
 test: .venv/.test need-root
 	@.venv/bin/python tests/tools/run.py
 
-lint types sanity units package molecule test-clusters slice worlds gvisor v2: .venv/.test
+lint types sanity units package molecule test-clusters slice worlds gvisor v2 versions: .venv/.test
 	@.venv/bin/python tests/tools/run.py $@
 
 quick: .venv/.quick

@@ -241,6 +241,11 @@ def v2() -> list[Command]:
     return [slow("v2")]
 
 
+def versions() -> list[Command]:
+    """Return all checks on the oldest and on the newest Kubernetes, each on a cluster of its own."""
+    return [slow("versions")]
+
+
 STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "lint": lint,
     "types": types,
@@ -253,9 +258,10 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "worlds": worlds,
     "gvisor": gvisor,
     "v2": v2,
+    "versions": versions,
 }
 #: Only on demand: minutes each, on clusters of their own.
-SLOW = ("worlds", "gvisor", "v2")
+SLOW = ("worlds", "gvisor", "v2", "versions")
 NEED_CLUSTERS = ("package", "molecule", "test-clusters")
 
 

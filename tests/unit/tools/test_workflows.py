@@ -15,7 +15,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
 ROLES = sorted(path.name for path in (CHECKOUT / "roles").iterdir() if not path.name.startswith("_"))
-SLOW = {"worlds", "gvisor", "v2"}
+SLOW = {"worlds", "gvisor", "v2", "versions"}
 PINNED = re.compile(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
