@@ -48,6 +48,8 @@ _FORBIDDEN: t.Final = (
     ("exceeded quota", Reason.QUOTA_EXCEEDED),
     ("failed quota", Reason.QUOTA_EXCEEDED),
     ("status unknown for quota", Reason.QUOTA_EXCEEDED),
+    # a class that pods may have only where a quota allows it (system-node-critical on GKE)
+    ("insufficient quota to match these scopes", Reason.QUOTA_EXCEEDED),
     ("violates PodSecurity", Reason.POD_SECURITY),
     ("security context constraint", Reason.SECURITY_CONSTRAINT),
     ("is being terminated", Reason.NAMESPACE_TERMINATING),

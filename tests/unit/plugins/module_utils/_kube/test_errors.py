@@ -22,6 +22,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
         (403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1', Reason.QUOTA_EXCEEDED),
         (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Reason.QUOTA_EXCEEDED),
         (403, 'pods "x" is forbidden: status unknown for quota: q', Reason.QUOTA_EXCEEDED),
+        (
+            403,
+            'pods "x" is forbidden: insufficient quota to match these scopes: [{PriorityClass In [system-node-critical]}]',
+            Reason.QUOTA_EXCEEDED,
+        ),
         (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest": hostIPC', Reason.POD_SECURITY),
         (
             403,
