@@ -161,6 +161,9 @@ SMALL: t.Final = 16 * MIB
 #: What the charge of a write is measured with.
 _CHARGE: t.Final = 8 * MIB
 
+#: Where no node says another size: that of most of them.
+_HUGE_PAGE: t.Final = 2 * MIB
+
 #: No default of any kernel.
 _SHMMAX: t.Final = 123 * MIB
 
@@ -192,6 +195,8 @@ class Sizes:
     more_memory: int
     shmmax: int
     over_shmmax: int
+    #: the node's, see :meth:`on`
+    huge_page: int
 
     @classmethod
     def of(cls, settings: Settings) -> Sizes:
@@ -221,7 +226,12 @@ class Sizes:
             more_memory=settings.memory_bytes + 3 * SMALL,
             shmmax=_SHMMAX,
             over_shmmax=_SHMMAX + 1,
+            huge_page=_HUGE_PAGE,
         )
+
+    def on(self, huge_page_bytes: int | None) -> Sizes:
+        """The sizes on a node with huge pages of this size."""
+        return dataclasses.replace(self, huge_page=huge_page_bytes or _HUGE_PAGE)
 
 
 #: A size that the settings of a run decide.
@@ -253,7 +263,7 @@ class ContainerKind(TextEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """An emptyDir: on the node's disk, or a tmpfs (medium V(Memory)), with a sizeLimit or without.
+    """An emptyDir: on the node's disk, a tmpfs (medium V(Memory)) or huge pages (V(HugePages)), with a sizeLimit or without.
 
     With C(host_path) it is that folder of the node instead.
     """
@@ -303,6 +313,7 @@ class Container:
     :param user: its uid and gid; 0 is the default user of all containers, which is not root.
     :param root: it runs as root, with these capabilities (none beside them).
     :param has_memory_limit: false for checks that are about the opposite.
+    :param huge_page: it requests a huge page of the node's.
     """
 
     name: str
@@ -315,6 +326,7 @@ class Container:
     capabilities: tuple[str, ...] = ()
     has_memory_limit: bool = True
     read_only: bool = False
+    huge_page: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -493,6 +505,7 @@ class Node:
     """What the plan and the rules need to know of a node.
 
     :param allocatable_memory_bytes: None where nobody knows it.
+    :param huge_page_bytes: the smallest size of huge pages of which pods can request one; 0 is none, None where nobody knows it.
     :param note: why what is known of it is not all, in words; nothing for a node like any other.
     """
 
@@ -505,6 +518,7 @@ class Node:
     kernel: str
     kubelet: str
     note: str = ""
+    huge_page_bytes: int | None = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -204,6 +204,10 @@ run:
           description: The architecture of the node.
           type: str
           returned: always
+        huge_page_bytes:
+          description: The smallest size of huge pages that the node has for pods, in bytes. 0 if it has none; null if that is not known.
+          type: int
+          returned: always
         allocatable_memory_bytes:
           description: The allocatable memory of the node, in bytes. Null where it is not known.
           type: int

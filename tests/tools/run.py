@@ -228,7 +228,7 @@ def slow(name: str) -> Command:
 
 def worlds() -> list[Command]:
     """Return the confusion tables: all checks in all false worlds, on clusters of their own."""
-    return [slow(name) for name in ("policies", "kubelets", "worlds")]
+    return [slow(name) for name in ("policies", "kubelets", "machine", "worlds")]
 
 
 def gvisor() -> list[Command]:

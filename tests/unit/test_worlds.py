@@ -18,6 +18,7 @@ import pytest
 import test_checks
 import test_gvisor
 import test_kubelets
+import test_machine
 import test_policies
 import test_v2
 import test_worlds
@@ -37,6 +38,7 @@ TABLES = {
     "kubelets": (test_kubelets.HONEST, test_kubelets.EXPECTED),
     "v2": (test_v2.HONEST, test_v2.EXPECTED),
     "gvisor": (test_gvisor.HONEST, test_gvisor.EXPECTED),
+    "machine": (test_machine.HONEST, test_machine.EXPECTED),
     "checks": (honest(), {"a kubelet that does harm": test_checks.HARM}),
 }
 

@@ -119,6 +119,18 @@ FS_GROUP: t.Final = Layout(
     pods=(Pod(options=PodOptions(fs_group=GROUP)),),
 )
 
+# of its own: few nodes have huge pages. The first container allocates the page, the second maps the same one. The
+# kubelet mounts hugetlbfs with mode 0755: without fsGroup only root can write there
+_HUGE: t.Final = Volume("huge", "HugePages", lambda sizes: 2 * sizes.huge_page)
+HUGE: t.Final = Container("huge", _on_shm(_HUGE), huge_page=True)
+HUGE_PEER: t.Final = Container("huge-peer", _on_shm(_HUGE))
+HUGE_PAGES: t.Final = Layout(
+    "huge-pages",
+    "a pod with fsGroup whose containers have an emptyDir of medium HugePages on /dev/shm",
+    (HUGE, HUGE_PEER),
+    pods=(Pod(options=PodOptions(fs_group=GROUP)),),
+)
+
 # ------------------------------------------------------- init containers, sidecars and restarts
 
 INIT_SYSV: t.Final = Container("before", kind=ContainerKind.INIT)
@@ -239,6 +251,7 @@ _CREATED: t.Final[tuple[Layout, ...]] = (
     UNSAFE_POD,
     UNDECLARED,
     FS_GROUP,
+    HUGE_PAGES,
     IPC_OWNER,
     KUBELET,
     HOST,

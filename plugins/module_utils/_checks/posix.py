@@ -45,6 +45,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layout
     DEBUG,
     FIRST,
     GUEST,
+    HUGE,
+    HUGE_PAGES,
+    HUGE_PEER,
     INIT_POSIX,
     LIFE,
     MAIN,
@@ -579,6 +582,53 @@ def posix_mq_user_namespace(seen: Seen, context: Context) -> Decision:
     return in_own_user_namespace(context, crossed_message(seen, _OWN_USERS_QUEUE, *_OWN_USERS), seen, _OWN_USERS[0])
 
 
+_HUGE: t.Final = identities(HUGE, HUGE_PEER)
+_SHARED_PAGE: t.Final = SharedObject(
+    put_object(HUGE, size=lambda sizes: sizes.huge_page), get_object(HUGE_PEER, write=True), drop_object(HUGE)
+)
+
+
+@check(
+    "SHM221",
+    "huge_page_volume",
+    group=Group.POSIX,
+    tags="posix_shm size postgresql oracle",
+    layout=HUGE_PAGES,
+    steps=(*_HUGE, *_SHARED_PAGE.steps),
+    question="Do two containers share memory of huge pages by an emptyDir of medium HugePages?",
+    expected="the volume is a hugetlbfs in both, and the second container reads and answers what the first writes into a page of it",
+    skips=(*POLICIES, Reason.NODE_HAS_NONE, Reason.NODE_UNKNOWN),
+)
+def huge_page_volume(seen: Seen, context: Context) -> Decision:
+    """The container that allocates a page is charged; who maps the same one is not."""
+    require_stat_allowed(*seen.values())
+    require_one_user(seen, *_HUGE)
+    fix = "use a kubelet and a runtime that mount an emptyDir of medium HugePages as hugetlbfs in every container"
+    for who in _HUGE:
+        found = require_fact(seen[who], "mount_fs")
+        if found != "hugetlbfs":
+            return failed(f"the volume is {found} in the container {who.container.name}", fix)
+    pages = require_fact(seen[_HUGE[0]], "block_bytes")
+    if pages != context.node.huge_page_bytes:
+        return failed(f"the volume has pages of {pages} bytes, not of {context.node.huge_page_bytes}", fix)
+    put = seen[_SHARED_PAGE.put]
+    require_created_here(put, "made", "object")
+    if not put.facts["made"]:
+        why = last_failed(put)
+        return failed(
+            f"the container cannot allocate a page of {pages} bytes that it has a limit for ({why})",
+            _HUGE_GROUP if why.endswith(("EACCES", "EPERM")) else _HUGE_FREE,
+        )
+    wrong = failed_object(seen, _SHARED_PAGE, fix)
+    return wrong or passed(f"nonce and sentence crossed in a page of {pages} bytes (hugetlbfs)")
+
+
+_HUGE_FREE: t.Final = (
+    "find what uses up or limits the huge pages that the node offers: /proc/meminfo, and the hugetlb cgroups"
+)
+_HUGE_GROUP: t.Final = "set fsGroup in the pod: the kubelet mounts hugetlbfs so that only root and that group can write"
+
+
 CHECKS: t.Final = (
     posix_shm_sem,
     devshm_identity,
@@ -594,4 +644,5 @@ CHECKS: t.Final = (
     semaphore_names,
     posix_mq_user_namespace,
     ephemeral_container_volume,
+    huge_page_volume,
 )

@@ -105,6 +105,8 @@ class RunMeta:
     cpu_share: int = _CPU_SHARE
     #: what every pod has beside what the checks need
     additions: Additions = dataclasses.field(default_factory=Additions)
+    #: of the node, as in Node
+    huge_page_bytes: int | None = 0
 
 
 def run_selector(run: str) -> str:
@@ -272,6 +274,10 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
     if one.kind is not ContainerKind.EPHEMERAL:
         resources = _resources(plan.cpu_millis, plan.memory_bytes, meta.cpu_share, one.has_memory_limit)
         container["resources"] = _with_storage(resources, plan.ephemeral_storage_bytes)
+        if one.huge_page:
+            size = memory_text(meta.huge_page_bytes or 2 * MIB)
+            for amounts in container["resources"].values():
+                amounts[f"hugepages-{size}"] = size
     if one.kind is ContainerKind.SIDECAR:
         container["restartPolicy"] = "Always"
     return container

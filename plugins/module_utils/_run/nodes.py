@@ -330,6 +330,7 @@ def _unseen(node: Object, settings: Settings, architectures: t.Container[str]) -
         kernel="",
         kubelet="",
         note="used by its name: the account may not look at it",
+        huge_page_bytes=None,
     )
 
 
@@ -370,7 +371,19 @@ def _usable(node: Object, settings: Settings, architectures: t.Container[str], r
         kernel=str(info.get("kernelVersion", "")),
         kubelet=str(info.get("kubeletVersion", "")),
         note=note,
+        huge_page_bytes=None if note else _huge_page(status.get("allocatable") or {}),
     )
+
+
+def _huge_page(allocatable: Object) -> int:
+    """The smallest size of huge pages of which a node has at least one for pods; 0 where it has none."""
+    sizes = []
+    for name, quantity in allocatable.items():
+        size = _number(name.removeprefix("hugepages-")) if name.startswith("hugepages-") else 0
+        amount = _number(quantity)
+        if isinstance(size, int) and isinstance(amount, int) and 0 < size <= amount:
+            sizes.append(size)
+    return min(sizes, default=0)
 
 
 def _require_schedulable(node: Object, subject: str, tolerations: tuple[Object, ...]) -> None:

@@ -161,7 +161,8 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
                 meta = _meta(
                     result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
                 )
-                layouts = plan([*controls_of(checks), *checks], settings, sizes, result.run, _nonces())
+                here = sizes.on(target.node.huge_page_bytes)
+                layouts = plan([*controls_of(checks), *checks], settings, here, result.run, _nonces())
                 targets.append(TargetRun(target, meta, layouts))
             cluster.until = began + settings.seconds_of_run(len(targets))
             shared = _shared(cluster, result.run, settings, check_mode, len(targets))
@@ -230,6 +231,7 @@ def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: 
         architecture=target.node.architecture,
         image=target.node.image,
         pull_policy=target.node.pull_policy,
+        huge_page_bytes=target.node.huge_page_bytes,
         runtime_class=target.runtime_class,
         tolerations=settings.tolerations,
         labels=dict(settings.labels),

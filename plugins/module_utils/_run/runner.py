@@ -19,9 +19,9 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS, depends_on
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import CONTROL
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container, ContainerKind
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container, ContainerKind, Layout
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.actions import ACTIONS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.fitting import REFUSED
@@ -73,6 +73,7 @@ class LayoutRun:
                 if not self._shared.dry_run:
                     self._run_checks()
                 return self._result
+            _require_huge_pages(self._plan.layout, self._meta)
             self._start(created)
             lost = [self._loss(check) for check in self._plan.checks]
             for check, why in zip(self._plan.checks, lost, strict=True):
@@ -265,3 +266,13 @@ class LayoutRun:
         seconds = self._result.seconds
         self._result.answers.setdefault(check.check.id, {})[step.step.label] = answer
         seconds[check.check.id] = seconds.get(check.check.id, 0.0) + time.monotonic() - began
+
+
+def _require_huge_pages(layout: Layout, meta: RunMeta) -> None:
+    """Raise Inconclusive (NodeHasNone, NodeUnknown) if the pods of a layout would wait for huge pages in vain."""
+    if meta.huge_page_bytes or not any(container.huge_page for container in layout.containers):
+        return
+    subject = f"node {meta.node}"
+    if meta.huge_page_bytes is None:
+        raise Inconclusive(Reason.NODE_UNKNOWN, "whether it has huge pages is not known", subject)
+    raise Inconclusive(Reason.NODE_HAS_NONE, "no huge pages are allocatable", subject)

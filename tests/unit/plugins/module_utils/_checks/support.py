@@ -31,7 +31,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protoco
 
 MIB: t.Final = 1024 * 1024
 GIB: t.Final = 1024 * MIB
-NODE: t.Final = Node("n", "amd64", 24 * GIB, "pause", "Never", "containerd://2.4.2", "6.18", "v1.37.2")
+NODE: t.Final = Node("n", "amd64", 24 * GIB, "pause", "Never", "containerd://2.4.2", "6.18", "v1.37.2", "", 2 * MIB)
 
 #: Numbers of the kernel's first namespaces.
 FIRST_IPC_NAMESPACE: t.Final = 4026531839

@@ -14,6 +14,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     FIRST_USER_NAMESPACE,
     FOUND_OBJECT,
+    MIB,
     NO_OBJECT,
     NOT_FOUND,
     Answers,
@@ -111,6 +112,8 @@ def protected() -> Answers:
     }
 
 
+PAGES: t.Final[Facts] = {"mount_fs": "hugetlbfs", "block_bytes": 2 * MIB, "uid": 65532}
+
 GOOD: dict[str, World] = {
     "SHM201": handed_over,
     "SHM202": one_file_system,
@@ -126,6 +129,7 @@ GOOD: dict[str, World] = {
     "SHM212": steps("first", names={"glibc_made": True, "musl_found": False, "musl_made": True, "glibc_found": False}),
     "SHM215": own_users(message()),
     "SHM216": lambda: {**who(resized={}, application={}), **segment(), **posix_object(), "add": seen("@ephemeral")},
+    "SHM221": lambda: {**who(**{"huge": PAGES, "huge-peer": PAGES}), **posix_object()},
 }
 
 
@@ -424,10 +428,58 @@ def test_a_node_without_user_namespaces_is_skipped() -> None:
         # what is looked for after its creator ended
         ("keep", ["SHM205 put", "SHM207 create", "SHM207 put"]),
         # the probe reports that an object can be written, and writes a reply, only where it opens it for writing
-        ("write", [*(f"SHM{number} get" for number in (204, 206, 208, 209, 210, 211, 216)), "SHM209 get_masked"]),
+        ("write", [*(f"SHM{number} get" for number in (204, 206, 208, 209, 210, 211, 216, 221)), "SHM209 get_masked"]),
         # and that O_CREAT is refused only where it opens with it
         ("create", ["SHM210 get"]),
     ],
 )
 def test_the_probe_gets_the_flags_that_its_facts_depend_on(flag: str, steps: list[str]) -> None:
     assert {step: str(value) for step, value in given(posix.CHECKS, flag).items()} == dict.fromkeys(steps, "1")
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "words", "fix"),
+    [
+        (
+            "who_huge",
+            {"mount_fs": "tmpfs"},
+            "the volume is tmpfs in the container huge",
+            "mount an emptyDir of medium HugePages",
+        ),
+        (
+            "who_huge-peer",
+            {"mount_fs": "ext4"},
+            "is ext4 in the container huge-peer",
+            "mount an emptyDir of medium HugePages",
+        ),
+        (
+            "who_huge",
+            {"block_bytes": 4096},
+            "pages of 4096 bytes, not of 2097152",
+            "mount an emptyDir of medium HugePages",
+        ),
+        ("put", {"made": False, "calls": [failed("shm_open", "EACCES")]}, "shm_open: EACCES", "set fsGroup"),
+        ("put", {"made": False, "calls": [failed("fallocate", "ENOSPC")]}, "fallocate: ENOSPC", "find what uses up"),
+        ("get", NO_OBJECT, "does not find the object", "mount an emptyDir of medium HugePages"),
+        ("drop", {"reply_nonce": "x"}, "does not read the second's reply", "mount an emptyDir of medium HugePages"),
+        ("drop", {"gone": False}, "stays after shm_unlink", "report it"),
+    ],
+)
+def test_pages_that_are_not_shared(label: str, change: Facts, words: str, fix: str) -> None:
+    decision = decide("SHM221", changed(GOOD["SHM221"](), label, **change))
+    assert decision.verdict is Verdict.FAIL
+    assert words in decision.observed
+    assert fix in decision.fix
+
+
+def test_a_shared_page_says_its_size() -> None:
+    assert (
+        decide("SHM221", GOOD["SHM221"]()).observed
+        == "nonce and sentence crossed in a page of 2097152 bytes (hugetlbfs)"
+    )
+
+
+def test_users_that_the_cluster_gave_decide_nothing_about_pages() -> None:
+    with pytest.raises(Inconclusive) as caught:
+        decide("SHM221", changed(GOOD["SHM221"](), "who_huge", uid=1))
+    assert caught.value.reason is Reason.PREMISE_FAILED

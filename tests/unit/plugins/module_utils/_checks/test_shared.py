@@ -97,6 +97,7 @@ def test_what_sets_a_pod_apart() -> None:
         "safe": {"sysctls": ["kernel.shm_rmid_forced"]},
         "unsafe": {"sysctls": ["kernel.shmmax"]},
         "fs-group": {"fs_group": 65531},
+        "huge-pages": {"fs_group": 65531},
         "host-ipc": {"host_ipc": True},
     }
 

@@ -275,3 +275,18 @@ def test_without_a_demand_nothing_is_added(pod: dict[str, t.Any]) -> None:
     template = manifests.anchor(META)["spec"]["template"]
     assert template["metadata"]["labels"]["team"] == "x"
     assert template["metadata"]["annotations"] == {"note": "y"}
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "2Mi"), (None, "2Mi"), (2 * 1024**2, "2Mi"), (1024**3, "1Gi")])
+def test_a_huge_page_of_the_size_that_the_node_has(size: int | None, text: str) -> None:
+    pages = Volume("huge", "HugePages")
+    containers = (
+        plan("a", mounts=(Mount("/dev/shm", pages),), huge_page=True),
+        plan("b", mounts=(Mount("/dev/shm", pages),)),
+    )
+    meta = dataclasses.replace(META, huge_page_bytes=size)
+    spec = manifests.pod(meta, PodPlan("p", PodOptions(), containers, ((pages, None),)), "")["spec"]
+    one, other = (container["resources"] for container in spec["containers"])
+    assert one["requests"][f"hugepages-{text}"] == one["limits"][f"hugepages-{text}"] == text
+    assert not any(name.startswith("hugepages-") for amounts in other.values() for name in amounts)
+    assert spec["volumes"][1] == {"name": "huge", "emptyDir": {"medium": "HugePages"}}

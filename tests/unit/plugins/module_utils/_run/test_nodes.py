@@ -318,3 +318,35 @@ def test_a_full_list_of_images_explains_why_pause_is_missing() -> None:
     images = [{"names": [f"corp.example/{number}:1"]} for number in range(50)]
     with pytest.raises(Inconclusive, match="their 50 largest only"):
         choose(node(status__images=images))
+
+
+@pytest.mark.parametrize(
+    ("allocatable", "wanted"),
+    [
+        ({}, 0),
+        ({"hugepages-2Mi": "0", "hugepages-1Gi": "0"}, 0),
+        ({"hugepages-2Mi": "32Mi", "hugepages-1Gi": "0"}, 2 * MIB),
+        ({"hugepages-2Mi": "0", "hugepages-1Gi": "2Gi"}, 1024 * MIB),
+        ({"hugepages-1Gi": "2Gi", "hugepages-2Mi": "2Mi", "hugepages-32Mi": "0"}, 2 * MIB),
+        ({"hugepages-64Ki": "128Ki", "hugepages-2Mi": "2Mi"}, 64 * 1024),
+        # less than one page
+        ({"hugepages-2Mi": "1Mi"}, 0),
+        ({"hugepages-2Mi": "?", "hugepages-x": "1"}, 0),
+    ],
+)
+def test_huge_pages_that_pods_can_request(allocatable: dict[str, str], wanted: int) -> None:
+    (target,) = nodes.choose(
+        [node("a", status__allocatable={"memory": "1Gi", **allocatable})], Settings(), {"amd64"}
+    ).targets
+    assert target.node.huge_page_bytes == wanted
+
+
+def test_huge_pages_of_a_node_that_is_not_real_are_not_known() -> None:
+    fake = node(
+        "a", metadata__labels={"vcluster.loft.sh/fake-node": "true"}, status__allocatable={"hugepages-2Mi": "4Mi"}
+    )
+    (target,) = nodes.choose([fake], Settings(image="i"), {"amd64"}).targets
+    assert target.node.huge_page_bytes is None
+    unseen = {"metadata": {"name": "n"}}
+    (target,) = nodes.choose([unseen], Settings(image="i"), {"amd64"}).targets
+    assert target.node.huge_page_bytes is None

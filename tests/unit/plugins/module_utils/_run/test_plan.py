@@ -155,3 +155,11 @@ def test_ephemeral_storage_has_room_for_the_volumes_on_the_disk() -> None:
             # each of them is of the small size
             assert one.ephemeral_storage_bytes == (own and own + len(disks) * SMALL)
         assert any(one.ephemeral_storage_bytes > own for one in containers) is bool(own)
+
+
+def test_an_object_of_huge_pages_has_the_size_of_one() -> None:
+    sizes = Sizes.of(Settings())
+    for size, wanted in ((None, 2 * 1024**2), (0, 2 * 1024**2), (1024**3, 1024**3)):
+        (layout,) = plan([BY_ID["SHM221"]], Settings(), sizes.on(size), "0a", itertools.repeat("0" * 32))
+        (put,) = [step for step in layout.steps if step.name == "object_put"]
+        assert put.args["size"] == wanted

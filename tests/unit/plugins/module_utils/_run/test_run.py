@@ -372,3 +372,29 @@ def test_an_architecture_without_a_probe_costs_its_own_nodes(
         ("node", "PodGone"),
     }
     assert fake.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("allocatable", "reason"),
+    [({}, "NodeHasNone"), ({"hugepages-2Mi": "0"}, "NodeHasNone"), ({"hugepages-1Gi": "1Gi"}, "PodGone")],
+)
+def test_no_pod_waits_for_huge_pages_that_the_node_does_not_have(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch, allocatable: dict[str, str], reason: str
+) -> None:
+    created: list[dict[str, t.Any]] = []
+    create = fake.create
+
+    def noted(manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        created.append(manifest)
+        return create(manifest, dry_run)
+
+    status = {**NODE["status"], "allocatable": {"memory": "1Gi", **allocatable}}
+    monkeypatch.setattr(fake, "nodes", lambda: [{**NODE, "status": status}])
+    monkeypatch.setattr(fake, "create", noted)
+    result = run.run(types.SimpleNamespace(params={}), "c", [BY_ID["SHM221"]], SETTINGS, False)
+    (check,) = result.checks
+    assert check["reason"] == reason
+    pods = [one for one in created if one["kind"] == "Pod" and "huge" in one["metadata"]["name"]]
+    assert len(pods) == (reason == "PodGone")
+    for pod in pods:
+        assert pod["spec"]["containers"][0]["resources"]["limits"]["hugepages-1Gi"] == "1Gi"
