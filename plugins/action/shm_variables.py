@@ -12,6 +12,8 @@ import typing as t
 from ansible import errors
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _terminal, _variables
 
 #: What ansible-core 2.19 and newer raise for the value C(omit); older ones return a placeholder.
@@ -31,6 +33,8 @@ class ActionModule(ActionBase):
         host = str(variables.get("inventory_hostname", ""))
 
         def resolve(name: str) -> t.Any:
+            # as it stands in the inventory: an error can quote it
+            source.note_secrets({name.removeprefix(_variables.PREFIX): variables[name]}, os.environ)
             try:
                 value = self._templar.template(variables[name])
             except _OMITTED:
@@ -38,6 +42,7 @@ class ActionModule(ActionBase):
             if isinstance(value, str) and value == variables.get("omit"):
                 raise _variables.NotSetError
             _decrypt(value)
+            source.note_secrets({name.removeprefix(_variables.PREFIX): value}, {})
             return value
 
         values, wrong = _variables.read(variables, resolve)
@@ -50,16 +55,17 @@ class ActionModule(ActionBase):
             except ValueError as error:
                 wrong = [f"podshm_checks, --tags or --skip-tags: {error}"]
         if wrong:
-            msg = f"cluster {host}: wrong variable: {'; '.join(wrong)}; nothing was requested from the cluster"
+            words = KNOWN.hidden("; ".join(wrong))
+            msg = f"cluster {host}: wrong variable: {words}; nothing was requested from the cluster"
             return {"changed": False, "failed": True, "msg": msg, "checks": []}
-        words = _variables.announcement(host, values, os.environ)
+        words = KNOWN.hidden(_variables.announcement(host, values, os.environ))
         # shown without -v: everybody should see which cluster it is
         _terminal.show([words])
         return {
             "changed": False,
             "msg": words,
             "checks": checks,
-            "look": _variables.look(values, os.environ),
+            "look": KNOWN.hidden(_variables.look(values, os.environ)),
         }
 
 

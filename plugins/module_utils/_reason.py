@@ -11,6 +11,8 @@ from __future__ import annotations
 import enum
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
+
 
 class TextEnum(str, enum.Enum):  # noqa: UP042
     """Members are their texts. Not enum.StrEnum: ansible-test imports with Python 3.10 for ansible-core 2.16 and 2.17."""
@@ -34,6 +36,7 @@ class Reason(TextEnum):
     PROXY_UNUSABLE = "ProxyUnusable"
     TLS_UNTRUSTED = "TlsUntrusted"
     UNAUTHORIZED = "Unauthorized"
+    PLUGIN_FAILED = "PluginFailed"
     API_ERROR = "ApiError"
     NOT_KUBERNETES = "NotKubernetes"
     # what the API server refuses
@@ -108,6 +111,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.PROXY_UNUSABLE: "install the Python package that the message names beside the Kubernetes client, or name an HTTP proxy",
     Reason.TLS_UNTRUSTED: "name the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
     Reason.UNAUTHORIZED: "renew the token or client certificate; it is wrong or has expired",
+    Reason.PLUGIN_FAILED: "run the credential plugin (exec of the kubeconfig) by hand on the host that Ansible runs the module on, and repair it",
     Reason.API_ERROR: "run again; if it stays, check the health and the logs of the API server and of what lies before it",
     Reason.NOT_KUBERNETES: "check the address of the API server: what answers there is something else, for example a proxy or a login page",
     Reason.FORBIDDEN: "grant the missing permission; docs/permissions.md has a Role and a ClusterRole that suffice",
@@ -181,6 +185,7 @@ UNREACHABLE: t.Final = frozenset(
         Reason.API_UNREACHABLE,
         Reason.TLS_UNTRUSTED,
         Reason.UNAUTHORIZED,
+        Reason.PLUGIN_FAILED,
         Reason.NOT_KUBERNETES,
         Reason.PROXY_UNUSABLE,
     }
@@ -201,8 +206,10 @@ REFUSALS: t.Final = frozenset(
 POLICIES: t.Final = (Reason.POD_SECURITY, Reason.ADMISSION_DENIED, Reason.SECURITY_CONSTRAINT)
 
 
-#: How much is kept of anything that is quoted, in characters.
+#: How much is kept of anything that is quoted, of a line with such words in it, and how much is looked at, in characters.
 _QUOTE: t.Final = 400
+_LINE: t.Final = 2000
+_LOOK: t.Final = 65536
 
 
 def printable(text: object) -> str:
@@ -211,8 +218,14 @@ def printable(text: object) -> str:
 
 
 def quote(text: object) -> str:
-    """Foreign words for one line of ours: printable, bounded."""
-    return printable(text)[:_QUOTE]
+    """Foreign words for one line of ours: without secrets, printable, bounded."""
+    return line(text)[:_QUOTE]
+
+
+def line(text: object) -> str:
+    """One line of ours, which can hold foreign words: without secrets, printable, bounded."""
+    # first the secrets: half of one is not found any more
+    return printable(KNOWN.hidden(str(text)[:_LOOK]))[:_LINE]
 
 
 class Inconclusive(Exception):
@@ -225,8 +238,8 @@ class Inconclusive(Exception):
 
     def __init__(self, reason: Reason, detail: str, subject: str = "") -> None:
         self.reason = reason
-        self.detail = " ".join(detail.split())
-        self.subject = subject
+        self.detail = line(detail)
+        self.subject = line(subject)
         super().__init__(f"{subject}: {self.detail}" if subject else self.detail)
 
     @property

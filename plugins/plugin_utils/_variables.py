@@ -170,8 +170,8 @@ def look(values: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str
     """The command that shows what runs of podshm have created on the cluster, with what is known of the cluster."""
     options: list[str] = []
     kubeconfig = values.get("kubeconfig") or environment.get("K8S_AUTH_KUBECONFIG")
-    if isinstance(kubeconfig, str):
-        options += ["--kubeconfig", kubeconfig]
+    if source.is_path(kubeconfig):
+        options += ["--kubeconfig", str(kubeconfig)]
     if values.get("context"):
         options += ["--context", str(values["context"])]
     options += ["--namespace", str(values.get("namespace") or _options.BY_NAME["namespace"].default)]

@@ -92,26 +92,58 @@ def test_kubeconfig_given_as_text(alpha: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("/no/plugin", "No such file or directory: '/no/plugin'"), ("false", "returned 1")]
+    ("command", "words"), [("/no/plugin", "No such file or directory: /no/plugin"), ("false", "false ended with 1")]
 )
 def test_credential_plugin_that_gives_nothing(alpha: Cluster, command: str, words: str) -> None:
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command}}
     answer = ask(alpha, kubeconfig=alpha.kubeconfig_with(user))
-    unreachable(answer, "Unauthorized", alpha.server, "no credentials", words)
+    unreachable(answer, "PluginFailed", alpha.server, words)
 
 
 def test_what_a_credential_plugin_writes_is_not_shown(alpha: Cluster) -> None:
     for script in (f"echo {SECRET} >&2; exit 1", f"echo {SECRET}", f'echo \'{{"apiVersion": "{SECRET}"}}\''):
         plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}
         answer = ask(alpha, kubeconfig=alpha.kubeconfig_with({"exec": plugin}))
-        assert answer.reasons == {"Unauthorized"}
+        assert answer.reasons == {"PluginFailed"}
         assert SECRET not in answer.output
 
 
-def test_credential_plugin_that_hangs(alpha: Cluster) -> None:
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["60"]}}
-    answer = ask(alpha, kubeconfig=alpha.kubeconfig_with(user), timeout=3)
-    unreachable(answer, "ApiUnreachable", "3 s")
+@pytest.mark.parametrize("script", ["exec sleep 60", "sleep 60 & wait"])
+def test_credential_plugin_that_hangs(alpha: Cluster, tmp_path: pathlib.Path, script: str) -> None:
+    answer = ask(alpha, kubeconfig=hanging(alpha, tmp_path, script), timeout=3)
+    unreachable(answer, "PluginFailed", "sh did not end within 3 s, and was killed")
+    assert is_gone(tmp_path)
+
+
+def test_credential_plugin_that_hangs_is_killed_with_the_run(alpha: Cluster, tmp_path: pathlib.Path) -> None:
+    running = call(alpha, kubeconfig=hanging(alpha, tmp_path, "sleep 60 & wait"))
+    until = time.monotonic() + 20
+    while not (tmp_path / "group").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(0.2)
+    running.process.send_signal(signal.SIGTERM)
+    answer = running.answer()
+    assert answer.reasons == {"Interrupted"}
+    assert answer.seconds < 20
+    assert is_gone(tmp_path)
+
+
+def hanging(cluster: Cluster, folder: pathlib.Path, script: str) -> dict[str, t.Any]:
+    """A kubeconfig with a plugin that writes down its process group first."""
+    whole = f"echo $$ > {folder}/group; {script}"
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", whole]}
+    return cluster.kubeconfig_with({"exec": plugin})
+
+
+def is_gone(folder: pathlib.Path) -> bool:
+    """Whether no process of the plugin's group runs any more; one that nobody waits for has ended, too."""
+    group = (folder / "group").read_text().strip()
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, of_group, *_rest = status.read_text().rpartition(")")[2].split()
+            if of_group == group and state != "Z":
+                return False
+    return True
 
 
 # ------------------------------------------------------------------------- credentials

@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import dataclasses
+import http.server
 import json
 import os
 import pathlib
+import secrets
+import select
+import socket
 import subprocess
 import sys
+import threading
 import typing as t
 
 import pytest
@@ -49,7 +56,12 @@ class Play:
         }
 
     def run(
-        self, hosts: dict[str, t.Any], *options: str, playbook: str = "playbooks/site.yml", **extra: t.Any
+        self,
+        hosts: dict[str, t.Any],
+        *options: str,
+        playbook: str = "playbooks/site.yml",
+        env: dict[str, str] | None = None,
+        **extra: t.Any,
     ) -> Played:
         # no ansible_connection: the playbook itself stays on this machine, and with this interpreter
         inventory = self.tmp / "inventory.yml"
@@ -63,7 +75,7 @@ class Play:
                 *("--inventory", str(inventory), "--extra-vars", variables, *options),
             ],
             cwd=CHECKOUT,
-            env={**environment, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")},
+            env={**environment, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), **(env or {})},
             capture_output=True,
             text=True,
             timeout=120,
@@ -121,6 +133,69 @@ def test_a_good_cluster_is_one_row_and_the_table_comes_last(play: Play, alpha: C
     assert played.output.index("PLAY RECAP") < played.output.index("CLUSTER ")
     # not the whole answer
     assert '"evidence"' not in played.output
+
+
+def test_secrets_are_not_shown_where_everything_works(play: Play, alpha: Cluster, tmp_path: pathlib.Path) -> None:
+    """A token from a plugin that is given secrets, a login in the URL of the proxy, at -vvvv, in the log as well."""
+    binding = {
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": play.namespaces["alpha"]}],
+    }
+    planted = {name: f"{name}-{secrets.token_hex(8)}" for name in ("variable", "argument", "stderr", "login")}
+    with alpha.wide("clusterrolebindings", binding), proxy(f"eve:{planted['login']}") as port:
+        token = alpha.token(play.namespaces["alpha"], "default")
+        version = "client.authentication.k8s.io/v1"
+        answer = json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": {"token": token}})
+        plugin = {
+            "apiVersion": version,
+            "command": "sh",
+            "args": ["-c", f"echo {planted['stderr']} >&2; echo '{answer}'", "--password", planted["argument"]],
+            "env": [{"name": "CLIENT_SECRET", "value": planted["variable"]}],
+        }
+        config = alpha.kubeconfig_with(
+            {"exec": plugin}, **{"proxy-url": f"http://eve:{planted['login']}@127.0.0.1:{port}"}
+        )
+        host = play.host(alpha, podshm_kubeconfig=config)
+        log = tmp_path / "log"
+        played = play.run({"alpha": host}, "-vvvv", env={"ANSIBLE_LOG_PATH": str(log)}, podshm_checks=["basic"])
+    assert played.code == 0, played.output
+    assert statuses(played) == {"alpha": "PASS"}
+    text = (
+        played.output + log.read_text("utf-8") + "".join(file.read_text("utf-8") for file in played.reports.iterdir())
+    )
+    for name, value in {**planted, "token": token, "signature": token.rpartition(".")[2]}.items():
+        assert value not in text, name
+
+
+@contextlib.contextmanager
+def proxy(login: str) -> t.Iterator[int]:
+    """An HTTP proxy that lets nobody else through."""
+    wanted = base64.b64encode(login.encode()).decode()
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            if wanted not in str(self.headers.get("Proxy-Authorization")):
+                self.send_error(407)
+                return
+            host, _colon, port = self.path.partition(":")
+            with socket.create_connection((host, int(port))) as behind:
+                self.send_response(200)
+                self.end_headers()
+                sides = {self.connection: behind, behind: self.connection}
+                while True:
+                    for side in select.select(list(sides), [], [])[0]:
+                        data = side.recv(65536)
+                        if not data:
+                            return
+                        sides[side].sendall(data)
+
+        def log_message(self, *_words: object) -> None:
+            """Write nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 def test_one_cause_in_many_pods_is_one_finding(play: Play, alpha: Cluster) -> None:

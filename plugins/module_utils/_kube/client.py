@@ -38,16 +38,17 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors i
     failed_upgrade,
     is_weather,
     status_message,
-    without_plugin_output,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import (
     OUTPUT_BYTES,
     Session,
     open_websocket,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.plugin import PluginError, Plugins
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, bounded
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import PREFIX, Source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
@@ -96,7 +97,7 @@ _RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
 
 
 class ClientLog(logging.Handler):
-    """What the Kubernetes client only logs, above all why a credential plugin failed. It must not reach stderr."""
+    """What the Kubernetes client only logs, for example why it could not renew a token. It must not reach stderr."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -105,7 +106,7 @@ class ClientLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message."""
-        self.last = quote(without_plugin_output(record.getMessage()))
+        self.last = quote(record.getMessage())
 
     @contextlib.contextmanager
     def listening(self) -> collections.abc.Iterator[None]:
@@ -154,6 +155,7 @@ class Cluster:
         #: since when (monotonic) it is away; nothing, if it is there
         self._away_since: float | None = None
         self._log = ClientLog()
+        self._plugins = Plugins()
         self._client = self._through_weather(
             f"GET version of API server {self.server}", lambda _tries: self._connected(source, timeout)
         )
@@ -171,6 +173,7 @@ class Cluster:
         seconds = min(_CONNECT_SECONDS, timeout, left)
 
         def connect() -> t.Any:
+            self._plugins.install()
             # nothing but the source: no module, whose options kubernetes.core would mix with the environment
             return get_api_client(
                 kubeconfig=source.kubeconfig, context=source.kubeconfig["current-context"], **source.beside
@@ -178,12 +181,11 @@ class Cluster:
 
         try:
             with self._log.listening(), _without_environment():
-                connected = bounded(connect, seconds)
+                connected = self._bounded(connect, seconds)
+        except Inconclusive:
+            raise
         except Expired:
-            plugin = " of the credential plugin or the API server" if source.has_plugin else ""
-            raise Inconclusive(
-                Reason.API_UNREACHABLE, f"no answer{plugin} within {round(seconds, 1):g} s", subject
-            ) from None
+            raise Inconclusive(Reason.API_UNREACHABLE, f"no answer within {round(seconds, 1):g} s", subject) from None
         except DynamicApiError as error:
             raise self._failure(error, subject) from None
         except urllib3.exceptions.HTTPError as error:
@@ -199,7 +201,30 @@ class Cluster:
             raise Inconclusive(
                 Reason.INTERNAL, "the client is connected to another server than the source names", subject
             )
+        # what the client got by itself, for example with a refresh token
+        KNOWN.add([str(value).split(" ")[-1] for value in connected.configuration.api_key.values()])
         return connected
+
+    def _bounded(
+        self, call: t.Callable[[], t.Any], seconds: float, late: t.Callable[[t.Any], None] = lambda _result: None
+    ) -> t.Any:
+        """A call of the client, which can run a credential plugin before it sends anything.
+
+        :raises Inconclusive: PluginFailed.
+        :raises Expired: after so many seconds.
+        """
+        try:
+            return bounded(call, seconds, late)
+        except PluginError as error:
+            words = str(error)
+        except Expired:
+            plugin = self._plugins.end()
+            if not plugin:
+                raise
+            words = f"{plugin} did not end within {round(seconds, 1):g} s, and was killed"
+        raise Inconclusive(
+            Reason.PLUGIN_FAILED, f"the credential plugin {words}", f"API server {self.server}"
+        ) from None
 
     # ------------------------------------------------------------------ requests
 
@@ -291,7 +316,7 @@ class Cluster:
             return response if stream else bytes(response.data)
 
         try:
-            answer = bounded(exchange, seconds, lambda late: late.close() if stream else None)
+            answer = self._bounded(exchange, seconds, lambda late: late.close() if stream else None)
         except Expired:
             raise WeatherError(self._unreachable(f"no complete answer within {seconds:.3g} s")) from None
         except DynamicApiError as error:
@@ -547,7 +572,7 @@ class Cluster:
         def attempt(_tries: int) -> t.Any:
             seconds = min(timeout, _REQUEST_SECONDS[1], max(_LAST_SECONDS, self.until - time.monotonic()))
             try:
-                return bounded(
+                return self._bounded(
                     lambda: open_websocket(self._client.configuration, path, self._headers(), seconds),
                     seconds,
                     lambda late: late.close(timeout=0),

@@ -37,7 +37,6 @@ __all__ = (
     "failed_upgrade",
     "is_weather",
     "status_message",
-    "without_plugin_output",
 )
 
 #: The words of a command that ended early, and its subject -> the known cause, or None.
@@ -258,11 +257,6 @@ def _failed_tls(words: str, subject: str) -> Inconclusive:
 # ------------------------------------------------------------------------ the client
 
 
-def without_plugin_output(words: str) -> str:
-    """Words of the client without what a credential plugin wrote, which can be a secret."""
-    return re.sub(r"(?s)(exec: process returned -?\d+)\. .*", r"\1 (what it wrote to stderr is not shown)", words)
-
-
 def failed_client(error: Exception, origin: str, subject: str, quotable: bool) -> Inconclusive:
     """What an error means that the client raises while it connects without saying which part of the input is wrong.
 
@@ -275,7 +269,7 @@ def failed_client(error: Exception, origin: str, subject: str, quotable: bool) -
             Reason.BAD_KUBECONFIG, f"{error.strerror or type(error).__name__}: {error.filename}", origin
         )
     if quotable:
-        words = quote(without_plugin_output(str(error))).removeprefix("Could not create API client: ")
+        words = quote(error).removeprefix("Could not create API client: ")
         return Inconclusive(Reason.BAD_KUBECONFIG, words, origin)
     return failed_answer(error, subject)
 

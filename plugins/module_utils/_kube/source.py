@@ -12,7 +12,8 @@ service account of the pod. Server and credentials never come from two sources. 
 cluster, one user and one context. The client gets that and nothing else, so neither its own order of places
 (kubernetes.core#1098, kubernetes-client/python#2386) nor its refresh of credentials can lead elsewhere.
 
-Reads files and no network.
+Reads files and no network. What is secret in them, in the options and in the environment is known (_secrets) before anything
+is said about it.
 """
 
 from __future__ import annotations
@@ -22,16 +23,29 @@ import contextlib
 import copy
 import dataclasses
 import difflib
+import itertools
 import os
+import re
 import typing as t
 import urllib.parse
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN, leaves, url_secrets
 
 with contextlib.suppress(ImportError):
     import yaml  # it comes with the Kubernetes client; without that client nothing in here is called
 
-__all__ = ("PREFIX", "Source", "resolve")
+__all__ = (
+    "PREFIX",
+    "SECRET",
+    "URLS",
+    "Source",
+    "is_path",
+    "kubeconfig_secrets",
+    "note_secrets",
+    "resolve",
+    "without_login",
+)
 
 #: Of the variables that kubernetes.core reads in the environment.
 PREFIX: t.Final = "K8S_AUTH_"
@@ -67,6 +81,28 @@ _BESIDE: t.Final = ("proxy", "no_proxy", "proxy_headers", "impersonate_user", "i
 _CLUSTER_FILES: t.Final = ("certificate-authority",)
 _USER_FILES: t.Final = ("client-certificate", "client-key", "tokenFile")
 
+#: What options are secrets, and which are URLs that can hold one; of proxy_headers.
+SECRET: t.Final = ("api_key", "password")
+URLS: t.Final = ("host", "proxy")
+_SECRET_HEADERS: t.Final = ("proxy_basic_auth", "basic_auth")
+
+#: What the client reads in the environment, in either case.
+_PROXIES: t.Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+#: Of a kubeconfig's user, what is shown. What is not known is secret.
+_PUBLIC: t.Final = frozenset(
+    {"exec", "auth-provider", "username", "client-certificate", "client-key", "tokenFile", "as", "as-groups"}
+)
+
+#: Of a credential plugin's environment and arguments, what must not be shown.
+_SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred|auth", re.IGNORECASE)
+
+#: The longest name that a file can have, in characters.
+_FILE_NAME: t.Final = 255
+
+#: How much of a file is read for the secrets in it, in bytes.
+_SECRET_BYTES: t.Final = 65536
+
 #: Where a pod finds its own credentials.
 _SERVICE_ACCOUNT: t.Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -99,15 +135,90 @@ class Source:
         return f"{self.shown_server} ({context}{self.origin})"
 
     @property
-    def has_plugin(self) -> bool:
-        """Whether a credential plugin runs before the first request."""
-        return "exec" in self.kubeconfig["users"][0]["user"]
-
-    @property
     def shown_server(self) -> str:
         """The URL of the API server without user and password."""
-        parts = urllib.parse.urlsplit(self.server)
-        return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return without_login(self.server)
+
+
+def without_login(url: object) -> str:
+    """A URL without user and password."""
+    scheme, slashes, rest = str(url or "").rpartition("://")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}" if url_secrets(url) else str(url or "")
+
+
+# ------------------------------------------------------------------------------ secrets
+
+
+def note_secrets(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> None:
+    """Remember what must not be shown of options and environment, whether they count or not."""
+    headers = params.get("proxy_headers")
+    given = [params.get(name) for name in SECRET]
+    given += [headers.get(name) for name in _SECRET_HEADERS] if isinstance(headers, dict) else [headers]
+    given += [environment.get(PREFIX + ending) for name in SECRET for ending in _VARIABLES[name]]
+    given += [environment.get(f"{PREFIX}PROXY_HEADERS_{name.upper()}") for name in _SECRET_HEADERS]
+    # user:password, without a host
+    logins = [f"{text}@" for text in leaves(given) if ":" in text]
+    urls = [params.get(name) for name in URLS]
+    urls += [environment.get(PREFIX + ending) for name in URLS for ending in _VARIABLES[name]]
+    urls += [environment.get(name) for proxy in _PROXIES for name in (proxy, proxy.lower())]
+    KNOWN.add(given, *(url_secrets(url) for url in (*urls, *logins)), kubeconfig_secrets(params.get("kubeconfig")))
+
+
+def kubeconfig_secrets(kubeconfig: t.Any) -> set[str]:
+    """The texts in a kubeconfig's content that must never be shown.
+
+    All of it would be too much: the name of a context or of a namespace is a word that results are full of.
+    """
+    if not isinstance(kubeconfig, dict):
+        return set() if is_path(kubeconfig) else leaves(kubeconfig)
+    found: set[str] = set()
+    for inner in _inner(kubeconfig, "clusters"):
+        found |= url_secrets(inner.get("server")) | url_secrets(inner.get("proxy-url"))
+    for inner in _inner(kubeconfig, "users"):
+        found |= leaves([value for key, value in inner.items() if key not in _PUBLIC])
+        provider, plugin = inner.get("auth-provider"), inner.get("exec")
+        found |= leaves(provider.get("config")) if isinstance(provider, dict) else leaves(provider)
+        found |= _plugin_secrets(plugin) if isinstance(plugin, dict) else leaves(plugin)
+    return found
+
+
+def _inner(kubeconfig: _Object, part: str) -> t.Iterator[_Object]:
+    """What the entries of a list hold, of whatever shape they are."""
+    entries = kubeconfig.get(part) or ()
+    for entry in entries if isinstance(entries, list) else [entries]:
+        inner = entry.get(part[:-1]) if isinstance(entry, dict) else entry
+        yield inner if isinstance(inner, dict) else {"": inner}
+
+
+def _plugin_secrets(plugin: _Object) -> set[str]:
+    """What a credential plugin is given that looks like a secret: by the name of the variable or of the argument."""
+    variables = plugin.get("env")
+    named = [one for one in variables if isinstance(one, dict)] if isinstance(variables, list) else []
+    pairs = [(str(one.get("name")), str(one.get("value"))) for one in named]
+    words = [str(word) for word in plugin.get("args") or ()] if isinstance(plugin.get("args"), list) else []
+    # --token=x, and --token x
+    pairs += [(name, value) for name, equals, value in (word.partition("=") for word in words) if equals]
+    pairs += [(name, value) for name, value in itertools.pairwise(words) if name.startswith("-") and "=" not in name]
+    found = leaves([value for name, value in pairs if _SECRET_NAME.search(name)])
+    return found.union(*(url_secrets(value) for value in (*words, *(value for _name, value in pairs))))
+
+
+def is_path(kubeconfig: t.Any) -> bool:
+    """Whether it is a path, or several: not the content of a kubeconfig, as text or as the base64 of it."""
+    return (
+        isinstance(kubeconfig, str)
+        and not any(mark in kubeconfig for mark in ("\n", "{", ": "))
+        and all(len(name) <= _FILE_NAME for name in kubeconfig.split(os.sep))
+    )
+
+
+def _note_files(chosen: _Object) -> None:
+    """Remember what is in the files of a user that must not be shown; what cannot be read the client says."""
+    user = chosen["users"][0]["user"]
+    for name in ("tokenFile", "client-key"):
+        if user.get(name):
+            with contextlib.suppress(OSError), open(str(user[name]), "rb") as file:
+                KNOWN.add(file.read(_SECRET_BYTES).decode("utf-8", "replace"))
 
 
 def resolve(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> Source:
@@ -117,6 +228,7 @@ def resolve(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> 
     :param environment: as in os.environ.
     :raises Inconclusive: AmbiguousCluster, BadKubeconfig.
     """
+    note_secrets(params, environment)
     options = {
         name: params[name] for name in (*_VARIABLES, "proxy_headers") if params.get(name) not in (None, "", [], {})
     }
@@ -190,13 +302,24 @@ def _of_options(options: _Object, environment: t.Mapping[str, str], names: str) 
         where, kubeconfig = _usual_place(environment, "context" in options)
     chosen = _chosen(kubeconfig, options.get("context"), where)
     _override(chosen, options, credentials)
+    _note_files(chosen)
     server = str(chosen["clusters"][0]["cluster"]["server"])
-    if not server.startswith(("https://", "http://")):
+    if not _is_url(server):
         raise Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", where)
     beside: _Object = {name: options[name] for name in _BESIDE if name in options}
     _move(chosen, beside)
     context = chosen["current-context"]
     return Source(f"{where}{origin}", "" if context == _NO_CONTEXT else context, server, chosen, beside)
+
+
+def _is_url(server: str) -> bool:
+    """Whether it is one that a client can take apart: a password with a slash makes none."""
+    try:
+        parts = urllib.parse.urlsplit(server)
+        is_whole = bool(parts.hostname) and parts.port != 0 and ("@" in parts.netloc) == bool(url_secrets(server))
+        return parts.scheme in ("https", "http") and is_whole
+    except ValueError:
+        return False
 
 
 def _ambiguous(detail: str) -> Inconclusive:
@@ -214,7 +337,7 @@ def _given(kubeconfig: t.Any) -> tuple[str, _Object]:
     if isinstance(kubeconfig, dict):
         where = "a kubeconfig from variables"
         return where, _checked(copy.deepcopy(kubeconfig), where)
-    if not isinstance(kubeconfig, str) or "\n" in kubeconfig:
+    if not is_path(kubeconfig):
         raise Inconclusive(
             Reason.BAD_KUBECONFIG,
             "it is text; give a path or a mapping (the filter from_yaml returns one)",
@@ -227,6 +350,9 @@ def _given(kubeconfig: t.Any) -> tuple[str, _Object]:
 def _usual_place(environment: t.Mapping[str, str], needs_kubeconfig: bool) -> tuple[str, _Object]:
     """Where kubectl looks: $KUBECONFIG, ~/.kube/config, and the pod itself."""
     if environment.get("KUBECONFIG"):
+        if not is_path(environment["KUBECONFIG"]):
+            # a variable of a CI system that should be a file there
+            raise Inconclusive(Reason.BAD_KUBECONFIG, "it is no path but the content of a kubeconfig", "KUBECONFIG")
         where = f"kubeconfig {environment['KUBECONFIG']} (from the environment: KUBECONFIG)"
         return where, _merged(environment["KUBECONFIG"].split(os.pathsep), where, every=False)
     usual = os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".kube", "config")
@@ -275,7 +401,9 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     for path in (os.path.expanduser(one) for one in paths if one):
         try:
             with open(path, encoding="utf-8") as file:
-                one = _checked(_parsed(file.read(), where if every else f"kubeconfig {path}"), f"kubeconfig {path}")
+                parsed = _parsed(file.read(), where if every else f"kubeconfig {path}")
+                KNOWN.add(kubeconfig_secrets(parsed))
+                one = _checked(parsed, f"kubeconfig {path}")
         except FileNotFoundError:
             if every:
                 raise Inconclusive(Reason.BAD_KUBECONFIG, "there is no such file", where) from None

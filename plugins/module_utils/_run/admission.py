@@ -21,7 +21,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity impo
     parse_bytes,
     parse_millis,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 
 #: A Pod object.
 Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -267,8 +267,8 @@ def _change(name: str, before: t.Any, after: t.Any) -> str:
 
 def _text(value: t.Any) -> str:
     if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
-        return ", ".join(f"{key}={one}" for key, one in value.items())
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        value = ", ".join(f"{key}={one}" for key, one in value.items())
+    return str(value).lower() if isinstance(value, bool) else quote(value)
 
 
 def _amount(number: int | None) -> str | None:

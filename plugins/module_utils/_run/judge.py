@@ -33,7 +33,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     REMEDIES,
     Inconclusive,
     Reason,
-    printable,
+    line,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
@@ -84,7 +84,7 @@ class Judge:
             control = next((control for control in broken if depends_on(check, control)), None)
             refused = ruling.verdict is Verdict.SKIP and ruling.reason in REFUSALS
             if control and (refused or ruling.verdict.is_decided):
-                words = f"{control.id} does not hold: {printable(broken[control].observed)}"
+                words = f"{control.id} does not hold: {broken[control].observed}"
                 ruling = self._undecided(Inconclusive(Reason.CONTROL_FAILED, words))
             returned.append(self._returned(check, ruling))
         return returned, [self._returned(control, ruling) for control, ruling in controls.items()]
@@ -235,7 +235,7 @@ class Judge:
             "reason": ruling.reason.value if ruling.reason else "",
             "expected": check.expected.format_map(self.texts),
             # it can quote what a container printed, which the roles show as it is
-            "observed": printable(ruling.observed),
+            "observed": line(ruling.observed),
             "remedy": ruling.remedy,
             # a PASS has it here alone
             "evidence": {**evidence, **({"admission": {"changed": changes}} if changes else {})},
@@ -278,7 +278,7 @@ def _require_done(observations: t.Iterable[Observation]) -> None:
         if observation.refused:
             raise Inconclusive(
                 Reason.PROBE_ERROR,
-                f"the probe refused the step {observation.step}: {printable(observation.error or '')}",
+                f"the probe refused the step {observation.step}: {observation.error or ''}",
             )
 
 

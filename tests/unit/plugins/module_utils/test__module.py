@@ -4,50 +4,98 @@
 
 from __future__ import annotations
 
-import types
+import json
 import typing as t
 
 import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _module
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result
 
-PLUGIN = {
-    "command": "get-token",
-    "args": ["--cluster", "production"],
-    "env": [{"name": "PROFILE", "value": "production"}, {"name": "API_TOKEN", "value": "secret-1"}],
-}
+SECRET = "correct-horse-battery-staple"
 
 
-@pytest.mark.parametrize(
-    ("kubeconfig", "secrets"),
-    [
-        (None, set()),
-        ("/home/me/kubeconfig", set()),
-        ("users:\n- token: secret-1", {"users:\n- token: secret-1"}),
-        ({}, set()),
-        ({"users": None, "contexts": [{"name": "production"}]}, set()),
-        ({"users": "secret-1"}, set()),
-        ({"users": ["secret-1"]}, {"secret-1"}),
-        ({"users": [{"name": "production", "user": None}]}, set()),
-        ({"users": [{"name": "u", "user": "secret-1"}]}, {"secret-1"}),
-        ({"users": [{"name": "u", "user": {"token": "secret-1", "username": "somebody"}}]}, {"secret-1"}),
-        ({"users": [{"user": {"client-key-data": "secret-1", "client-certificate-data": "public-1"}}]}, {"secret-1"}),
-        ({"users": [{"user": {"auth-provider": {"config": {"refresh": "secret-1"}}}}]}, {"secret-1"}),
-        ({"users": [{"user": {"unheard-of": ["secret-1", 12345678]}}]}, {"secret-1", "12345678"}),
-        ({"users": [{"user": {"exec": PLUGIN}}]}, {"secret-1"}),
-    ],
-)
-def test_what_is_secret_in_a_kubeconfig(kubeconfig: t.Any, secrets: set[str]) -> None:
-    assert _module.kubeconfig_secrets(kubeconfig) == secrets
+class Left(Exception):
+    """What a module returned."""
 
 
-def test_nothing_but_secrets_is_hidden() -> None:
-    kubeconfig = {"contexts": [{"name": "production"}], "users": [{"name": "u", "user": {"token": "secret-1"}}]}
-    inner = types.SimpleNamespace(no_log_values={"production", "u", "secret-1", "secret-2"})
-    module = types.SimpleNamespace(params={"kubeconfig": kubeconfig, "api_key": "secret-2"}, _module=inner)
-    _module._mask(module)
-    assert inner.no_log_values == {"secret-1", "secret-2"}
+class Module:
+    """An AnsibleK8SModule: its options, and what it returns."""
+
+    def __init__(self, params: dict[str, t.Any]) -> None:
+        self.params = {"cluster": "c", "kubeconfig": None, "context": None, "host": None, "api_key": None, **params}
+        self._module = self
+        self.no_log_values = {SECRET, "a"}
+        self.check_mode = False
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def exit_json(self, **answer: t.Any) -> t.NoReturn:
+        raise Left({**answer, "warnings": self.warnings})
+
+    fail_json = exit_json
 
 
-def test_passwords_in_urls_are_secret() -> None:
-    assert _module.url_secrets("https://u:a%2Fb@h:6443", None, "http://p:1", "") == {"a%2Fb", "a/b"}
+def left(monkeypatch: pytest.MonkeyPatch, result: Result, **params: t.Any) -> dict[str, t.Any]:
+    """What a module with these options returns whose run has this result."""
+    module = Module(params)
+    monkeypatch.setattr(f"{_module.__name__}.client.AnsibleK8SModule", lambda **_spec: module)
+    monkeypatch.setattr(f"{_module.__name__}._options.settings", lambda _params: None)
+    monkeypatch.setattr(f"{_module.__name__}._options.with_defaults", lambda params: params)
+    monkeypatch.setattr(f"{_module.__name__}.run", lambda *_arguments: result)
+    with pytest.raises(Left) as caught:
+        _module.main((), {}, lambda _params: [t.cast("t.Any", "check")])
+    assert module.no_log_values == set()
+    return t.cast("dict[str, t.Any]", caught.value.args[0])
+
+
+def test_all_that_a_module_returns_is_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = {
+        "id": "SHM101",
+        "verdict": "ERROR",
+        "reason": SECRET,
+        "observed": SECRET,
+        "remedy": "",
+        "evidence": [SECRET],
+    }
+    result = Result(
+        SECRET, "id", checks=[check], retries=[SECRET], leftovers=[SECRET], skipped_nodes=[{"detail": SECRET}]
+    )
+    answer = left(
+        monkeypatch, result, api_key=SECRET, context=SECRET, no_proxy=SECRET, kubeconfig="/home/me/kubeconfig"
+    )
+    # a reason is of a closed list
+    assert answer["checks"][0].pop("reason") == SECRET
+    assert SECRET not in json.dumps(answer)
+    assert answer["warnings"] == ["cluster ********: left behind: ********; the cluster removes it by itself"]
+    shown = answer["invocation"]["module_args"]
+    assert shown["api_key"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert shown["kubeconfig"] == "/home/me/kubeconfig"
+
+
+@pytest.mark.parametrize("kubeconfig", [{"users": []}, '{"users": []}', "users:\n- x"])
+def test_the_content_of_a_kubeconfig_is_not_shown(monkeypatch: pytest.MonkeyPatch, kubeconfig: t.Any) -> None:
+    answer = left(monkeypatch, Result("c", "id"), kubeconfig=kubeconfig)
+    assert answer["invocation"]["module_args"]["kubeconfig"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+@pytest.mark.parametrize("password", ["a", "e", "pod", "PASS", "SHM1"])
+def test_a_short_password_does_not_blank_what_is_returned(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    check = {"id": "SHM101", "verdict": "PASS", "reason": "", "observed": "each pod reads", "remedy": ""}
+    answer = left(monkeypatch, Result("c", "id", checks=[check]), password=password, proxy=f"http://u:{password}@h")
+    assert answer["checks"] == [check]
+    assert answer["status"] == "PASS"
+    assert answer["invocation"]["module_args"]["proxy"] == "http://********@h"
+
+
+def test_no_url_with_a_password_is_logged_by_ansible() -> None:
+    spec = _module._spec()
+    assert {name for name, one in spec.items() if one.get("no_log")} == {
+        "kubeconfig",
+        "host",
+        "api_key",
+        "password",
+        "proxy",
+    }

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import json
 import logging
 import os
+import pathlib
 import re
 import time
 import types
@@ -17,12 +19,13 @@ import pytest
 import urllib3
 import websocket
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
+from kubernetes.config import ConfigException, kube_config
 from kubernetes.dynamic.exceptions import api_exception
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client, watch
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
 
 SECRET = "correct-horse-battery-staple"
@@ -70,6 +73,7 @@ class FakeClient:
         self.version: dict[str, t.Any] = {}
         self.configuration = types.SimpleNamespace(
             host="https://h:6443",
+            api_key={},
             auth_settings=lambda: {
                 "BearerToken": {"in": "header", "key": "authorization", "value": f"Bearer {SECRET}"},
                 "Empty": {"in": "header", "key": "authorization", "value": None},
@@ -143,16 +147,63 @@ def test_why_there_is_no_connection(error: Exception, reason: Reason, words: str
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize(
-    ("user", "whose"), [({}, ""), ({"exec": {"command": "login"}}, " of the credential plugin or the API server")]
-)
-def test_a_connection_that_hangs(user: dict[str, t.Any], whose: str) -> None:
-    source = resolve({"host": "https://h:6443"}, {})
-    source.kubeconfig["users"][0]["user"] = user
+def test_a_connection_that_hangs() -> None:
     with pytest.raises(Inconclusive) as caught:
-        connect(lambda: time.sleep(60), source, timeout=0.1)
+        connect(lambda: time.sleep(60), timeout=0.1)
     assert caught.value.reason == Reason.API_UNREACHABLE
-    assert str(caught.value) == f"API server https://h:6443: no answer{whose} within 0.1 s"
+    assert str(caught.value) == "API server https://h:6443: no answer within 0.1 s"
+
+
+def provided(command: list[str]) -> t.Any:
+    """What a credential plugin gives, as the client would get it."""
+    config = {"apiVersion": "v1", "command": command[0], "args": command[1:]}
+    return kube_config.ExecProvider(config, "", None).run()
+
+
+def test_a_credential_plugin_that_hangs_is_named_and_killed(tmp_path: pathlib.Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
+    with pytest.raises(Inconclusive) as caught:
+        connect(lambda: provided(["/bin/sh", "-c", script]), timeout=1)
+    assert caught.value.reason is Reason.PLUGIN_FAILED
+    assert str(caught.value) == (
+        "API server https://h:6443: the credential plugin sh did not end within 1 s, and was killed"
+    )
+    assert is_gone(int((tmp_path / "child").read_text()))
+
+
+def is_gone(process: int) -> bool:
+    """Whether a process does not run any more, at the latest in a moment."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        status = pathlib.Path(f"/proc/{process}/stat")
+        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_nothing_is_requested_without_the_credentials_that_a_plugin_should_give(fake: FakeClient) -> None:
+    def connector() -> FakeClient:
+        # as the client does it
+        with contextlib.suppress(Exception):
+            provided(["/bin/false"])
+        return fake
+
+    with pytest.raises(Inconclusive, match="the credential plugin false ended with 1") as caught:
+        connect(connector)
+    assert caught.value.reason is Reason.PLUGIN_FAILED
+    assert fake.requests == []
+
+
+def test_a_credential_plugin_that_hangs_when_a_token_is_renewed_is_killed(
+    fake: FakeClient, cluster: client.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.until = time.monotonic() + 1
+    monkeypatch.setattr(fake, "request", lambda *_arguments, **_options: provided(["/bin/sleep", "60"]))
+    began = time.monotonic()
+    with pytest.raises(Inconclusive, match="the credential plugin sleep did not end within 1 s, and was killed"):
+        cluster.nodes()
+    assert time.monotonic() - began < 5
 
 
 def test_the_client_gets_the_source_and_nothing_of_the_environment(
@@ -222,17 +273,18 @@ def test_the_version_is_what_the_api_server_says_now(
 def test_what_the_client_only_logs_is_kept_from_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     log = client.ClientLog()
     with log.listening():
-        logging.error("exec: process returned 1")
-    assert log.last == "exec: process returned 1"
+        logging.error("oidc: the token is not renewed")
+    assert log.last == "oidc: the token is not renewed"
+    KNOWN.add(SECRET)
     with log.listening():
-        logging.error("exec: process returned 1. user alice\npassword %s", SECRET)
-    assert log.last == "exec: process returned 1 (what it wrote to stderr is not shown)"
+        logging.error("oidc: %s", SECRET)
+    assert log.last == "oidc: ********"
     assert capfd.readouterr().err == ""
 
 
-def test_why_a_credential_plugin_failed_is_part_of_the_cause(fake: FakeClient) -> None:
+def test_what_the_client_logs_of_credentials_is_part_of_the_cause(fake: FakeClient) -> None:
     def connector() -> FakeClient:
-        logging.error("exec: process returned 1")
+        logging.error("oidc: the token is not renewed")
         return fake
 
     fake.script = [
@@ -244,7 +296,8 @@ def test_why_a_credential_plugin_failed_is_part_of_the_cause(fake: FakeClient) -
         cluster.nodes()
     assert caught.value.reason == Reason.UNAUTHORIZED
     assert str(caught.value) == (
-        "API server https://h:6443: the request carried no credentials; the client logged: exec: process returned 1"
+        "API server https://h:6443: the request carried no credentials; "
+        "the client logged: oidc: the token is not renewed"
     )
     with pytest.raises(Inconclusive) as caught:
         cluster.nodes()

@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 
 SECRET = "correct-horse-battery-staple"
 
@@ -272,3 +273,100 @@ def test_groups_without_a_user_are_not_left_out_silently(user: dict[str, t.Any],
     with pytest.raises(Inconclusive, match="groups to impersonate, and no user") as caught:
         source.resolve({"kubeconfig": kubeconfig, **options}, {})
     assert caught.value.reason is Reason.BAD_KUBECONFIG
+
+
+# ------------------------------------------------------------------------------ secrets
+
+PLUGIN = {
+    "command": "get-token",
+    "args": ["get", "--cluster", "production", "--token", "secret-2", "--password=secret-3", "https://u:secret-4@h"],
+    "env": [{"name": "PROFILE", "value": "production"}, {"name": "API_TOKEN", "value": "secret-1"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "secrets"),
+    [
+        (None, set()),
+        ("/home/me/kubeconfig", set()),
+        ("users:\n- token: secret-1", {"users:\n- token: secret-1"}),
+        ({}, set()),
+        ({"users": None, "contexts": [{"name": "production"}]}, set()),
+        ({"users": "secret-1"}, {"secret-1"}),
+        ({"users": ["secret-1"]}, {"secret-1"}),
+        ({"users": [{"name": "production", "user": None}]}, set()),
+        ({"users": [{"name": "u", "user": "secret-1"}]}, {"secret-1"}),
+        ({"users": [{"name": "u", "user": {"token": "secret-1", "username": "somebody"}}]}, {"secret-1"}),
+        ({"users": [{"user": {"client-key-data": "secret-1", "client-key": "/home/me/key"}}]}, {"secret-1"}),
+        ({"users": [{"user": {"auth-provider": {"config": {"refresh": "secret-1"}}}}]}, {"secret-1"}),
+        ({"users": [{"user": {"unheard-of": ["secret-1", 12345678]}}]}, {"secret-1", "12345678"}),
+        ({"users": [{"user": {"exec": PLUGIN}}]}, {*(f"secret-{n}" for n in (1, 2, 3, 4)), "u:secret-4"}),
+        ({"users": [{"user": {"exec": {"env": "x", "args": 1}}}, {"user": {"exec": "secret-1"}}]}, {"secret-1"}),
+        ({"clusters": [{"cluster": {"server": "https://u:secret-1@h"}}, "x"]}, {"u:secret-1", "secret-1"}),
+        ({"clusters": [{"cluster": {"proxy-url": "http://h:1"}}]}, set()),
+        ('{"users": [{"token": "secret-1"}]}', {'{"users": [{"token": "secret-1"}]}'}),
+        ("c2VjcmV0" * 40, {"c2VjcmV0" * 40}),
+    ],
+)
+def test_what_is_secret_in_a_kubeconfig(kubeconfig: t.Any, secrets: set[str]) -> None:
+    assert source.kubeconfig_secrets(kubeconfig) == secrets
+
+
+def test_secrets_are_known_before_anything_is_said(home: pathlib.Path) -> None:
+    """Of what counts and of what does not, of files that the client reads, and of a kubeconfig that is none."""
+    (home / "token").write_text("secret-of-a-file\n")
+    (home / "wrong").write_text(yaml.safe_dump({"users": [{"user": {"token": "secret-of-wrong"}}], "clusters": "x"}))
+    resolve(
+        home,
+        {"K8S_AUTH_API_KEY": "secret-of-variable", "https_proxy": "http://u:secret-of-proxy@h"},
+        kubeconfig=kubeconfig("c", tokenFile=str(home / "token")),
+    )
+    with pytest.raises(Inconclusive):
+        resolve(home, kubeconfig="{}/wrong")
+    resolve(
+        home,
+        host="https://u:secret-of-host@h",
+        password="secret-of-option",
+        username="u",
+        proxy="secret-of-nobody@h",
+        proxy_headers={"basic_auth": "u:secret-of-header", "user_agent": "agent-of-nobody"},
+    )
+    shown = KNOWN.hidden(
+        "token-of-c secret-of-a-file secret-of-wrong secret-of-variable secret-of-proxy secret-of-host secret-of-option "
+        "secret-of-nobody secret-of-header agent-of-nobody"
+    )
+    assert shown == " ".join(["********"] * 9 + ["agent-of-nobody"])
+
+
+@pytest.mark.parametrize(
+    "text", ["users:\n- token: secret-1", '{"users": [{"token": "secret-1"}]}', "c2VjcmV0" * 40, "users: [secret-1]"]
+)
+@pytest.mark.parametrize("variable", ["", "KUBECONFIG", "K8S_AUTH_KUBECONFIG"])
+def test_the_content_of_a_kubeconfig_that_is_given_for_a_path_is_not_quoted(text: str, variable: str) -> None:
+    with pytest.raises(Inconclusive) as caught:
+        source.resolve({} if variable else {"kubeconfig": text}, {variable: text} if variable else {})
+    assert caught.value.reason is Reason.BAD_KUBECONFIG
+    assert "secret-1" not in str(caught.value)
+    assert "c2Vj" not in str(caught.value)
+
+
+@pytest.mark.parametrize("server", ["https://user:p/w@h:6443", "https://h:x", "https://", "h:6443"])
+def test_a_server_that_is_no_url(server: str) -> None:
+    with pytest.raises(Inconclusive, match="is not a URL") as caught:
+        source.resolve({"host": server}, {})
+    assert "p/w" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h:6443", "https://h:6443"),
+        ("https://user:battery@h:6443/path", "https://h:6443/path"),
+        ("https://user:b%40t/t@ry@h:6443", "https://h:6443"),
+        ("user:battery@h:3128", "h:3128"),
+        ("https://h:6443/a@b", "https://h:6443/a@b"),
+        (None, ""),
+    ],
+)
+def test_a_url_without_a_login(url: str | None, shown: str) -> None:
+    assert source.without_login(url) == shown

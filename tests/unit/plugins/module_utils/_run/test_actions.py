@@ -230,8 +230,8 @@ def test_a_command_that_leaves_the_kubelet_running() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("import sys; print('secret'); sys.exit('first\\nno such unit')", "ended with 1: no such unit"),
-        ("import sys; print('secret'); sys.exit(3)", "ended with 3: it wrote nothing to stderr"),
+        ("import sys; print('unseen'); sys.exit('first\\nno such unit')", "ended with 1: no such unit"),
+        ("import sys; print('unseen'); sys.exit(3)", "ended with 3: it wrote nothing to stderr"),
         ("import time; time.sleep(30)", "did not end within 1 s"),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_command_that_fails_is_quoted_with_its_last_line_only(command: str, wo
     with pytest.raises(Inconclusive, match=words) as caught:
         acted(kubelet(command, start_timeout=1), "restart")
     assert caught.value.reason is Reason.COMMAND_FAILED
-    assert "secret" not in caught.value.detail
+    assert "unseen" not in caught.value.detail
     assert "first" not in caught.value.detail
 
 
