@@ -12,6 +12,7 @@ a timeout. So an exec would run as somebody else, or hang.
 
 from __future__ import annotations
 
+import base64
 import collections.abc
 import contextlib
 import importlib.util
@@ -140,11 +141,17 @@ def _proxy_options(configuration: t.Any) -> dict[str, t.Any]:
         "proxy_type": scheme,
         "http_no_proxy": _NO_EXCEPTION,
     }
+    header = str((getattr(configuration, "proxy_headers", None) or {}).get("proxy-authorization", ""))
     if proxy.username:
         options["http_proxy_auth"] = (
             urllib.parse.unquote(proxy.username),
             urllib.parse.unquote(proxy.password or ""),
         )
+    elif header.startswith("Basic "):
+        user, _colon, password = (
+            base64.b64decode(header.removeprefix("Basic ")).decode("utf-8", "replace").partition(":")
+        )
+        options["http_proxy_auth"] = (user, password)
     return options
 
 

@@ -308,6 +308,7 @@ def _of_options(options: _Object, environment: t.Mapping[str, str], names: str) 
         raise Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", where)
     beside: _Object = {name: options[name] for name in _BESIDE if name in options}
     _move(chosen, beside)
+    _log_in(beside, server, environment)
     context = chosen["current-context"]
     return Source(f"{where}{origin}", "" if context == _NO_CONTEXT else context, server, chosen, beside)
 
@@ -548,3 +549,14 @@ def _move(chosen: _Object, beside: _Object) -> None:
         beside["impersonate_user"] = who
         if groups:
             beside.setdefault("impersonate_groups", list(groups))
+
+
+def _log_in(beside: _Object, server: str, environment: t.Mapping[str, str]) -> None:
+    """Give the client user and password of its proxy's URL as a header: it does not read them there, as kubectl does."""
+    names = (f"{urllib.parse.urlsplit(server).scheme}_proxy", "all_proxy")
+    variables = [environment.get(one) for name in names for one in (name, name.upper()) if environment.get(one)]
+    proxy = str(beside.get("proxy") or next(iter(variables), ""))
+    login, at, _host = urllib.parse.urlsplit(proxy).netloc.rpartition("@")
+    # a SOCKS proxy has no headers: the cluster would get them
+    if at and not proxy.startswith("socks"):
+        beside["proxy_headers"] = {"proxy_basic_auth": urllib.parse.unquote(login), **beside.get("proxy_headers", {})}

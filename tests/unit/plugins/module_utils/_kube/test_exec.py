@@ -231,6 +231,16 @@ WAY = {"http_no_proxy": ["none.invalid"]}
             {"proxy": "http://p:3128"},
             {"http_proxy_host": "p", "http_proxy_port": 3128, "proxy_type": "http", **WAY},
         ),
+        (
+            {"proxy": "http://p:3128", "proxy_headers": {"proxy-authorization": "Basic dTp3QHJk"}},
+            {
+                "http_proxy_host": "p",
+                "http_proxy_port": 3128,
+                "proxy_type": "http",
+                "http_proxy_auth": ("u", "w@rd"),
+                **WAY,
+            },
+        ),
         # without a port
         ({"proxy": "http://p"}, {"http_proxy_host": "p", "http_proxy_port": 80, "proxy_type": "http", **WAY}),
         (

@@ -370,3 +370,25 @@ def test_a_server_that_is_no_url(server: str) -> None:
 )
 def test_a_url_without_a_login(url: str | None, shown: str) -> None:
     assert source.without_login(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "headers"),
+    [
+        ({"proxy": "http://u:w%40rd@p:1"}, {}, {"proxy_basic_auth": "u:w@rd"}),
+        ({"proxy": "http://p:1"}, {"HTTPS_PROXY": "http://u:w@p"}, None),
+        ({}, {"https_proxy": "http://u:w@p"}, {"proxy_basic_auth": "u:w"}),
+        ({}, {"ALL_PROXY": "http://u:w@p", "http_proxy": "http://x:y@p"}, {"proxy_basic_auth": "u:w"}),
+        ({"proxy": "socks5://u:w@p:1"}, {}, None),
+        (
+            {"proxy": "http://u:w@p:1", "proxy_headers": {"proxy_basic_auth": "a:b", "user_agent": "x"}},
+            {},
+            {"proxy_basic_auth": "a:b", "user_agent": "x"},
+        ),
+    ],
+)
+def test_a_login_in_the_url_of_a_proxy_is_used(
+    options: dict[str, t.Any], environment: dict[str, str], headers: dict[str, str] | None
+) -> None:
+    found = source.resolve({"host": "https://h", **options}, environment)
+    assert found.beside.get("proxy_headers") == headers
