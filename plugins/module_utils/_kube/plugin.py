@@ -16,13 +16,10 @@ import atexit
 import contextlib
 import json
 import os
-import select
-import signal
-import subprocess
 import threading
-import time
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._command import Command
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN, leaves
 
@@ -33,9 +30,6 @@ __all__ = ("PluginError", "Plugins")
 
 #: How long (seconds) a plugin takes at most; what waits for it can have less time, and ends it then.
 _SECONDS: t.Final = 20
-
-#: How much of its output is read, in bytes.
-_OUTPUT_BYTES: t.Final = 1 << 20
 
 #: What it prints beside secrets.
 _PUBLIC: t.Final = ("expirationTimestamp", "clientCertificateData")
@@ -50,7 +44,7 @@ class Plugins:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[subprocess.Popen[bytes], str] = {}
+        self._running: dict[Command, str] = {}
 
     def install(self) -> None:
         """Run those that the Kubernetes client needs from now on, also to renew a token."""
@@ -61,8 +55,8 @@ class Plugins:
         """End all that run; returns the name of one, or nothing."""
         with self._lock:
             running, self._running = self._running, {}
-        for process in running:
-            _kill(process)
+        for command in running:
+            command.kill()
         return next(iter(running.values()), "")
 
     def output(self, words: t.Sequence[str], environment: dict[str, str], folder: str) -> bytes:
@@ -72,32 +66,22 @@ class Plugins:
         """
         name = quote(os.path.basename(words[0]))
         try:
-            process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=folder or None,
-                env=environment,
-                start_new_session=True,
-            )
+            command = Command(words, "stdout", environment, folder)
         except OSError as error:
             raise PluginError(f"{name} cannot be run: {error.strerror}: {quote(words[0])}") from None
         with self._lock:
-            self._running[process] = name
+            self._running[command] = name
         try:
-            output = _read(process, t.cast("t.IO[bytes]", process.stdout), time.monotonic() + _SECONDS)
+            output = command.output(_SECONDS)
         except OverflowError:
-            raise PluginError(f"{name} wrote more than {_OUTPUT_BYTES} bytes") from None
+            raise PluginError(f"{name} wrote too much, and was killed") from None
         except TimeoutError:
             raise PluginError(f"{name} did not end within {_SECONDS} s, and was killed") from None
         finally:
             with self._lock:
-                is_ended_here = self._running.pop(process, "")
-            if is_ended_here and process.returncode is None:
-                _kill(process)
-        if process.returncode:
-            raise PluginError(f"{name} ended with {process.returncode} (what it wrote to stderr is not shown)")
+                self._running.pop(command, "")
+        if command.code:
+            raise PluginError(f"{name} ended with {command.code} (what it wrote to stderr is not shown)")
         return output
 
 
@@ -139,32 +123,3 @@ class _Provider:
                     cluster["config"] = one.get("extension")
             spec["cluster"] = cluster
         return {"apiVersion": self._config.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
-
-
-def _read(process: subprocess.Popen[bytes], pipe: t.IO[bytes], until: float) -> bytes:
-    """All that a process prints to its end: its own, and that of what it started and left its output to.
-
-    :raises TimeoutError: at a monotonic time.
-    :raises OverflowError: it is too much.
-    """
-    output = b""
-    with pipe:
-        while select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
-            data = os.read(pipe.fileno(), 65536)
-            output += data
-            if len(output) > _OUTPUT_BYTES:
-                raise OverflowError
-            if not data:
-                try:
-                    process.wait(max(0.0, until - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    break
-                return output
-    raise TimeoutError
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process with everything that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

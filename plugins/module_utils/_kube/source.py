@@ -23,12 +23,15 @@ import contextlib
 import copy
 import dataclasses
 import difflib
+import errno
 import itertools
 import os
+import pathlib
 import re
 import typing as t
 import urllib.parse
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, bounded
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN, leaves, url_secrets
 
@@ -100,7 +103,8 @@ _SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred|auth", re.IGNOREC
 #: The longest name that a file can have, in characters.
 _FILE_NAME: t.Final = 255
 
-#: How much of a file is read for the secrets in it, in bytes.
+#: How long (seconds) a file takes at most to be read, and how much of it is looked at for secrets, in bytes.
+_READ_SECONDS: t.Final = 5
 _SECRET_BYTES: t.Final = 65536
 
 #: Where a pod finds its own credentials.
@@ -217,8 +221,8 @@ def _note_files(chosen: _Object) -> None:
     user = chosen["users"][0]["user"]
     for name in ("tokenFile", "client-key"):
         if user.get(name):
-            with contextlib.suppress(OSError), open(str(user[name]), "rb") as file:
-                KNOWN.add(file.read(_SECRET_BYTES).decode("utf-8", "replace"))
+            with contextlib.suppress(OSError):
+                KNOWN.add(_read(str(user[name]))[:_SECRET_BYTES].decode("utf-8", "replace"))
 
 
 def resolve(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> Source:
@@ -401,10 +405,9 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     found = False
     for path in (os.path.expanduser(one) for one in paths if one):
         try:
-            with open(path, encoding="utf-8") as file:
-                parsed = _parsed(file.read(), where if every else f"kubeconfig {path}")
-                KNOWN.add(kubeconfig_secrets(parsed))
-                one = _checked(parsed, f"kubeconfig {path}")
+            parsed = _parsed(_read(path).decode("utf-8"), where if every else f"kubeconfig {path}")
+            KNOWN.add(kubeconfig_secrets(parsed))
+            one = _checked(parsed, f"kubeconfig {path}")
         except FileNotFoundError:
             if every:
                 raise Inconclusive(Reason.BAD_KUBECONFIG, "there is no such file", where) from None
@@ -421,6 +424,17 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     if not found:
         raise Inconclusive(Reason.BAD_KUBECONFIG, "there is no such file", where)
     return whole
+
+
+def _read(path: str) -> bytes:
+    """A file. A pipe that nobody writes to, or a disk that is away, has no end of its own.
+
+    :raises OSError: it cannot be read.
+    """
+    try:
+        return bounded(lambda: pathlib.Path(path).read_bytes(), _READ_SECONDS)
+    except Expired:
+        raise TimeoutError(errno.ETIMEDOUT, f"no end within {_READ_SECONDS} s", path) from None
 
 
 def _parsed(text: str, where: str) -> t.Any:

@@ -12,6 +12,7 @@ import collections.abc
 import time
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._command import Command
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Action
@@ -138,35 +139,18 @@ def _run_command(words: t.Sequence[str], seconds: float) -> None:
 
     :raises Inconclusive: CommandFailed.
     """
-    # it takes long to import, and only this one check needs it
-    import asyncio
-
     try:
-        code, stderr = asyncio.run(_ended(words, seconds))
+        command = Command(words, "stderr")
+        stderr = command.output(seconds)
+    except OverflowError:
+        raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} wrote too much, and was killed") from None
     except TimeoutError:
         raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} did not end within {seconds:g} s") from None
     except OSError as error:
         raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]}: {error.strerror}") from None
-    if code:
+    if command.code:
         last = (stderr.decode("utf-8", "replace").strip().splitlines() or ["it wrote nothing to stderr"])[-1]
-        raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} ended with {code}: {quote(last)}")
-
-
-async def _ended(words: t.Sequence[str], seconds: float) -> tuple[int | None, bytes]:
-    import asyncio
-
-    # not run_command of AnsibleModule: it has no timeout
-    nothing = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=nothing, stdout=nothing, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        _stdout, stderr = await asyncio.wait_for(process.communicate(), seconds)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    return process.returncode, stderr
+        raise Inconclusive(Reason.COMMAND_FAILED, f"{words[0]} ended with {command.code}: {quote(last)}")
 
 
 def admit(container: ContainerRun, step: PlannedStep) -> Observation:

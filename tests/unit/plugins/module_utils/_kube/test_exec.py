@@ -343,3 +343,26 @@ def test_what_comes_a_bit_at_a_time_has_an_end(monkeypatch: pytest.MonkeyPatch, 
     ours.close()
     dripping.join()
     theirs.close()
+
+
+def test_a_peer_that_reads_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    opened: list[t.Any] = []
+
+    def connect(self: t.Any, *_arguments: object, **_options: object) -> None:
+        self.sock, self.connected = ours, True
+        self.handshake_response = types.SimpleNamespace(subprotocol="v5.channel.k8s.io")
+        opened.append(self)
+
+    monkeypatch.setattr(websocket.WebSocket, "connect", connect)
+    monkeypatch.setattr(kube_exec, "_CLOSE_SECONDS", 0.2)
+    opening = kube_exec.open_websocket(configuration(), "/exec", [], 7)
+    waiting = kube_exec.Session(opening, "s", lambda words, subject: None)
+    began = time.monotonic()
+    with pytest.raises(Inconclusive) as caught:
+        waiting.send("x" * 10_000_000, 0.5)
+    assert caught.value.reason is Reason.TIMEOUT
+    waiting.close()
+    assert time.monotonic() - began < 10
+    for end in (ours, theirs):
+        end.close()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -392,3 +393,12 @@ def test_a_login_in_the_url_of_a_proxy_is_used(
 ) -> None:
     found = source.resolve({"host": "https://h", **options}, environment)
     assert found.beside.get("proxy_headers") == headers
+
+
+def test_a_file_that_has_no_end_is_no_kubeconfig(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_READ_SECONDS", 0.2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Inconclusive, match=r"no end within 0\.2 s"):
+        source.resolve({"kubeconfig": str(tmp_path / "pipe")}, {})
+    # a token is not known then, and the client, which is bounded, says so
+    source.resolve({"kubeconfig": kubeconfig("c", tokenFile=str(tmp_path / "pipe"))}, {})

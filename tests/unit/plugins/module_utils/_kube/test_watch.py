@@ -177,6 +177,17 @@ def test_a_stop_ends_only_waits_that_can_be_stopped() -> None:
     assert time.monotonic() - began >= 0.05
 
 
+def test_a_list_that_hangs_does_not_hold_who_waits_for_a_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.1)
+    source = Source([], [])
+    monkeypatch.setattr(source, "list_pods", lambda _selector: time.sleep(60))
+    # a watch that shows nothing: who waits looks himself
+    pods = watch.PodWatch(source, "run=1", FOREVER)
+    began = time.monotonic()
+    assert pods.wait("a", bool, began + 0.5) is None
+    assert time.monotonic() - began < 5
+
+
 def test_a_watch_that_was_closed_ends_with_its_next_event() -> None:
     source = Source([listed("1", "a", "b")], [])
     pods = watch.PodWatch(source, "run=1", FOREVER)

@@ -243,6 +243,14 @@ def test_a_command_that_fails_is_quoted_with_its_last_line_only(command: str, wo
     assert "first" not in caught.value.detail
 
 
+def test_a_command_that_leaves_something_running_does_not_hold_the_run_up() -> None:
+    script = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+    began = time.monotonic()
+    with pytest.raises(Inconclusive, match="did not end within 1 s"):
+        acted(kubelet(script, start_timeout=1), "restart")
+    assert time.monotonic() - began < 10
+
+
 def test_a_command_that_is_not_there() -> None:
     one = bench("SHM403", "kept", status("kept"), restart_kubelet=("/nowhere/restart",))
     connected(one)
