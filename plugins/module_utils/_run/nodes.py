@@ -22,7 +22,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Target,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 
 Object: t.TypeAlias = "dict[str, t.Any]"
 
@@ -367,9 +367,9 @@ def _usable(node: Object, settings: Settings, architectures: t.Container[str], r
         image=image,
         # an image that the node lists is there: it must not be pulled without the user's consent
         pull_policy="IfNotPresent" if settings.image else "Never",
-        runtime=str(info.get("containerRuntimeVersion", "")),
-        kernel=str(info.get("kernelVersion", "")),
-        kubelet=str(info.get("kubeletVersion", "")),
+        runtime=quote(info.get("containerRuntimeVersion", "")),
+        kernel=quote(info.get("kernelVersion", "")),
+        kubelet=quote(info.get("kubeletVersion", "")),
         note=note,
         huge_page_bytes=None if note else _huge_page(status.get("allocatable") or {}),
     )

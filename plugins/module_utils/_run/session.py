@@ -348,6 +348,9 @@ class PodRun:
             if started:
                 self._require_node(started)
                 return self._by_container(pod_status.never_start(started))
+            if self.shared.stopping.is_set():
+                # nobody wants to know why any more, and the clean-up waits for this
+                raise Inconclusive(Reason.INTERRUPTED, "the run ends", self.subject)
             waited, patience = waited + patience, patience * 2
             self.shared.give_place()
             self.shared.losses.note_lease(self.shared.cluster, self.meta.node)

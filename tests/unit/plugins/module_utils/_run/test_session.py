@@ -273,6 +273,15 @@ def test_a_pod_that_does_not_start_leaves_time_for_the_other_of_its_layout() -> 
     assert caught.value.reason is Reason.TIMEOUT
 
 
+def test_nobody_asks_why_a_pod_has_not_started_when_the_run_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = bench("SHM301", "first", WAITING)
+    one.pod.shared.stopping.set()
+    monkeypatch.setattr(one.cluster, "events", lambda _pod: pytest.fail("it asked"))
+    with pytest.raises(Inconclusive, match="the run ends") as caught:
+        one.pod.require_started()
+    assert caught.value.reason is Reason.INTERRUPTED
+
+
 def test_a_pod_that_somebody_deleted_is_not_waited_for() -> None:
     one = bench("SHM301", "first", {})
     with pytest.raises(Inconclusive, match="it was deleted, and not by podshm") as caught:
