@@ -39,15 +39,15 @@ class Command:
     def __init__(
         self, words: t.Sequence[str], reads: str, environment: t.Mapping[str, str] | None = None, folder: str = ""
     ) -> None:
-        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, reads: subprocess.PIPE}
-        self._process = subprocess.Popen(
+        self._process: subprocess.Popen[bytes] = subprocess.Popen(
             list(words),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if reads == "stdout" else subprocess.DEVNULL,
+            stderr=subprocess.PIPE if reads == "stderr" else subprocess.DEVNULL,
             cwd=folder or None,
             env=environment,
             # a group of its own, so that it can be ended as a whole
             start_new_session=True,
-            **streams,
         )
         self._pipe = t.cast("t.IO[bytes]", self._process.stdout or self._process.stderr)
 

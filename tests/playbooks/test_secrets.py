@@ -40,7 +40,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         if is_open and self.path.startswith(("/version", "/api")) and "/nodes" not in self.path:
             return self.send(200, {"gitVersion": "v1.37.0", "major": "1", "minor": "37", "metadata": {"uid": "u"}})
         header = str(self.headers.get("Authorization") or self.headers.get("Proxy-Authorization"))
-        word = header.split(" ")[-1]
+        word = header.rpartition(" ")[2]
         told = [header, json.dumps(dict(self.headers)), urllib.parse.quote(header, safe="")]
         told += [base64.b64encode(header.encode()).decode(), base64.b64encode(f"xy{word}".encode()).decode()]
         if header.startswith("Basic "):

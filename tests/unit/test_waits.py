@@ -159,8 +159,9 @@ def found() -> collections.Counter[tuple[str, str, str]]:
 
 def _calls(node: ast.AST, where: tuple[str, ...]) -> t.Iterator[tuple[str, str]]:
     for child in ast.iter_child_nodes(node):
-        is_named = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        inside = (*where, child.name) if is_named else where
+        inside = where
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            inside = (*where, child.name)
         if isinstance(child, ast.Call):
             name = getattr(child.func, "attr", "") or getattr(child.func, "id", "")
             if name in CALLS:

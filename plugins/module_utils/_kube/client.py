@@ -202,7 +202,7 @@ class Cluster:
                 Reason.INTERNAL, "the client is connected to another server than the source names", subject
             )
         # what the client got by itself, for example with a refresh token
-        KNOWN.add([str(value).split(" ")[-1] for value in connected.configuration.api_key.values()])
+        KNOWN.add([str(value).rpartition(" ")[2] for value in connected.configuration.api_key.values()])
         return connected
 
     def _bounded(
