@@ -133,8 +133,29 @@ WAITS: dict[tuple[str, str, str], Wait] = {
     ("_run/session.py", "PodRun.require", "wait"): Wait(
         "start_timeout", f"{_RUN}/test_session.py", "test_what_did_not_happen_in_time_is_named"
     ),
-    ("_run/session.py", "PodRun.require_started", "wait"): Wait(
+    ("_run/session.py", "PodRun.await_start", "wait"): Wait(
         "start_timeout", f"{_RUN}/test_session.py", "test_events_say_why_a_pod_does_not_start"
+    ),
+    ("_run/session.py", "PodRun.await_place", "wait"): Wait(
+        "5 s, and the run", f"{_RUN}/test_session.py", "test_a_pod_has_its_place_before_it_runs"
+    ),
+    ("_run/session.py", "PodRun._require_room.look", "wait"): Wait(
+        "4 s in turns, to two thirds of timeout",
+        f"{_RUN}/test_session.py",
+        "test_a_pod_that_waited_for_room_in_vain_says_so",
+    ),
+    ("_run/session.py", "Shared.when_free.attempt", "wait"): Wait(
+        "4 s in turns, to two thirds of timeout",
+        f"{_RUN}/test_session.py",
+        "test_a_quota_that_stays_used_up_says_how_long_it_was_waited_for",
+    ),
+    ("_run/runner.py", "LayoutRun._start", "wait"): Wait(
+        "9 s, and the end of the run",
+        f"{_RUN}/test_runner.py",
+        "test_a_layout_that_has_part_of_its_room_leaves_it_to_others_and_begins_again",
+    ),
+    ("_run/run.py", "_Place.__init__", "acquire"): Wait(
+        "the layouts that have a place, which end with the time of the run", _FAULTS, "test_timeout"
     ),
     ("_run/session.py", "PodRun._cause", "wait"): Wait(
         "2 s for all containers of a pod", f"{_RUN}/test_session.py", "test_the_cause_behind_a_broken_connection"

@@ -278,7 +278,7 @@ def test_nobody_asks_why_a_pod_has_not_started_when_the_run_ends(monkeypatch: py
     one.pod.shared.stopping.set()
     monkeypatch.setattr(one.cluster, "events", lambda _pod: pytest.fail("it asked"))
     with pytest.raises(Inconclusive, match="the run ends") as caught:
-        one.pod.require_started()
+        one.pod.await_start()
     assert caught.value.reason is Reason.INTERRUPTED
 
 
