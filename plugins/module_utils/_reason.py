@@ -62,6 +62,7 @@ class Reason(TextEnum):
     NODE_UNKNOWN = "NodeUnknown"
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
+    NOT_SCHEDULED = "NotScheduled"
     KUBELET_REJECTED = "KubeletRejected"
     IMAGE_PULL = "ImagePull"
     IMAGE_REFUSED = "ImageRefused"
@@ -139,6 +140,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.UNSCHEDULABLE: "free what the message says is missing, lower the option resources, or change node_selector or tolerations",
     Reason.SCHEDULING_GATED: "have the owner of the gate open it (Kueue: label the pods with a queue by the option pod_overlay), "
     "or name a namespace without it",
+    Reason.NOT_SCHEDULED: "see whether the scheduler that the message names is there and runs; the option pod_overlay or a webhook names it",
     Reason.KUBELET_REJECTED: "run again; if it stays, select another node with node_selector, or mend on this one what the message says",
     Reason.NODE_UNKNOWN: "nothing to do, if only this is missing; else run with list or get on nodes, on a cluster that shows its real nodes",
     Reason.IMAGE_PULL: "name an image that the node has or can pull with the option image; a private one needs the option image_pull_secrets",

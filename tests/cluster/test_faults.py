@@ -493,6 +493,13 @@ def test_no_node_is_selected(alpha: Cluster, namespace: str) -> None:
     fails(ask(alpha, namespace=namespace, node_selector={"disk": "floppy"}), "NoNode", "disk=floppy")
 
 
+def test_scheduler_missing(alpha: Cluster, namespace: str) -> None:
+    """As where a webhook names one that nobody installed."""
+    overlay = {"spec": {"schedulerName": "volcano"}}
+    answer = ask(alpha, namespace=namespace, pod_overlay=overlay, start_timeout=4)
+    fails(answer, "NotScheduled", f"pod {namespace}/podshm-", "the scheduler volcano has not looked at it within 4 s")
+
+
 def test_node_too_small(alpha: Cluster, namespace: str) -> None:
     answer = ask(alpha, namespace=namespace, resources={"memory": "1000Gi"}, start_timeout=3)
     fails(answer, "Unschedulable", f"pod {namespace}/podshm-", "Insufficient memory")

@@ -24,6 +24,7 @@ __all__ = ("Losses", "NodeSource", "Pulse")
 _SYMPTOMS: t.Final = frozenset(
     {
         Reason.TIMEOUT,
+        Reason.NOT_SCHEDULED,
         Reason.API_UNREACHABLE,
         Reason.API_ERROR,
         *BROKEN,

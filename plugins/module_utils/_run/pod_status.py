@@ -425,6 +425,11 @@ def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], sec
                 words = f"the gates {', '.join(gates)} are closed" if gates else condition.get("message", "")
                 return Inconclusive(Reason.SCHEDULING_GATED, f"it waits to be scheduled: {quote(words)}", subject)
             return Inconclusive(Reason.UNSCHEDULABLE, quote(condition.get("message", "")), subject)
+    if not pod["spec"].get("nodeName"):
+        name = pod["spec"].get("schedulerName") or "default-scheduler"
+        return Inconclusive(
+            Reason.NOT_SCHEDULED, f"the scheduler {name} has not looked at it within {seconds:g} s", subject
+        )
     words_of = [f"{event.get('reason')}: {event.get('message', '')}" for event in reversed(events)]
     for message in words_of:
         unsupported = message.startswith("Failed") and _without_user_namespace(pod, message, subject)

@@ -20,7 +20,8 @@ def pod(*states: dict[str, t.Any], phase: str = "Pending", **status: t.Any) -> d
             "containers": [
                 *({"name": name, "command": ["/podshm/probe", "hold"]} for name in names),
                 {"name": "mesh", "command": ["/proxy"]},
-            ]
+            ],
+            "nodeName": "n",
         },
         "status": {
             "phase": phase,
@@ -251,6 +252,21 @@ def test_a_full_disk_is_no_missing_user_namespace() -> None:
     made["spec"]["hostUsers"] = False
     events = [event("FailedCreatePodSandBox", "mkdir /run/containerd/x: no space left on device")]
     assert pod_status.not_started(made, events, 30).reason == "SandboxCreate"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({}, "the scheduler default-scheduler has not looked at it within 30 s"),
+        ({"schedulerName": "volcano"}, "the scheduler volcano has not looked at it within 30 s"),
+    ],
+)
+def test_a_scheduler_that_does_nothing_is_named(spec: dict[str, str], words: str) -> None:
+    made = pod(CREATING)
+    made["spec"] |= spec
+    del made["spec"]["nodeName"]
+    problem = pod_status.not_started(made, [], 30)
+    assert (problem.reason, problem.detail) == ("NotScheduled", words)
 
 
 def test_closed_gates_are_named() -> None:
