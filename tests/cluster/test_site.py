@@ -13,6 +13,7 @@ import os
 import pathlib
 import secrets
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import typing as t
 
 import pytest
 import yaml
-from harness import CHECKOUT, Cluster
+from harness import CHECKOUT, OURS, Cluster
 
 SECRET = "correct-horse-battery-staple"
 
@@ -63,25 +64,47 @@ class Play:
         env: dict[str, str] | None = None,
         **extra: t.Any,
     ) -> Played:
+        command = self._command(hosts, options, playbook, env or {}, extra)
+        done = subprocess.run(**command, capture_output=True, text=True, timeout=120, check=False)
+        return Played(done.returncode, done.stdout + done.stderr, self.tmp / "reports")
+
+    @contextlib.contextmanager
+    def started(self, hosts: dict[str, t.Any]) -> t.Iterator[subprocess.Popen[bytes]]:
+        """The main playbook while it runs; in the end nothing of it runs any more."""
+        command = self._command(hosts, (), "playbooks/site.yml", {}, {})
+        nothing = subprocess.DEVNULL
+        with subprocess.Popen(**command, stdin=nothing, stdout=nothing, stderr=nothing) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+                # a worker of Ansible outlives it
+                for worker in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                    with contextlib.suppress(OSError):
+                        if str(self.tmp).encode() in worker.read_bytes():
+                            os.kill(int(worker.parent.name), signal.SIGKILL)
+
+    def _command(
+        self,
+        hosts: dict[str, t.Any],
+        options: t.Sequence[str],
+        playbook: str,
+        env: dict[str, str],
+        extra: dict[str, t.Any],
+    ) -> dict[str, t.Any]:
         # no ansible_connection: the playbook itself stays on this machine, and with this interpreter
         inventory = self.tmp / "inventory.yml"
         inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), "utf-8")
-        reports = self.tmp / "reports"
-        variables = json.dumps({"podshm_reports": str(reports), **extra})
+        variables = json.dumps({"podshm_reports": str(self.tmp / "reports"), **extra})
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("K8S_AUTH_", "KUBE"))}
-        done = subprocess.run(
-            [
+        return {
+            "args": [
                 *(str(pathlib.Path(sys.executable).with_name("ansible-playbook")), playbook),
                 *("--inventory", str(inventory), "--extra-vars", variables, *options),
             ],
-            cwd=CHECKOUT,
-            env={**environment, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Played(done.returncode, done.stdout + done.stderr, reports)
+            "cwd": CHECKOUT,
+            "env": {**environment, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), **env},
+        }
 
     def written(self, tasks: list[dict[str, t.Any]], **play: t.Any) -> str:
         """A playbook that somebody else wrote."""
@@ -196,6 +219,18 @@ def proxy(login: str) -> t.Iterator[int]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_playbook_that_is_ended_alone_leaves_nothing(play: Play, alpha: Cluster, number: signal.Signals) -> None:
+    """SIGTERM is passed on to the modules; after SIGKILL nobody can do that, and they run to their end."""
+    namespace = play.namespaces["alpha"]
+    with play.started({"alpha": play.host(alpha, podshm_timeout=30)}) as process:
+        alpha.until("pods", namespace, bool, OURS, seconds=60)
+        process.send_signal(number)
+        assert process.wait(20) == -number
+        # the worker of Ansible that nobody waits for any more is none of ours
+        assert alpha.left(namespace, seconds=90) == []
 
 
 def test_one_cause_in_many_pods_is_one_finding(play: Play, alpha: Cluster) -> None:
