@@ -237,6 +237,10 @@ def test_huge_pages_where_the_container_sees_no_pools() -> None:
     assert decision.observed == "default size: mmap EINVAL, shmget EPERM (vm.hugetlb_shm_group not visible)"
     dies = decide("SHM605", steps(sysctls={}, huge={**hidden, "map_default": "signal:7"})())
     assert (dies.verdict, "default size: mmap SIGBUS" in dies.observed) == (Verdict.WARN, True)
+    # a kernel that knows no huge pages gives usual ones
+    given = {"map_default": "ok", "shmget_default": "ok"}
+    assert decide("SHM605", steps(sysctls={}, huge=given)()).verdict is Verdict.PASS
+    assert decide("SHM605", steps(sysctls={"hugepages_total": 0}, huge=given)()).verdict is Verdict.WARN
     with pytest.raises(Inconclusive, match="did not report map_default"):
         decide("SHM605", steps(sysctls={}, huge={})())
 
