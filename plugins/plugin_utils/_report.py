@@ -77,12 +77,20 @@ def twins(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
         if identity:
             hosts.setdefault(identity, []).append(one["cluster"])
     return [
-        f"{', '.join(printable(name) for name in names[:-1])} and {printable(names[-1])} are one cluster "
+        f"{_hosts([printable(name) for name in names])} are one cluster "
         f"({printable(identity)}): check kubeconfig and context of these hosts"
         for identity, names in hosts.items()
         if len(names) > 1
     ]
 
+
+def _hosts(names: t.Sequence[str]) -> str:
+    """Names in words, the first of many."""
+    return _verdicts.listed(names) if len(names) > _NAMED else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+#: Of so many hosts each is named.
+_NAMED: t.Final = 4
 
 #: More columns than this do not fit a terminal.
 _COLUMNS: t.Final = 10

@@ -262,3 +262,9 @@ def test_a_runtime_class_that_admission_gave_is_shown() -> None:
     # of an earlier version
     del given["admitted_runtime_class"]
     assert _report.table([one])[1].split()[4] == "-"
+
+
+def test_of_many_hosts_that_are_one_cluster_the_first_are_named() -> None:
+    reports = [{"cluster": f"h{number}", "run": {"cluster_uid": "u"}} for number in range(60)]
+    (words,) = _report.twins(reports)
+    assert words.startswith("h0, h1, h2 and 57 more are one cluster (uid u): ")
