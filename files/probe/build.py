@@ -27,7 +27,7 @@ import textwrap
 import zlib
 
 ZIG = "0.17.1"
-LIMIT = 64 * 1024
+LIMIT = 72 * 1024
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".build" / "zig"
 PAYLOAD = HERE.parents[1] / "plugins" / "module_utils" / "_probe" / "payload.py"

@@ -35,15 +35,29 @@ static void terminate_others(void)
 	}
 }
 
-int hold(void)
+// Reaps what ends; false if it is the child, and it failed.
+static bool reap(int *child)
+{
+	int status;
+	int ended;
+	while ((ended = syscall(SYS_wait4, -1, &status, (long)WNOHANG, 0l)) > 0) {
+		if (ended != *child) continue;
+		if (status) return false;
+		*child = 0;
+	}
+	return true;
+}
+
+int hold(int child)
 {
 	uint64_t set = 1u << (SIGTERM - 1) | 1u << (SIGINT - 1) | 1u << (SIGCHLD - 1);
+	int number = 0;
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, 0l, sizeof set);
-	for (;;) {
-		int number = syscall(SYS_rt_sigtimedwait, &set, 0l, 0l, sizeof set);
-		while (syscall(SYS_wait4, -1, 0l, (long)WNOHANG, 0l) > 0) {}
-		if (number == SIGTERM || number == SIGINT) break;
+	while (number != SIGTERM && number != SIGINT) {
+		if (!reap(&child)) return 1;
+		number = syscall(SYS_rt_sigtimedwait, &set, 0l, 0l, sizeof set);
 	}
 	if (syscall(SYS_getpid) == 1) terminate_others();
+	else if (child && !syscall(SYS_kill, child, SIGTERM)) syscall(SYS_wait4, child, 0l, 0l, 0l);
 	return 0;
 }

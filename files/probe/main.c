@@ -1,7 +1,7 @@
 // Copyright (c) 2026, abcdesktop.io contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// probe hold | probe session [deadline=SECONDS] | probe STEP nonce=... ...
+// probe hold | probe session [deadline=SECONDS] | probe script ... | probe STEP nonce=... ...
 #include "probe.h"
 
 enum { LINE = 4096, WORDS = 20, OK = 0, USAGE = 2 };
@@ -117,7 +117,7 @@ static int answer(char **words, int count)
 	return out_failed() ? USAGE : OK;
 }
 
-static void answer_line(char *line)
+void answer_line(char *line)
 {
 	char *words[WORDS];
 	int count = 0;
@@ -157,7 +157,8 @@ int main(int count, char **words)
 {
 	uint64_t seconds = 300;
 	if (count < 2) return USAGE;
-	if (!strcmp(words[1], "hold")) return hold();
+	if (!strcmp(words[1], "hold")) return hold(0);
+	if (!strcmp(words[1], "script")) return script(words + 2, count - 2);
 	bool is_session = !strcmp(words[1], "session");
 	if (is_session && count > 2) {
 		args_set(words + 2, count - 2);

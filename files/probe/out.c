@@ -243,6 +243,7 @@ void wait_begins(void)
 	fields("ready?%d", 1);
 	end_line();
 	flush();
+	script_waits();
 }
 
 void wait_ended(bool timed_out)

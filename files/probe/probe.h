@@ -69,6 +69,9 @@ void step_sysv_shm_drop(void);
 void step_sysv_shm_finish(void);
 void step_sysv_shm_read(void);
 
+// main.c
+void answer_line(char *line); // runs the step of a request
+
 // process.c
 int new_process(void); // like fork(); the child dies with its parent
 
@@ -150,4 +153,8 @@ void each_line(const char *path, void (*visit)(const char *line));
 bool first_line(const char *path, char *line, size_t size);
 
 // hold.c
-int hold(void);
+int hold(int child); // ends, too, when the child fails; 0: there is none
+
+// script.c
+int script(char **words, int count);
+void script_waits(void); // the step that runs, if it is one of a script, waits for another

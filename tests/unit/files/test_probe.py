@@ -126,6 +126,8 @@ class Running:
             if end is not None:
                 part, self.seen = self.seen[:end], self.seen[end:]
                 return part
+            # what holds a container does not end with its script
+            assert select.select([self.process.stdout], [], [], PATIENCE)[0], f"nothing came after {self.seen!r}"
             more = os.read(self.process.stdout.fileno(), 65536)
             assert more, f"the probe ended after {self.seen!r}"
             self.seen += more
@@ -1461,3 +1463,211 @@ def test_foreign_binaries_run(arch: str, qemu: str) -> None:
         os.getuid(),
     )
     assert in_shm(shared[1:]) == []
+
+
+# ---- scripts: steps that nobody sends
+
+
+def _after_block(data: bytes) -> int | None:
+    """The index after the first block of a script, which has no nonce."""
+    return protocol.complete(data, "")
+
+
+class Turns:
+    """What the containers of a pod share to run their scripts in turns."""
+
+    def __init__(self, probe: Probe, folder: pathlib.Path) -> None:
+        self.probe = probe
+        self.folder = folder / "turns"
+        self.grants = folder / "grants"
+        self.folder.mkdir(exist_ok=True)
+
+    def start(self, *lines: str, deadline: int = PATIENCE) -> Running:
+        """Start the script of one container."""
+        running = self.probe.start(
+            "script", f"turns={self.folder}", f"grants={self.grants}", f"deadline={deadline}", *lines
+        )
+        # a log can be read from its first words on
+        assert b'"fact":"lines","value":%d}' % len(lines) in running.until(_after_block)
+        return running
+
+    def grant(self, number: int) -> None:
+        """As a downwardAPI volume shows it: complete or not at all."""
+        draft = self.grants.with_name("draft")
+        draft.write_text(f"{number}\n", encoding="ascii")
+        draft.rename(self.grants)
+
+    def marks(self) -> set[str]:
+        """Who has done what."""
+        return set(os.listdir(self.folder))
+
+
+@pytest.fixture
+def turns(probe: Probe, tmp_path: pathlib.Path) -> Turns:
+    """A pod's."""
+    return Turns(probe, tmp_path)
+
+
+def line(prefix: str, step: str, fresh: str, **args: str | int) -> str:
+    """A line of a script."""
+    return f"{prefix} {protocol.command(step, fresh, args).rstrip()}"
+
+
+def test_scripts_run_their_steps_in_turns(turns: Turns) -> None:
+    one, two, three, four = (nonce() for _ in range(4))
+    where = key()
+    reader = turns.start(line("2 1.done always", "sysv_shm_read", two, key=where))
+    writer = turns.start(
+        line("1 none always", "sysv_shm_create", one, key=where, text="a b"),
+        line("3 2.done always", "sysv_shm_finish", three),
+        line("4 3.done always", "selftest", four),
+    )
+    writer.answer("sysv_shm_create", one)
+    assert reader.answer("sysv_shm_read", two).facts["text"] == "a b"
+    assert writer.answer("sysv_shm_finish", three).facts["reply_nonce"] == two
+    writer.answer("selftest", four)
+    for running in (reader, writer):
+        assert running.process.poll() is None
+        running.process.terminate()
+        assert running.process.wait(PATIENCE) == 0
+
+
+def test_what_a_script_created_stays_until_it_ends(turns: Turns) -> None:
+    one, two, shared = nonce(), nonce(), name()
+    maker = turns.start(line("1 none always", "object_put", one, name=shared, text="a b"))
+    maker.answer("object_put", one)
+    time.sleep(0.2)
+    reader = turns.start(line("2 1.done always", "object_get", two, name=shared))
+    assert reader.answer("object_get", two).facts["text"] == "a b"
+    assert in_shm(shared[1:]) != []
+    maker.process.terminate()
+    assert maker.process.wait(PATIENCE) == 0
+    assert in_shm(shared[1:]) == []
+
+
+def test_a_step_that_waits_lets_the_next_one_end_its_wait(turns: Turns) -> None:
+    one, two, three, four = (nonce() for _ in range(4))
+    where = key()
+    waiter = turns.start(
+        line("1 none always", "sysv_sem_create", one, key=where),
+        line("2 1.done always", "sysv_sem_wait", two, key=where),
+        line("4 3.done,2.done always", "sysv_sem_remove", four),
+    )
+    poster = turns.start(line("3 2.waits always", "sysv_sem_post", three, key=where))
+    waiter.answer("sysv_sem_create", one)
+    waited = waiter.answer("sysv_sem_wait", two).facts
+    assert waited["woken"] is True
+    assert waiter.answer("sysv_sem_remove", four).facts["gone"] is True
+    posted = poster.answer("sysv_sem_post", three).facts
+    assert int(posted["posted_at_ns"]) >= int(waited["wait_began_ns"])
+
+
+def test_who_fails_before_it_waits_holds_nobody_up(turns: Turns) -> None:
+    one, two = nonce(), nonce()
+    running = turns.start(
+        line("1 none always", "sysv_sem_wait", one, key=key()), line("2 1.waits always", "selftest", two)
+    )
+    assert running.answer("sysv_sem_wait", one).facts["found"] is False
+    running.answer("selftest", two)
+    assert "1.waits" not in turns.marks()
+
+
+def test_the_run_leaves_out_what_it_no_longer_waits_for(turns: Turns) -> None:
+    one = nonce()
+    running = turns.start(line("5 4.done always", "selftest", nonce()), line("6 run always", "selftest", one))
+    turns.grant(6)
+    running.answer("selftest", one)
+    time.sleep(0.1)
+    assert turns.marks() == {"5.done", "6.begun", "6.done"}
+
+
+def test_the_run_lets_a_step_begin_whatever_is_missing(turns: Turns) -> None:
+    one, two, three = nonce(), nonce(), nonce()
+    running = turns.start(
+        line("5 run always", "selftest", one),
+        line("7 6.done always", "selftest", two),
+        line("8 run always", "selftest", three),
+    )
+    turns.grant(4)
+    time.sleep(0.1)
+    assert turns.marks() == set()
+    turns.grant(5)
+    running.answer("selftest", one)
+    time.sleep(0.1)
+    assert turns.marks() == {"5.begun", "5.done"}
+    turns.grant(7)  # the one that should do 6 is dead
+    running.answer("selftest", two)
+    time.sleep(0.1)
+    assert "8.begun" not in turns.marks()
+    turns.grant(8)
+    running.answer("selftest", three)
+
+
+def test_a_script_goes_on_where_the_container_was_killed(turns: Turns) -> None:
+    steps = [nonce() for _ in range(4)]
+    lines = [
+        line("1 none always", "selftest", steps[0]),
+        line("2 1.done always", "posix_read", steps[1], name=name(), deadline=60000),
+        line("3 2.done unless-killed", "selftest", steps[2]),
+        line("4 run always", "selftest", steps[3]),
+    ]
+    first = turns.start(*lines)
+    first.answer("selftest", steps[0])
+    first.until(lambda data: protocol.ready(data, steps[1]))
+    first.process.kill()
+    first.process.wait(PATIENCE)
+    assert {"2.begun", "2.waits"} <= turns.marks()
+    assert "2.done" not in turns.marks()
+    second = turns.start(*lines)
+    turns.grant(4)
+    second.answer("selftest", steps[3])
+    assert {"2.done", "3.done"} <= turns.marks()
+    assert "3.begun" not in turns.marks()
+
+
+def test_a_container_that_a_step_ends_was_not_killed(turns: Turns) -> None:
+    one, two = nonce(), nonce()
+    lines = [
+        line("1 none ends", "posix_read", one, name=name(), deadline=60000),
+        line("2 run unless-killed", "selftest", two),
+    ]
+    first = turns.start(*lines)
+    first.until(lambda data: protocol.ready(data, one))
+    first.process.kill()
+    first.process.wait(PATIENCE)
+    second = turns.start(*lines)
+    turns.grant(2)
+    second.answer("selftest", two)
+
+
+def test_the_deadline_of_a_script_ends_its_waits_and_no_container(turns: Turns) -> None:
+    running = turns.start(line("2 1.done always", "selftest", nonce()), deadline=1)
+    time.sleep(1.2)
+    turns.grant(2)
+    time.sleep(0.1)
+    assert turns.marks() == set()
+    assert running.process.poll() is None
+    running.process.terminate()
+    assert running.process.wait(PATIENCE) == 0
+
+
+def test_who_cannot_leave_a_mark_ends_and_says_so(turns: Turns) -> None:
+    turns.folder.rmdir()
+    running = turns.start(line("1 none always", "selftest", nonce()))
+    said = running.until(_after_block)
+    assert f'"path":"{turns.folder}/1.begun"' in said.decode()
+    assert b'"errno":"ENOENT"' in said
+    # so its container fails, and is not waited for
+    assert running.process.wait(PATIENCE) == 1
+
+
+def test_a_container_whose_script_is_killed_ends(turns: Turns) -> None:
+    running = turns.start(line("1 run always", "selftest", nonce()))
+    (child,) = pathlib.Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    assert running.process.wait(PATIENCE) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["turns=t", "grants=/g", "deadline=1"], ["1", "2", "3", "4"]])
+def test_a_script_needs_its_settings(probe: Probe, words: list[str]) -> None:
+    assert probe.start("script", *words).process.wait(PATIENCE) == 2
