@@ -87,6 +87,16 @@ class NodeChoice(TextEnum):
     ALL = "all"
 
 
+class Transport(TextEnum):
+    """How the steps of a check come to their containers, and the answers back."""
+
+    #: by exec, and by log where exec is not possible
+    AUTO = "auto"
+    EXEC = "exec"
+    #: containers run their steps themselves
+    LOG = "log"
+
+
 @dataclasses.dataclass(frozen=True)
 class Additions:
     """What a cluster demands of every pod, beside what the checks need.
@@ -132,6 +142,7 @@ class Settings:
     cleanup_timeout: int = 30
     #: how long one step takes at most; the probe itself has the same deadline
     step_timeout: int = 10
+    transport: Transport = Transport.AUTO
     size_limit_bytes: int = 512 * MIB
     default_size_bytes: int = DEFAULT_SHM_BYTES
     fill: bool = True

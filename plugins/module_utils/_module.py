@@ -97,6 +97,8 @@ def exit_fields(result: Result) -> dict[str, t.Any]:
             "source": found.origin if found else "",
             "cluster_uid": result.cluster_uid,
             "kubernetes": result.kubernetes,
+            "transport": result.transport.value,
+            "no_exec": result.no_exec,
             "retries": result.retries,
             "targets": result.targets,
             "skipped_nodes": result.skipped_nodes,

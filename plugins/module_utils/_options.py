@@ -19,7 +19,12 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, NodeChoice, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Additions,
+    NodeChoice,
+    Settings,
+    Transport,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import MERGED, overlay
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
     MIB,
@@ -523,6 +528,22 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         default=10,
         version_added="0.3.0",
     ),
+    Option(
+        "transport",
+        "str",
+        RUN,
+        (
+            (
+                "How steps come to containers, and answers back. V(exec) needs pods/exec. With V(log), containers run their steps "
+                "themselves, and the run reads their logs and grants some steps by an annotation: this needs C(patch) on pods "
+                "and C(get) on pods/log, and takes longer. V(auto) is V(exec), and V(log) where an exec is refused."
+            ),
+        ),
+        "exec, log (without pods/exec, slower), or auto: exec, and log where an exec is refused",
+        choices=tuple(choice.value for choice in Transport),
+        default=Transport.AUTO.value,
+        version_added="0.3.0",
+    ),
 )
 
 BY_NAME: t.Final[dict[str, Option]] = {option.name: option for option in OPTIONS}
@@ -585,6 +606,7 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
         profiles=tuple(params["profiles"] or ()),
         minimums=_minimums(params["minimums"] or {}),
         restart_kubelet=tuple(params["restart_kubelet"] or ()),
+        transport=Transport(params["transport"]),
     )
 
 

@@ -154,7 +154,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.POD_GONE: "run again; the pod was deleted during the run, and not by podshm",
     Reason.NODE_NOT_READY: "look at the node: whether its kubelet and its runtime run, and reach the API server; then run again",
     Reason.SUSPENDED: "run again, on a machine that does not sleep, and without stopping the process",
-    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both); if they are, find what else refuses",
+    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both), or patch on pods and get on pods/log: the run then goes without exec",
     Reason.EXEC_DENIED: "have the admission policy that the message names allow connections to pods/exec of pods labelled app.kubernetes.io/name=podshm",
     Reason.EXEC_UPGRADE: "check proxies and load balancers on the way to the API server: they must pass WebSocket upgrades",
     Reason.EXEC_TRANSPORT: "run again; if it stays, look for idle timeouts on the way to the API server, and at the logs of kubelet and runtime on the node",
@@ -198,6 +198,9 @@ TRANSIENT: t.Final = frozenset({Reason.API_UNREACHABLE, Reason.API_ERROR, Reason
 
 #: Reasons of an exec that did not come about or broke, and that can work a moment later.
 BROKEN: t.Final = frozenset({Reason.EXEC_TRANSPORT, Reason.EXEC_UPGRADE, Reason.KUBELET_UNREACHABLE})
+
+#: Reasons of an exec that this cluster, or the way to it, does not let come about.
+NO_EXEC: t.Final = frozenset({Reason.EXEC_FORBIDDEN, Reason.EXEC_DENIED, Reason.EXEC_UPGRADE, Reason.PROXY_UNUSABLE})
 
 #: Reasons of a cluster that refuses the pod of a check, or a request about it, by its own rules.
 REFUSALS: t.Final = frozenset(

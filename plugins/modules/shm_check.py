@@ -171,6 +171,16 @@ run:
       description: The version of Kubernetes that the API server named, for example V(v1.37.2).
       type: str
       returned: always
+    transport:
+      description: How steps came to their containers, V(exec) or V(log); see O(transport).
+      type: str
+      returned: always
+      sample: exec
+    no_exec:
+      description: Why not by exec, with the code of the reason; empty unless an exec was refused and the run went on by log.
+      type: str
+      returned: always
+      sample: ''
     retries:
       description: Requests that were sent again, each with the answer that was the reason (429, 503, a lost connection) and how often.
       type: list

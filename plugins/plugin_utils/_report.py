@@ -13,7 +13,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.payload import VERSION
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _verdicts
@@ -171,7 +171,7 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
             f"{left['reason']}: {printable(left['detail'])}"
             for verdict, left in _skipped(one["run"])
         ]
-    lines += _skips(reports)
+    lines += [*_skips(reports), *_by_log(reports)]
     for one in reports:
         if Verdict(one["status"]).is_bad and not one["checks"]:
             lines += ["", printable(one["message"])]
@@ -217,6 +217,16 @@ def _skips(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     return ["", f"SKIP {', '.join(parts)}: the summary says why"] if parts else []
 
 
+def _by_log(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Where exec was refused, in one line for all clusters: nothing is wrong with the answers."""
+    clusters: dict[str, list[str]] = {}
+    for one in reports:
+        if one["run"].get("no_exec"):
+            clusters.setdefault(one["run"]["no_exec"].partition(":")[0], []).append(printable(one["cluster"]))
+    parts = [f"{_verdicts.listed(names)} ({reason})" for reason, names in clusters.items()]
+    return ["", f"by log, since exec is refused: {', '.join(parts)}: the summary says why"] if parts else []
+
+
 def _cell(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", printable(text))
 
@@ -227,7 +237,10 @@ def _cluster_line(run: t.Mapping[str, t.Any]) -> list[str]:
     context = f", context {_cell(run['context'])}" if run.get("context") else ""
     uid = f", uid {_cell(run['cluster_uid'])}" if run.get("cluster_uid") else ""
     version = f", Kubernetes {_cell(run['kubernetes'])}" if run.get("kubernetes") else ""
-    return [f"- API server {_cell(run['server'])}{context}, {_cell(run.get('source', ''))}{uid}{version}"]
+    server = f"- API server {_cell(run['server'])}{context}, {_cell(run.get('source', ''))}{uid}{version}"
+    if run.get("transport") != Transport.LOG:
+        return [server]
+    return [server, f"- Without exec, by log{': ' if run.get('no_exec') else ''}{_cell(run.get('no_exec', ''))}"]
 
 
 def _target_line(target: t.Mapping[str, t.Any], run: t.Mapping[str, t.Any]) -> str:

@@ -23,7 +23,7 @@ import typing as t
 import harness
 import pytest
 import yaml
-from harness import CHECKOUT, Cluster, ask, call, fails, passes
+from harness import CHECKOUT, Answer, Cluster, ask, call, fails, passes
 
 SECRET = "correct-horse-battery-staple"
 
@@ -314,12 +314,41 @@ def test_list_forbidden(alpha: Cluster, namespace: str) -> None:
     assert alpha.left(namespace, 10) == []
 
 
+def goes_by_log(answer: Answer, reason: str) -> None:
+    """Everything was decided without exec, and the report says so, and why; nothing stays."""
+    assert answer.verdicts <= {"PASS", "WARN", "SKIP"}, answer.output
+    run = answer.result["run"]
+    assert run["transport"] == "log"
+    assert run["no_exec"].startswith(f"{reason}: container ")
+    assert answer.msg.endswith(f", by log ({reason})")
+    assert answer.result["leftovers"] == []
+
+
 @pytest.mark.parametrize("without", ["pods/exec", "pods/exec:create"])
 def test_exec_forbidden(alpha: Cluster, namespace: str, without: str) -> None:
     # impersonation reaches exec too: the administrator himself may
     with user(alpha, namespace, (without,)) as name:
         answer = ask(alpha, "shm_size", namespace=namespace, impersonate_user=name)
+    goes_by_log(answer, "ExecForbidden")
+
+
+def test_the_whole_catalog_without_exec(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace, ("pods/exec",)) as name:
+        running = call(alpha, checks=None, namespace=namespace, impersonate_user=name, timeout=120, start_timeout=60)
+        goes_by_log(running.answer(170), "ExecForbidden")
+
+
+def test_neither_exec_nor_patch(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace, ("pods/exec", "pods:patch")) as name:
+        answer = ask(alpha, checks=["SHM402"], namespace=namespace, impersonate_user=name)
+    fails(answer, "ExecForbidden", f"of pod {namespace}/podshm-", "nor is its log a way", "patch")
+
+
+def test_only_exec(alpha: Cluster, namespace: str) -> None:
+    with user(alpha, namespace, ("pods/exec",)) as name:
+        answer = ask(alpha, "shm_size", namespace=namespace, impersonate_user=name, transport="exec")
     fails(answer, "ExecForbidden", f"of pod {namespace}/podshm-")
+    assert answer.result["run"]["transport"] == "exec"
 
 
 def test_log_forbidden(alpha: Cluster, namespace: str) -> None:
@@ -868,9 +897,12 @@ def test_exec_that_is_answered_by_something_else(
     alpha: Cluster, namespace: str, code: int, words: str, reason: str
 ) -> None:
     relay = Relay(alpha, answers=Once(rb"GET \S*/exec\?", status(code, words), times=100))
+    options = {"volumes": ["none"], "namespace": namespace}
     with relay.serving(alpha) as kubeconfig:
-        answer = ask(alpha, "shm_size", volumes=["none"], namespace=namespace, kubeconfig=kubeconfig)
-    fails(answer, reason, f"of pod {namespace}/podshm-")
+        answer = ask(alpha, "shm_size", kubeconfig=kubeconfig, transport="exec", **options)
+        fails(answer, reason, f"of pod {namespace}/podshm-")
+        if reason != "KubeletUnreachable":
+            goes_by_log(ask(alpha, "shm_size", kubeconfig=kubeconfig, **options), reason)
 
 
 def test_an_api_server_without_ephemeral_containers(alpha: Cluster, namespace: str) -> None:

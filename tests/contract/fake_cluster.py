@@ -28,6 +28,7 @@ import websocket
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import errors
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.log import LogSession
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 
@@ -41,6 +42,9 @@ SHM_BYTES: t.Final = 12 * MIB
 
 #: How long (seconds) anything in here waits for the node.
 _PATIENCE: t.Final = 10
+
+#: How often (seconds) to look whether a log has grown.
+_TURN: t.Final = 0.01
 
 
 class Unable(Exception):
@@ -230,6 +234,8 @@ class FakeCluster:
         self._changed = threading.Condition()
         self._closed = False
         self._wires: list[Wire] = []
+        #: how often the kubelet was restarted
+        self._restarts = 0
 
     def close(self) -> None:
         """End the threads that follow it."""
@@ -241,6 +247,7 @@ class FakeCluster:
 
     def restart_kubelet(self) -> None:
         """Do what is seen of it from outside: every connection through it ends."""
+        self._restarts += 1
         for wire in list(self._wires):
             wire.abort()
 
@@ -345,7 +352,12 @@ class FakeCluster:
             if running.stored["spec"] != before and subresource == "resize":
                 running.stored["metadata"]["generation"] += 1
             self._announce("MODIFIED", running.stored)
-            message = {"spec": running.stored["spec"], "generation": running.stored["metadata"]["generation"]}
+            metadata = running.stored["metadata"]
+            message = {
+                "spec": running.stored["spec"],
+                "generation": metadata["generation"],
+                "annotations": metadata["annotations"],
+            }
             running.control.send(json.dumps(message).encode())
             return copy.deepcopy(running.stored)
 
@@ -373,7 +385,26 @@ class FakeCluster:
         return []
 
     def log(self, pod: str, container: str) -> bytes:
-        return (self._node.folder / "disk" / f"{pod}.{container}.log").read_bytes()
+        return self._log(pod, container).read_bytes()
+
+    def _log(self, pod: str, container: str) -> pathlib.Path:
+        return self._node.folder / "disk" / f"{pod}.{container}.log"
+
+    def follow_log(self, pod: str, container: str, timeout: float) -> LogSession:
+        return LogSession(
+            self._growing(pod, container, time.monotonic() + timeout),
+            errors.describe_container("fake", pod, container),
+        )
+
+    def _growing(self, pod: str, container: str, until: float) -> collections.abc.Iterator[bytes]:
+        """A log until its container ends. One of a later start begins anew, as the kubelet's does."""
+        restarts = self._restarts
+        with self._log(pod, container).open("rb") as log:
+            while pod in self._pods and restarts == self._restarts and time.monotonic() < until:
+                if self._closed or os.fstat(log.fileno()).st_nlink == 0:
+                    return
+                yield log.read()
+                time.sleep(_TURN)
 
     # --------------------------------------------------------------------------------------------------- watch
 
@@ -397,6 +428,9 @@ class FakeCluster:
                     yield {"type": kind, "object": copy.deepcopy(pod)}
 
     # ---------------------------------------------------------------------------------------------------- exec
+
+    def exec_refusal(self, pod: str, timeout: float) -> None:
+        return None
 
     def exec(
         self, pod: str, container: str, command: t.Sequence[str], timeout: float, *, explain: errors.Explain

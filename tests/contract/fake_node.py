@@ -19,6 +19,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import resource
 import select
 import shutil
@@ -156,6 +157,7 @@ class Pod:
         self._spec: dict[str, t.Any] = manifest["spec"]
         self._generation: int = manifest["metadata"]["generation"]
         self._name: str = manifest["metadata"]["name"]
+        self._annotations: dict[str, str] = manifest["metadata"]["annotations"]
         #: what bounds a volume of medium Memory beside its sizeLimit
         self._bound = bound
         self._world = world
@@ -236,11 +238,22 @@ class Pod:
             for file in pathlib.Path(_NODE, "disk", volume["configMap"]["name"]).iterdir():
                 shutil.copyfile(file, f"{target}/{file.name}")
                 os.chmod(f"{target}/{file.name}", volume["configMap"]["defaultMode"])
+        elif "downwardAPI" in volume:
+            self._show_annotations(volume)
         else:
             disk = f"{_NODE}/disk/{self._name}.{volume['name']}"
             os.mkdir(disk)
             os.chmod(disk, 0o777)
             _bind(disk, target)
+
+    def _show_annotations(self, volume: dict[str, t.Any]) -> None:
+        """Write the files of a downwardAPI volume; each is complete or not there."""
+        for item in volume["downwardAPI"]["items"]:
+            (name,) = re.findall(r"^metadata\.annotations\['(.*)'\]$", item["fieldRef"]["fieldPath"])
+            draft = pathlib.Path(f"volumes/{volume['name']}/..draft")
+            draft.write_text(self._annotations[name])
+            draft.chmod(0o644)
+            draft.rename(draft.with_name(item["path"]))
 
     def _size(self, volume: dict[str, t.Any]) -> int:
         text = str(volume["emptyDir"].get("sizeLimit") or 0)
@@ -277,6 +290,7 @@ class Pod:
         """Follow one message; false if it is the one to stop, or nobody is there any more."""
         message, descriptors = receive(self._control)
         if "spec" in message:
+            self._annotations = message["annotations"]
             self._change(message["spec"], message["generation"])
         elif "command" in message:
             self._exec(message["container"], message["command"], descriptors)
@@ -289,6 +303,8 @@ class Pod:
         self._conditions = []
         for volume in spec["volumes"]:
             name = volume["name"]
+            if "downwardAPI" in volume:
+                self._show_annotations(volume)
             if name in self._sizes and self._size(volume) != self._sizes[name]:
                 flags = _REMOUNT | _NOSUID | _NODEV
                 try:
@@ -350,7 +366,10 @@ class Pod:
 
     def _start(self, container: Container) -> None:
         container.starts += 1
-        log = os.open(f"{_NODE}/disk/{self._name}.{container.name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        path = pathlib.Path(_NODE, "disk", f"{self._name}.{container.name}.log")
+        # who follows the log of an earlier start sees its end
+        path.unlink(missing_ok=True)
+        log = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
         # it closes when the command begins
         begun, begins = os.pipe()
         if not self._spec.get("shareProcessNamespace"):

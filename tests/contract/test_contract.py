@@ -22,7 +22,7 @@ from fake_cluster import SHM_BYTES, FakeCluster, Node, Unable
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Transport
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
@@ -158,10 +158,16 @@ class Refusing(FakeCluster):
         return super().create(manifest, dry_run)
 
 
-def ask(node: Node, world: str, cluster: FakeCluster | None = None) -> run.Result:
+#: How steps come to containers: by exec, or by scripts.
+TRANSPORTS = ("exec", "log")
+
+
+def ask(node: Node, world: str, transport: str = "exec", cluster: FakeCluster | None = None) -> run.Result:
     """Run all checks in a world."""
     cluster = cluster or FakeCluster(node, **({world: True} if world else {}))
     with pytest.MonkeyPatch.context() as patch, kubelet(cluster, node.folder) as command:
+        if transport == "log":
+            patch.setattr(cluster, "exec", None)
         patch.setattr(run, "resolve", lambda _params, _environment: None)
         patch.setattr(run, "Cluster", lambda _source, _namespace, _timeout: cluster)
         settings = Settings(
@@ -172,6 +178,7 @@ def ask(node: Node, world: str, cluster: FakeCluster | None = None) -> run.Resul
             size_limit_bytes=5 * MIB,
             default_size_bytes=SHM_BYTES,
             restart_kubelet=command,
+            transport=Transport(transport),
         )
         try:
             return run.run(types.SimpleNamespace(params={}), "fake", COVERED, settings, check_mode=False)
@@ -180,9 +187,9 @@ def ask(node: Node, world: str, cluster: FakeCluster | None = None) -> run.Resul
 
 
 @pytest.fixture(scope="module")
-def results(node: Node) -> dict[str, run.Result]:
-    """One run per world."""
-    return {world: ask(node, world) for world in WORLDS}
+def results(node: Node) -> dict[tuple[str, str], run.Result]:
+    """One run per world and transport."""
+    return {(world, transport): ask(node, world, transport) for transport in TRANSPORTS for world in WORLDS}
 
 
 def wanted(world: str, check: str, node: Node) -> str:
@@ -200,21 +207,25 @@ def in_memory(folder: pathlib.Path) -> bool:
 
 @pytest.mark.parametrize("check", IDS)
 @pytest.mark.parametrize("world", WORLDS)
-def test_verdict(node: Node, results: dict[str, run.Result], world: str, check: str) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_verdict(
+    node: Node, results: dict[tuple[str, str], run.Result], transport: str, world: str, check: str
+) -> None:
     if check in TWO_USERS and node.one_user:
         pytest.skip("an ordinary user cannot give the node a second user; run as root")
-    result = results[world]
+    result = results[world, transport]
     (answer,) = (one for one in (*result.checks, *result.controls) if one["id"] == check)
     assert f"{answer['verdict']} {answer['reason']}" == wanted(world, check, node), answer["observed"]
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_nothing_is_left(results: dict[str, run.Result], world: str) -> None:
-    assert results[world].problem is None
-    assert results[world].leftovers == []
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_nothing_is_left(results: dict[tuple[str, str], run.Result], transport: str, world: str) -> None:
+    assert results[world, transport].problem is None
+    assert results[world, transport].leftovers == []
 
 
-def test_it_takes_seconds(results: dict[str, run.Result]) -> None:
+def test_it_takes_seconds(results: dict[tuple[str, str], run.Result]) -> None:
     assert all(result.duration < 30 for result in results.values())
 
 
@@ -224,23 +235,25 @@ def verdicts(result: run.Result) -> dict[str, str]:
 
 @pytest.mark.parametrize("crowded", [SmallQuota, SmallNode])
 def test_room_for_a_few_pods_changes_no_verdict(
-    node: Node, results: dict[str, run.Result], crowded: type[FakeCluster]
+    node: Node, results: dict[tuple[str, str], run.Result], crowded: type[FakeCluster]
 ) -> None:
     """The pods wait for each other."""
-    result = ask(node, "", crowded(node))
-    assert verdicts(result) == verdicts(results[""])
+    result = ask(node, "", cluster=crowded(node))
+    assert verdicts(result) == verdicts(results["", "exec"])
     assert (result.problem, result.leftovers) == (None, [])
 
 
-def test_a_pod_that_cannot_be_created_costs_the_checks_that_need_it(node: Node, results: dict[str, run.Result]) -> None:
-    result = ask(node, "", Refusing(node))
+def test_a_pod_that_cannot_be_created_costs_the_checks_that_need_it(
+    node: Node, results: dict[tuple[str, str], run.Result]
+) -> None:
+    result = ask(node, "", cluster=Refusing(node))
     lost = {
         check.id: "ERROR WebhookFailed"
         for check in COVERED
         if not check.layout.dry_run_only and any(step.container.pod == "other" for step in check.steps)
     }
     assert lost
-    assert verdicts(result) == verdicts(results[""]) | lost
+    assert verdicts(result) == verdicts(results["", "exec"]) | lost
 
 
 def test_what_is_not_covered_exists() -> None:

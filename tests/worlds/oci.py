@@ -41,6 +41,9 @@ UPDATE = "update"  # something beside the command update, which resizes
 OUTPUT = "output"  # the output of what is exec'd
 LOG = "log"  # the output of a container's own command
 
+#: What means something else, or nothing, where no step is exec'd.
+OF_EXEC = (PROCESS, EXEC, OUTPUT, LOG)
+
 #: In an expectation: every check but those that are named beside it, those that are SKIP in the honest world, and those
 #: that ask the API server alone.
 EVERYTHING = "*"

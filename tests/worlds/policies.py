@@ -451,7 +451,8 @@ WORLDS: dict[str, World] = {
         refusal='request.operation != "CONNECT" && !has(object.spec.priorityClassName)',
         sample=_CRITICAL,
         exec=True,
-        expected=expect(ERROR=f"{EVERYTHING} SHM320 SHM405 SHM406 SHM407"),
+        # the run goes on by log
+        expected=expect(),
     ),
     # less than the smallest pod: for what fits alone it is waited
     "small-quota": World(

@@ -76,6 +76,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Table]:
                 size_limit="80Mi",
                 timeout=240,
                 start_timeout=40,
+                transport=local.TRANSPORT,
             ).answer(seconds=300)
 
         with concurrent.futures.ThreadPoolExecutor(2) as executor:

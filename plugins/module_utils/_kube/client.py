@@ -44,10 +44,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec imp
     Session,
     open_websocket,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.log import LogSession
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.plugin import PluginError, Plugins
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Expired, bounded
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import PREFIX, Source
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import NO_EXEC, Inconclusive, Reason, quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
@@ -429,14 +430,14 @@ class Cluster:
         )
 
     def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Change a subresource of a pod (strategic merge); returns the pod as stored.
+        """Change a pod, or a subresource of it (strategic merge); returns the pod as stored.
 
         :raises Inconclusive: FeatureGateOff, the API server has no such subresource.
         """
         return self._json(
             self._request(
                 "patch",
-                f"{self._path('pods', pod)}/{subresource}",
+                f"{self._path('pods', pod)}/{subresource}".rstrip("/"),
                 describe_pod(self.namespace, pod),
                 body=patch,
                 content_type="application/strategic-merge-patch+json",
@@ -505,11 +506,22 @@ class Cluster:
 
     def log(self, pod: str, container: str) -> bytes:
         """What a container wrote: at most one step's output and a byte."""
+        body: bytes = self._log_of(pod, container, ("limitBytes", str(OUTPUT_BYTES + 1)))
+        return body
+
+    def follow_log(self, pod: str, container: str, timeout: float) -> LogSession:
+        """What a container writes, from its start; returns as soon as it has written something.
+
+        :param timeout: how long to follow it, in seconds.
+        """
+        response = self._log_of(pod, container, ("follow", "true"), stream=True, read_seconds=timeout)
+        return LogSession(self._chunks(response), describe_container(self.namespace, pod, container))
+
+    def _log_of(self, pod: str, container: str, *query: tuple[str, str], **options: t.Any) -> t.Any:
         subject = describe_container(self.namespace, pod, container)
-        query = [("container", container), ("limitBytes", str(OUTPUT_BYTES + 1))]
+        path, query = f"{self._path('pods', pod)}/log", (("container", container), *query)
         try:
-            body: bytes = self._request("get", f"{self._path('pods', pod)}/log", subject, query=query)
-            return body
+            return self._request("get", path, subject, query=query, **options)
         except Inconclusive as problem:
             if problem.reason in (Reason.FORBIDDEN, Reason.API_ERROR, Reason.INVALID):
                 raise Inconclusive(Reason.LOGS_UNAVAILABLE, problem.detail, subject) from None
@@ -541,16 +553,27 @@ class Cluster:
             stream=True,
         )
         rest = b""
-        try:
-            for chunk in response.stream(None, decode_content=False):
-                self._has_answered()
-                *lines, rest = (rest + chunk).split(b"\n")
+        for chunk in self._chunks(response):
+            *lines, rest = (rest + chunk).split(b"\n")
+            try:
                 for line in lines:
                     if line.strip():
                         yield json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise failed_answer(error, f"API server {self.server}") from None
+
+    def _chunks(self, response: t.Any) -> collections.abc.Iterator[bytes]:
+        """What a stream brings, as it comes.
+
+        :raises Inconclusive: the connection broke.
+        """
+        try:
+            for chunk in response.stream(None, decode_content=False):
+                self._has_answered()
+                yield bytes(chunk)
         except urllib3.exceptions.HTTPError as error:
             raise failed_connection(error, f"API server {self.server}") from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise failed_answer(error, f"API server {self.server}") from None
         finally:
             response.close()
@@ -594,6 +617,17 @@ class Cluster:
         socket = self._through_weather(f"exec in {subject}", attempt, waits=False)
         self._has_answered()
         return Session(socket, subject, explain)
+
+    def exec_refusal(self, pod: str, timeout: float) -> Inconclusive | None:
+        """Why an exec is refused before anybody looks for its pod; nothing, if it is not.
+
+        :param pod: a name that no pod has.
+        """
+        try:
+            self.exec(pod, "none", ("none",), timeout, explain=lambda _words, _subject: None).close()
+        except Inconclusive as problem:
+            return problem if problem.reason in NO_EXEC else None
+        return None
 
     def _headers(self) -> list[tuple[str, str]]:
         """Credentials and impersonation, as the client would send them."""

@@ -163,6 +163,9 @@ class Session:
     :param explain: knows what the words of a command that did not start mean.
     """
 
+    #: How many bytes of output are kept for who reads them.
+    LIMIT: t.ClassVar[int] = OUTPUT_BYTES
+
     # the channels of v4 and v5, by the first byte of a message
     _STDIN, _STDOUT, _STDERR, _STATUS, _CLOSE = 0, 1, 2, 3, 255
 
@@ -228,10 +231,10 @@ class Session:
                 end = found(self._out)
                 if end is not None:
                     return end
-                if len(self._out) > OUTPUT_BYTES:
+                if len(self._out) > self.LIMIT:
                     raise Inconclusive(
                         Reason.BAD_OUTPUT,
-                        f"the probe wrote more than {OUTPUT_BYTES} bytes without the end of an answer",
+                        f"the probe wrote more than {self.LIMIT} bytes without the end of an answer",
                         self._subject,
                     )
                 self._receive(until)
@@ -241,7 +244,7 @@ class Session:
         """Let errors of the WebSocket leave as Inconclusive."""
         try:
             yield
-        except websocket.WebSocketTimeoutException:
+        except (websocket.WebSocketTimeoutException, TimeoutError):
             raise Inconclusive(
                 Reason.TIMEOUT, f"no answer of the probe within {round(timeout, 1):g} s", self._subject
             ) from None

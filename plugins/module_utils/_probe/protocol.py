@@ -22,6 +22,7 @@ Scalar: t.TypeAlias = "str | int | bool"
 Args = t.Mapping[str, Scalar]
 
 _PRINTABLE = re.compile(rb"[\x20-\x7e\n]*")
+_BEGIN = b'\n{"podshm":'
 _READY = b'{"ready":true}\n'
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
@@ -80,6 +81,11 @@ def ready(data: bytes, nonce: str) -> int | None:
     begin = data.find(nonce.encode("ascii"))
     found = data.find(_READY, begin) if begin >= 0 else -1
     return found + len(_READY) if found >= 0 else complete(data, nonce)
+
+
+def last_block(data: bytes) -> bytes:
+    """The block that ends the data, and what may follow the block before it: a log has more than one."""
+    return data[data.rfind(_BEGIN) + 1 :] if _BEGIN in data else data
 
 
 def parse(data: bytes, step: str, nonce: str, limit: int = BLOCK_LIMIT) -> Observation:

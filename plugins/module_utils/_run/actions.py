@@ -16,7 +16,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._command impor
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Action
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
@@ -32,8 +31,8 @@ def restart(container: ContainerRun, step: PlannedStep) -> Observation:
     before = container.pod.latest()
     restarts = pod_status.restarts(before, container.name) + 1
     with container.exchange() as session:
-        session.send(protocol.command("end", step.nonce, {}), container.seconds())
-        refusal = _refusal(session, step, container.seconds())
+        container.send(session, step)
+        refusal = _refusal(container, session, step)
     if refusal:
         detail = f"process 1, which would end the container, is not its own or cannot be ended ({refusal})"
         raise Inconclusive(Reason.PREMISE_FAILED, detail, container.subject)
@@ -50,11 +49,10 @@ def restart(container: ContainerRun, step: PlannedStep) -> Observation:
     return done(step, restarts=restarts)
 
 
-def _refusal(session: Session, step: PlannedStep, seconds: float) -> str:
+def _refusal(container: ContainerRun, session: Session, step: PlannedStep) -> str:
     """The errno of a process 1 that cannot be ended. The answer of one that ends can be lost with the container."""
     try:
-        answer = session.read_answer(lambda data: protocol.complete(data, step.nonce), seconds)
-        ended = protocol.parse(answer, "end", step.nonce)
+        ended = container.read(session, step)
     except Inconclusive:
         return ""
     return next((str(call["errno"]) for call in ended.calls if "errno" in call), "")

@@ -29,6 +29,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity impo
 
 PROBE: t.Final = "/podshm/probe"
 
+#: Where containers with a script leave their marks, and where they read up to which number the run lets them begin.
+TURNS: t.Final = "/podshm-turns"
+GRANTS: t.Final = "/podshm-grants/number"
+GRANT_ANNOTATION: t.Final = "podshm.abcdesktop.io/grant"
+
 # a mesh sidecar would keep a pod from completing and add a container that is none of ours
 _POD_LABELS: t.Final = {"sidecar.istio.io/inject": "false"}
 _POD_ANNOTATIONS: t.Final = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
@@ -55,6 +60,11 @@ class ContainerPlan:
         """The name of the container."""
         return self.container.name
 
+    @property
+    def has_script(self) -> bool:
+        """Whether it runs its steps itself."""
+        return self.command[0] == "script"
+
 
 @dataclasses.dataclass(frozen=True)
 class PodPlan:
@@ -75,12 +85,19 @@ class PodPlan:
     @property
     def name(self) -> str:
         """What of its name is not common to all pods of a run on its target."""
-        return self.role if self.attempt == 1 else f"{self.role}-{self.attempt}"
+        # one that cannot be exec'd into can be there beside the one that stands in for it
+        words = (self.role, "log" if self.has_scripts else "", str(self.attempt) if self.attempt > 1 else "")
+        return "-".join(word for word in words if word)
 
     @property
     def memory_bytes(self) -> int:
         """How much memory its containers have together."""
         return sum(one.memory_bytes for one in self.containers)
+
+    @property
+    def has_scripts(self) -> bool:
+        """Whether its containers run their steps themselves."""
+        return any(one.has_script for one in self.containers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +260,38 @@ def _resources(cpu_millis: int, memory_bytes: int, cpu_share: int, has_memory_li
     }
 
 
+_SCRIPT_MOUNTS: t.Final = (
+    {"name": "podshm-turns", "mountPath": TURNS},
+    {"name": "podshm-grants", "mountPath": GRANTS.rsplit("/", 1)[0], "readOnly": True},
+)
+
+#: Marks are empty files on disk; policies ask for a sizeLimit of every volume.
+_SCRIPT_VOLUMES: t.Final = (
+    {"name": "podshm-turns", "emptyDir": {"sizeLimit": str(MIB)}},
+    {
+        "name": "podshm-grants",
+        "downwardAPI": {
+            "items": [
+                {
+                    "path": GRANTS.rsplit("/", 1)[1],
+                    "fieldRef": {"fieldPath": f"metadata.annotations['{GRANT_ANNOTATION}']"},
+                }
+            ]
+        },
+    },
+)
+
+
+def _grant(number: int) -> dict[str, str]:
+    # the end of the line shows that the number is whole
+    return {GRANT_ANNOTATION: f"{number}\n"}
+
+
+def grant_patch(number: int) -> dict[str, t.Any]:
+    """The patch that lets the scripts of a pod begin all steps up to a number."""
+    return {"metadata": {"annotations": _grant(number)}}
+
+
 def _user(container: Container) -> int:
     return 0 if container.root else container.user or _USER
 
@@ -268,6 +317,7 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
                 }
                 for mount in one.mounts
             ),
+            *(_SCRIPT_MOUNTS if plan.has_script else ()),
         ],
     }
     # the API server refuses resources for ephemeral containers
@@ -320,6 +370,8 @@ def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"], **meta.additions.labels}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"], **meta.additions.annotations}
     options = plan.options
+    if plan.has_scripts:
+        metadata["annotations"].update(_grant(0))
 
     def containers(*kinds: ContainerKind) -> list[dict[str, t.Any]]:
         return [_container(one, meta) for one in plan.containers if one.container.kind in kinds]
@@ -347,6 +399,7 @@ def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
         "volumes": [
             {"name": "probe", "configMap": {"name": _config_name(meta), "defaultMode": 0o555}},
             *(_volume(volume, size_limit) for volume, size_limit in plan.volumes),
+            *(_SCRIPT_VOLUMES if plan.has_scripts else ()),
         ],
     }
     if plan.sysctls:

@@ -33,6 +33,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import ContainerPlan, PodPlan
 
+#: The step of the probe that a restart begins with.
+_END: t.Final = "end"
+
 
 @dataclasses.dataclass(frozen=True)
 class PlannedStep:
@@ -52,6 +55,13 @@ class PlannedStep:
         """Where it runs."""
         return self.step.container
 
+    @property
+    def request(self) -> tuple[str, str, t.Mapping[str, protocol.Scalar]]:
+        """What the probe does of it: the step's name there, the nonce and the arguments."""
+        if self.name == Action.RESTART:
+            return _END, self.nonce, {}
+        return self.name, self.nonce, self.args
+
 
 @dataclasses.dataclass(frozen=True)
 class PlannedCheck:
@@ -68,6 +78,11 @@ class LayoutPlan:
     layout: Layout
     pods: tuple[PodPlan, ...]
     checks: tuple[PlannedCheck, ...]
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether its containers wait for steps; otherwise they are not created, or have one as their command."""
+        return not (self.layout.dry_run_only or self.layout.runs_to_completion)
 
     @property
     def steps(self) -> list[PlannedStep]:

@@ -38,6 +38,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Settings,
     Sizes,
     Target,
+    Transport,
     Verdict,
     texts,
     worst,
@@ -53,7 +54,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import ad
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import LayoutResult
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun, NoExec
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Object, Shared
 
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
@@ -78,6 +79,9 @@ class Result:
     cluster_uid: str = ""
     #: of the API server
     kubernetes: str = ""
+    #: how steps came to their containers; and why not by exec, where it was refused
+    transport: Transport = Transport.EXEC
+    no_exec: str = ""
     #: requests that were tried again, in words
     retries: list[str] = dataclasses.field(default_factory=list)
     leftovers: list[str] = dataclasses.field(default_factory=list)
@@ -100,6 +104,8 @@ class Result:
             return one_line(self.cluster, self.problem)
         counts = {verdict: sum(check["verdict"] == verdict for check in self.checks) for verdict in Verdict}
         text = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        if self.transport is Transport.LOG:
+            text += f", by log ({self.no_exec.split(':')[0]})" if self.no_exec else ", by log"
         first = next((check for check in self.checks if check["verdict"] == Verdict.ERROR), None)
         if first:
             text += f"; {first['id']} {first['reason']}: {first['observed']}; {first['remedy']}"
@@ -166,7 +172,11 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
                 targets.append(TargetRun(target, meta, layouts))
             cluster.until = began + settings.seconds_of_run(len(targets))
             shared = _shared(cluster, result.run, settings, check_mode, len(targets))
-            _run_all(shared, targets, result.leftovers)
+            try:
+                _run_all(shared, targets, result.leftovers)
+            finally:
+                result.transport = Transport.LOG if shared.by_log else Transport.EXEC
+                result.no_exec = next((f"{one.reason}: {one}" for one in shared.no_exec), "")
         except Inconclusive as problem:
             result.problem = problem
         except Interrupt as signal:
@@ -263,6 +273,7 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
         shared.anchor_uid = str(anchor["metadata"]["uid"])
         if not shared.dry_run:
             shared.watch.start()
+            _choose_way(shared, requested["metadata"]["name"])
         by_architecture = {target.meta.architecture: target.meta for target in targets}
         problems: dict[str, Inconclusive] = {}
         for architecture, meta in by_architecture.items():
@@ -282,6 +293,13 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
         if not shared.dry_run:
             with uninterruptible():
                 leftovers += _clean_up(shared, manifests.run_selector(targets[0].meta.run))
+
+
+def _choose_way(shared: Shared, no_pod: str) -> None:
+    """Go without exec from the start where it is refused whatever the pod. What else hinders it the first layout finds."""
+    if shared.settings.transport is Transport.AUTO:
+        refusal = shared.cluster.exec_refusal(no_pod, shared.remaining())
+        shared.no_exec += [refusal] if refusal else []
 
 
 def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
@@ -342,6 +360,8 @@ def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan, place: _P
             if target.shared is None or layout.layout.exclusive:
                 target.shared = shared.within(shared.settings.timeout)
             mine = dataclasses.replace(target.shared, give_place=place.give)
+        with contextlib.suppress(NoExec):
+            return LayoutRun(mine, target.meta, layout).run()
         return LayoutRun(mine, target.meta, layout).run()
 
 

@@ -19,15 +19,22 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CONTROLS, depends_on
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import CONTROL
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container, ContainerKind, Layout
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    Container,
+    ContainerKind,
+    Layout,
+    Transport,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import NO_EXEC, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.actions import ACTIONS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.fitting import REFUSED
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged import LoggedRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, scripted
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
     ContainerRun,
     Crowded,
@@ -41,6 +48,13 @@ _HOLDING_SECONDS: t.Final = (3, 9)
 _AWAY_SECONDS: t.Final = (1, 9)
 _CHANCE: t.Final = secrets.SystemRandom()
 
+#: How much longer than the run (seconds) a script waits: it begins with its container, the run's time with the sessions.
+_SCRIPT_SLACK: t.Final = 30
+
+
+class NoExec(Exception):
+    """Nothing can be exec'd in a container, and another way is open (:attr:`Shared.no_exec`)."""
+
 
 class LayoutRun:
     """One layout on one target."""
@@ -48,6 +62,11 @@ class LayoutRun:
     def __init__(self, shared: Shared, meta: RunMeta, plan: LayoutPlan) -> None:
         self._shared = shared
         self._meta = meta
+        self._by_log = shared.by_log and plan.has_sessions
+        #: by container: the script that it runs itself
+        self._scripts: dict[Container, tuple[Line, ...]] = {}
+        if self._by_log:
+            plan, self._scripts = scripted(plan, shared.settings.timeout + _SCRIPT_SLACK)
         self._plan = plan
         self._pods: list[PodRun] = []
         self._containers: dict[Container, ContainerRun] = {}
@@ -60,13 +79,20 @@ class LayoutRun:
     def _begin(self, attempt: int) -> None:
         plans = [dataclasses.replace(pod, attempt=attempt) for pod in self._plan.pods]
         self._pods = [PodRun(self._shared, self._meta, pod) for pod in plans]
+        self._containers = {}
         for pod in self._pods:
             pod.began = self._began
-        self._containers = {one.container: ContainerRun(pod, one) for pod in self._pods for one in pod.plan.containers}
+            marks: set[str] = set()
+            for one in pod.plan.containers:
+                lines = self._scripts.get(one.container)
+                self._containers[one.container] = LoggedRun(pod, one, lines, marks) if lines else ContainerRun(pod, one)
         self._lost = {}
 
     def run(self) -> LayoutResult:
-        """Create the pods, run all steps, delete the pods. Never raises Inconclusive."""
+        """Create the pods, run all steps, delete the pods. Never raises Inconclusive.
+
+        :raises NoExec: before the first step.
+        """
         created: list[PodRun] = []
         try:
             if self._plan.layout.dry_run_only:
@@ -189,6 +215,7 @@ class LayoutRun:
             for container in dict.fromkeys(containers):
                 if container.has_session:
                     container.connect()
+                    self._require_way(container)
             self._run_checks()
             # no control looks at what became of its pod
             for pod in [] if self._plan.layout is CONTROL else self._pods:
@@ -197,6 +224,13 @@ class LayoutRun:
         finally:
             for container in self._containers.values():
                 container.close()
+
+    def _require_way(self, container: ContainerRun) -> None:
+        problem = container.problem
+        is_open = self._shared.settings.transport is Transport.AUTO and not self._by_log
+        if problem and problem.reason in NO_EXEC and is_open:
+            self._shared.no_exec.append(problem)
+            raise NoExec
 
     def _run_checks(self) -> None:
         for check in self._plan.checks:

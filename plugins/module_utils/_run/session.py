@@ -25,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     ContainerKind,
     PodOptions,
     Settings,
+    Transport,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
@@ -85,11 +86,18 @@ class Shared:
     #: every session that was opened, to wake the threads that wait in it
     sessions: list[Session] = dataclasses.field(default_factory=list)
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    #: why steps cannot be exec'd, where they go by log instead
+    no_exec: list[Inconclusive] = dataclasses.field(default_factory=list)
     #: by target: in which way pods are admitted where the usual one is refused, None where none is
     ways: dict[str, manifests.RunMeta | None] = dataclasses.field(default_factory=dict)
     ways_lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     #: lets another layout begin: this one waits, and does no work
     give_place: collections.abc.Callable[[], None] = lambda: None
+
+    @property
+    def by_log(self) -> bool:
+        """Whether containers run their steps themselves, and their answers come by log."""
+        return self.settings.transport is Transport.LOG or bool(self.no_exec)
 
     def refusal(self, meta: manifests.RunMeta, plan: manifests.PodPlan) -> Inconclusive | None:
         """Why a pod would be refused (a dry run), or nothing. Room in a quota is what the pod itself waits for."""
@@ -477,21 +485,25 @@ class ContainerRun:
         """Open a session. What prevents it becomes :attr:`problem`, for the steps that need the container."""
         try:
             with self.pod.explained(self.name):
-                # it ends by itself if nobody is left to end it
-                seconds = self.shared.settings.timeout + _STEP_SLACK
-                session = self.shared.cluster.exec(
-                    self.pod.name,
-                    self.name,
-                    (manifests.PROBE, "session", f"deadline={seconds}"),
-                    self.shared.remaining(),
-                    explain=pod_status.start_failure,
-                )
+                session = self.open()
         except Inconclusive as problem:
             self.problem = problem
             return
         self.problem, self._session = None, session
         with self.shared.lock:
             self.shared.sessions.append(session)
+
+    def open(self) -> Session:
+        """A new session."""
+        # it ends by itself if nobody is left to end it
+        seconds = self.shared.settings.timeout + _STEP_SLACK
+        return self.shared.cluster.exec(
+            self.pod.name,
+            self.name,
+            (manifests.PROBE, "session", f"deadline={seconds}"),
+            self.shared.remaining(),
+            explain=pod_status.start_failure,
+        )
 
     def reconnect(self) -> None:
         """Open a session again where the last one is of no use: one lost in one check must not fail the next."""
@@ -536,7 +548,7 @@ class ContainerRun:
     def begin(self, step: PlannedStep) -> None:
         """Send a step; if it is one that blocks, wait until it does."""
         with self.exchange() as session:
-            session.send(protocol.command(step.name, step.nonce, step.args), self.seconds())
+            self.send(session, step)
             if step.step.blocks:
                 session.wait_for(lambda data: protocol.ready(data, step.nonce), self.seconds())
 
@@ -545,13 +557,21 @@ class ContainerRun:
         entry = pod_status.states(self.pod.latest()).get(self.name) or {}
         try:
             with self.exchange() as session:
-                answer = session.read_answer(lambda data: protocol.complete(data, step.nonce), self.seconds())
-                self._silent = 0
-                return self.parsed(answer, step)
+                return self.read(session, step)
         except Inconclusive as problem:
             if step.step.may_be_oom_killed and problem.reason in (Reason.EXEC_TRANSPORT, Reason.POD_FAILED):
                 return self._out_of_memory(step, entry, problem)
             raise
+
+    def send(self, session: Session, step: PlannedStep) -> None:
+        """Let the probe begin a step."""
+        session.send(protocol.command(*step.request), self.seconds())
+
+    def read(self, session: Session, step: PlannedStep) -> Observation:
+        """Read the answer of a step."""
+        answer = session.read_answer(lambda data: protocol.complete(data, step.nonce), self.seconds())
+        self._silent = 0
+        return self.parsed(answer, step)
 
     def _out_of_memory(self, step: PlannedStep, entry: Object, problem: Inconclusive) -> Observation:
         """The answer of a step whose container ended with it, if the kubelet reports that the kernel killed it for memory.
@@ -579,7 +599,7 @@ class ContainerRun:
         :raises Inconclusive: BadOutput, with the container that it is about.
         """
         try:
-            return protocol.parse(answer, step.name, step.nonce)
+            return protocol.parse(answer, step.request[0], step.nonce)
         except Inconclusive as problem:
             raise Inconclusive(problem.reason, problem.detail, problem.subject or self.subject) from None
 

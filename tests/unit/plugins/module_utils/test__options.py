@@ -45,7 +45,7 @@ def test_every_option_changes_the_settings(name: str) -> None:
         **dict.fromkeys(("default_size", "max_write", "size_limit"), "7Mi"),
         **dict.fromkeys(("cleanup_timeout", "max_kinds", "start_timeout", "step_timeout", "timeout", "total_timeout"), 7),
         "node_names": ["x"], "image_pull_secrets": ["x"], "priority_class": "x", "service_account": "x",
-        "pod_overlay": {"spec": {"dnsPolicy": "None"}},
+        "pod_overlay": {"spec": {"dnsPolicy": "None"}}, "transport": "log",
     }  # fmt: skip
     assert settings(**{name: others[name]}) != Settings()
 

@@ -268,3 +268,20 @@ def test_of_many_hosts_that_are_one_cluster_the_first_are_named() -> None:
     reports = [{"cluster": f"h{number}", "run": {"cluster_uid": "u"}} for number in range(60)]
     (words,) = _report.twins(reports)
     assert words.startswith("h0, h1, h2 and 57 more are one cluster (uid u): ")
+
+
+def test_what_went_by_log_is_said_in_one_line_and_why_in_the_summary() -> None:
+    why = 'ExecForbidden: container none of pod n/p: User "u" cannot create resource "pods/exec"'
+    found = [report(name, "PASS", check("SHM101", "PASS")) for name in ("alpha", "beta", "gamma", "delta")]
+    for one in found[:2]:
+        one["run"].update(transport="log", no_exec=why)
+    # it was chosen, and nothing was refused
+    found[2]["run"].update(server="https://gamma", transport="log", no_exec="")
+    found[3]["run"].update(server="https://delta", transport="exec", no_exec="")
+    lines = [line for line in _report.table(found) if "log" in line]
+    assert lines == ["by log, since exec is refused: alpha, beta (ExecForbidden): the summary says why"]
+    assert "by log" not in "\n".join(_report.table(found[2:]))
+    found[0]["run"]["server"] = "https://alpha"
+    assert f"- Without exec, by log: {why}" in _report.summary(found[:1]).replace("\\", "")
+    assert "- Without exec, by log\n" in _report.summary(found[2:3])
+    assert "log" not in _report.summary(found[3:])

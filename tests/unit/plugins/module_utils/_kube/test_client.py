@@ -590,6 +590,20 @@ def test_a_log_that_cannot_be_read(
     assert caught.value.reason == reason
 
 
+def test_a_log_is_followed(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response(b"one\n")]
+    session = cluster.follow_log("x", "a", 60)
+    assert session.read_answer(lambda data: len(data) or None, 5) == b"one\n"
+    assert fake.requests[0][1] == "/api/v1/namespaces/n/pods/x/log"
+    assert fake.requests[0][2]["query_params"] == [("container", "a"), ("follow", "true")]
+
+
+def test_a_pod_itself_is_patched(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response(b"{}")]
+    assert cluster.patch("x", "", {"metadata": {}}) == {}
+    assert fake.requests[0][1] == "/api/v1/namespaces/n/pods/x"
+
+
 # -------------------------------------------------------------------------- the watch
 
 

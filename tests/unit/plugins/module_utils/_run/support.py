@@ -19,7 +19,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Sizes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged import LoggedRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep, plan
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import scripts
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun, Shared
 
 Object = dict[str, t.Any]
@@ -128,6 +130,9 @@ class FakeCluster:
             raise opened
         return opened
 
+    def follow_log(self, pod: str, container: str, timeout: float) -> FakeSession:
+        return self.exec(pod, container, ("log",), timeout, None)
+
     def patch(self, pod: str, subresource: str, patch: Object) -> Object:
         self.patches.append((pod, subresource, patch))
         return self._answered(self.stored)
@@ -182,7 +187,9 @@ def bench(check: str, container: str, *seen: Object, **settings: t.Any) -> Bench
     pod_plan = next(one for one in layout.pods if container in [each.name for each in one.containers])
     pod = PodRun(shared, META, pod_plan)
     pod._report_until = 0.0
-    run = ContainerRun(pod, next(one for one in pod_plan.containers if one.name == container))
+    container_plan = next(one for one in pod_plan.containers if one.name == container)
+    lines = scripts(layout).get(container_plan.container, ())
+    run = LoggedRun(pod, container_plan, lines, set()) if shared.by_log else ContainerRun(pod, container_plan)
     return Bench(cluster, watch, shared, pod, run, {step.step.label: step for step in layout.steps})
 
 

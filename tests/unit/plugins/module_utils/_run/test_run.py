@@ -22,6 +22,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Additions,
     NodeChoice,
     Settings,
+    Transport,
     Verdict,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import RUN_LABEL
@@ -30,6 +31,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import ru
 
 SETTINGS = Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
 CHECKS = [BY_ID["SHM301"]]
+NO_EXEC = Inconclusive(Reason.EXEC_FORBIDDEN, "no", "pod n/x")
 
 NODE: dict[str, t.Any] = {
     "metadata": {"name": "node"},
@@ -55,6 +57,10 @@ class FakeCluster:
         #: method -> errors that it raises, one per call, before it works
         self.trouble: dict[str, list[BaseException]] = {}
         self.lost = False
+        self.refusal: Inconclusive | None = None
+
+    def exec_refusal(self, pod: str, timeout: float) -> Inconclusive | None:
+        return self.refusal
 
     def _raise(self, method: str) -> None:
         if self.trouble.get(method):
@@ -131,6 +137,26 @@ def test_on_windows_nothing_runs_and_nothing_passes(fake: FakeCluster, monkeypat
     result = ran()
     assert [(check["verdict"], check["reason"]) for check in result.checks] == [("SKIP", "NotLinux")]
     assert result.status is Verdict.ERROR
+
+
+@pytest.mark.parametrize(
+    ("transport", "refusal", "used", "words"),
+    [
+        (Transport.AUTO, None, Transport.EXEC, "1 ERROR; "),
+        (Transport.AUTO, NO_EXEC, Transport.LOG, "1 ERROR, by log (ExecForbidden); "),
+        (Transport.EXEC, NO_EXEC, Transport.EXEC, "1 ERROR; "),
+        (Transport.LOG, NO_EXEC, Transport.LOG, "1 ERROR, by log; "),
+    ],
+)
+def test_the_report_names_the_way_and_why(
+    fake: FakeCluster, transport: Transport, refusal: Inconclusive | None, used: Transport, words: str
+) -> None:
+    fake.refusal = refusal
+    settings = dataclasses.replace(SETTINGS, transport=transport)
+    result = run.run(types.SimpleNamespace(params={}), "c", CHECKS, settings, check_mode=False)
+    assert result.transport is used
+    assert result.no_exec == ("ExecForbidden: pod n/x: no" if "(" in words else "")
+    assert words in result.line()
 
 
 def test_check_mode_writes_nothing(fake: FakeCluster) -> None:

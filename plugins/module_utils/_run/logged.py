@@ -1,0 +1,74 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""A container that runs its steps itself: the run grants what needs it, and reads the answers in the log."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun
+
+#: Reasons of an account that may not read the log, or not grant a step.
+_REFUSED: t.Final = (Reason.FORBIDDEN, Reason.LOGS_UNAVAILABLE)
+
+
+class LoggedRun(ContainerRun):
+    """A container with a script.
+
+    :param lines: of the script.
+    :param marks: what the run knows to be done in the pod, shared by its containers.
+    """
+
+    def __init__(self, pod: PodRun, plan: manifests.ContainerPlan, lines: t.Sequence[Line], marks: set[str]) -> None:
+        super().__init__(pod, plan)
+        self._lines = {line.step.nonce: line for line in lines}
+        self._marks = marks
+
+    def open(self) -> Session:
+        """The log from its start."""
+        try:
+            return self.shared.cluster.follow_log(self.pod.name, self.name, self.shared.remaining())
+        except Inconclusive as problem:
+            raise self._explained(problem) from None
+
+    def seconds(self) -> float:
+        """How long to wait for the probe: the kubelet of a busy node takes its time to show a grant."""
+        return min(super().seconds() + self.shared.settings.start_timeout, self.shared.remaining())
+
+    def send(self, _session: Session, step: PlannedStep) -> None:
+        """Grant a step that does not begin by itself."""
+        line = self._lines[step.nonce]
+        if not line.needs_grant(self._marks):
+            return
+        try:
+            self.shared.cluster.patch(self.pod.name, "", manifests.grant_patch(line.number))
+        except Inconclusive as problem:
+            raise self._explained(problem) from None
+
+    def read(self, session: Session, step: PlannedStep) -> Observation:
+        """Read the answer of a step, wherever it stands in the log."""
+        found = super().read(session, step)
+        self._marks |= self._lines[step.nonce].marks
+        return found
+
+    def parsed(self, answer: bytes, step: PlannedStep) -> Observation:
+        """The observation in the last block of the log so far."""
+        return super().parsed(protocol.last_block(answer), step)
+
+    def _explained(self, problem: Inconclusive) -> Inconclusive:
+        """Why neither way is open, where exec was not."""
+        first = next(iter(self.shared.no_exec), None)
+        if problem.reason not in _REFUSED or first is None:
+            return problem
+        return Inconclusive(first.reason, f"{first.detail}; nor is its log a way: {problem.detail}", self.subject)

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""Plan -> a script per container, for pods whose containers run their steps themselves (pure)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Action, Container, ContainerKind
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedStep
+
+#: What a line waits for: nothing, or only the grant of the run.
+_NONE: t.Final = "none"
+_RUN: t.Final = "run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A step in a script: the request, its number among the steps of the layout, and what it waits for.
+
+    :param after: the marks of other steps; none where only the run lets it begin.
+    """
+
+    step: PlannedStep
+    number: int
+    after: tuple[str, ...] | None
+
+    def needs_grant(self, marks: t.AbstractSet[str]) -> bool:
+        """Whether it begins only when the run grants its number: a mark that it waits for may never be there.
+
+        :param marks: those that the run knows of.
+        """
+        return self.after is None or not marks >= set(self.after)
+
+    @property
+    def marks(self) -> set[str]:
+        """What it leaves when it is done; one that was done never has to be waited for."""
+        return {f"{self.number}.waits", f"{self.number}.done"}
+
+    def text(self) -> str:
+        """The line as the probe reads it."""
+        after = _RUN if self.after is None else ",".join(self.after) or _NONE
+        killed = "unless-killed" if self.step.step.skip_if_killed else "always"
+        # the run ends no container that was killed
+        killed = "ends" if self.step.name == Action.RESTART else killed
+        return " ".join((str(self.number), after, killed, *protocol.argv(*self.step.request)))
+
+
+def scripted(plan: LayoutPlan, seconds: int) -> tuple[LayoutPlan, dict[Container, tuple[Line, ...]]]:
+    """The layout with containers that run their steps themselves, and their scripts.
+
+    :param seconds: after which a script ends by itself.
+    """
+    found = scripts(plan)
+    settings = (f"turns={manifests.TURNS}", f"grants={manifests.GRANTS}", f"deadline={seconds}")
+
+    def with_script(one: manifests.ContainerPlan) -> manifests.ContainerPlan:
+        if one.container not in found:
+            return one
+        return dataclasses.replace(one, command=("script", *settings, *(line.text() for line in found[one.container])))
+
+    pods = tuple(
+        dataclasses.replace(pod, containers=tuple(with_script(one) for one in pod.containers)) for pod in plan.pods
+    )
+    return dataclasses.replace(plan, pods=pods), found
+
+
+def scripts(plan: LayoutPlan) -> dict[Container, tuple[Line, ...]]:
+    """The script of each container of a layout whose containers wait for requests, in the order of the steps.
+
+    A step waits for the marks of those before it. It waits for the run where there are none in its pod: after a step in another
+    pod, and after an action. It waits for the run, too, where the container can end with it: its log goes, and the run must have
+    read it.
+    """
+    lines: dict[Container, list[Line]] = {}
+    #: what must have happened before the next step: marks, and in which pods; or nobody but the run knows it
+    marks: list[str] = []
+    pods: set[str] = set()
+    only_run_knows = False
+    blocking: list[str] = []
+    for number, step in enumerate(plan.steps, 1):
+        if step.container.kind is ContainerKind.INIT:
+            continue  # it ran before any script began
+        if isinstance(step.name, Action) and step.name != Action.RESTART:
+            only_run_knows = True
+            continue
+        here = step.container.pod
+        pods.add(here)
+        can_end = step.name == Action.RESTART or step.step.may_be_oom_killed
+        after = None if only_run_knows or can_end or pods != {here} else tuple(marks)
+        lines.setdefault(step.container, []).append(Line(step, number, after))
+        only_run_knows = step.name == Action.RESTART
+        if step.step.blocks:
+            blocking.append(f"{number}.done")
+            marks = [f"{number}.waits"]
+        else:
+            marks, blocking = [f"{number}.done", *blocking], []
+            pods = {here}
+    return {container: tuple(script) for container, script in lines.items()}
