@@ -26,8 +26,8 @@ _NOTES: t.Final = [
     (
         "Needs C(list) on nodes, and in the namespace C(create), C(delete), C(get), C(list) and C(watch) on pods, "
         "C(create), C(delete) and C(list) on configmaps and jobs, C(get) on pods/log, and C(get) and C(create) on pods/exec or "
-        "C(patch) on pods (see O(transport)). C(list) on events helps to explain a pod that does not start. C(patch) on pods/ephemeralcontainers and pods/resize is for "
-        "SHM208, SHM216 and SHM404 to SHM407, which are V(SKIP) without."
+        "C(patch) on pods (see O(transport)). C(list) on events helps to explain a pod that does not start. C(patch) on "
+        "pods/ephemeralcontainers and pods/resize is for SHM208, SHM216 and SHM404 to SHM407, which are V(SKIP) without."
     ),
 ]
 

@@ -154,7 +154,8 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.POD_GONE: "run again; the pod was deleted during the run, and not by podshm",
     Reason.NODE_NOT_READY: "look at the node: whether its kubelet and its runtime run, and reach the API server; then run again",
     Reason.SUSPENDED: "run again, on a machine that does not sleep, and without stopping the process",
-    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both), or patch on pods and get on pods/log: the run then goes without exec",
+    Reason.EXEC_FORBIDDEN: "grant the verbs get and create on pods/exec (Kubernetes 1.35 and newer need both), or patch on pods "
+    "and get on pods/log: the run then goes without exec",
     Reason.EXEC_DENIED: "have the admission policy that the message names allow connections to pods/exec of pods labelled app.kubernetes.io/name=podshm",
     Reason.EXEC_UPGRADE: "check proxies and load balancers on the way to the API server: they must pass WebSocket upgrades",
     Reason.EXEC_TRANSPORT: "run again; if it stays, look for idle timeouts on the way to the API server, and at the logs of kubelet and runtime on the node",
