@@ -350,7 +350,7 @@ def lacks_room(pod: dict[str, t.Any]) -> str:
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             # what follows is about pods that could be preempted
-            message, _, _ = str(condition.get("message", "")).partition("preemption:")
+            message = str(condition.get("message", "")).partition("preemption:")[0]
             return ", ".join(dict.fromkeys(_NO_ROOM.findall(message)))
     return ""
 

@@ -88,8 +88,9 @@ def test_what_never_starts(state: dict[str, t.Any], reason: str) -> None:
     """It costs the other container nothing."""
     one = pod(RUNNING, state)
     assert pod_status.started(one)
-    ((name, problem),) = pod_status.never_start(one).items()
-    assert (name, problem.reason, problem.subject) == ("c1", reason, "container c1 of pod default/podshm-1-pair")
+    lost = pod_status.never_start(one)
+    assert list(lost) == ["c1"]
+    assert (lost["c1"].reason, lost["c1"].subject) == (reason, "container c1 of pod default/podshm-1-pair")
     for states in ((state, state), (RUNNING, CREATING)):
         assert bool(pod_status.not_up(pod(*states))) == (CREATING in states)
     with pytest.raises(Inconclusive) as caught:
