@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing as t
 from pathlib import Path
@@ -15,6 +16,10 @@ import yaml
 from blocks import block, with_block, without_blocks
 
 import docs
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Sizes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import plan
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
 
 CHECKOUT = Path(__file__).parents[2]
@@ -199,6 +204,21 @@ def test_the_readme_is_one_page() -> None:
 
 def test_the_readme_has_the_sections_that_galaxy_wants() -> None:
     assert set(re.findall(r"^## (.*)$", read("README.md"), flags=re.MULTILINE)) >= README_SECTIONS
+
+
+def test_the_readme_says_what_a_run_requests() -> None:
+    settings = Settings()
+    nonces = (f"{number:032x}" for number in itertools.count())
+    layouts = plan([*CONTROLS, *CHECKS], settings, Sizes.of(settings), "0123456789", nonces)
+    pods = [pod for layout in layouts if not layout.layout.dry_run_only for pod in layout.pods]
+    gibibytes = sum(pod.memory_bytes for pod in pods) / 1024**3
+    millis = sum(one.cpu_millis // RunMeta.cpu_share for pod in pods for one in pod.containers)
+    kibibytes = max(binary.stat().st_size for binary in (CHECKOUT / "files" / "probe" / "bin").iterdir()) / 1024
+    text = " ".join(read("README.md").split())
+    assert f"up to {len(pods)} small pods per node and RuntimeClass" in text
+    assert f"they request {gibibytes:.0f} GiB of memory" in text
+    assert f"and {millis / 1000:.0f} CPU)" in text
+    assert kibibytes <= float(t.cast("re.Match[str]", re.search(r"the probe \(at most (\d+) KiB\)", text))[1])
 
 
 def test_the_readme_shows_what_the_tool_prints() -> None:
