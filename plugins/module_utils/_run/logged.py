@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import time
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
@@ -22,6 +24,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session i
 #: Reasons of an account that may not read the log, or not grant a step.
 _REFUSED: t.Final = (Reason.FORBIDDEN, Reason.LOGS_UNAVAILABLE)
 
+#: A kubelet shows a grant within about a second, unless it missed that the pod has changed: after so many seconds it is
+#: written again. By itself the kubelet looks once in about a minute.
+_AGAIN_SECONDS: t.Final = 5
+
+T = t.TypeVar("T")
+
 
 class LoggedRun(ContainerRun):
     """A container with a script.
@@ -34,6 +42,9 @@ class LoggedRun(ContainerRun):
         super().__init__(pod, plan)
         self._lines = {line.step.nonce: line for line in lines}
         self._marks = marks
+        #: the step that was granted last, while its answer is waited for; and how often it was
+        self._granted: int | None = None
+        self._times = 0
 
     def open(self) -> Session:
         """The log from its start."""
@@ -49,12 +60,32 @@ class LoggedRun(ContainerRun):
     def send(self, _session: Session, step: PlannedStep) -> None:
         """Grant a step that does not begin by itself."""
         line = self._lines[step.nonce]
-        if not line.needs_grant(self._marks):
-            return
+        self._granted = line.number if line.needs_grant(self._marks) else None
+        if self._granted is not None:
+            self._grant(self._granted)
+
+    def _grant(self, number: int) -> None:
+        self._times += 1
         try:
-            self.shared.cluster.patch(self.pod.name, "", manifests.grant_patch(line.number))
+            self.shared.cluster.patch(self.pod.name, "", manifests.grant_patch(number, self._times))
         except Inconclusive as problem:
             raise self._explained(problem) from None
+
+    def patiently(self, wait: collections.abc.Callable[[float], T]) -> T:
+        """What a wait for the probe returns. A grant is written again until the step answers."""
+        seconds = self.seconds()
+        until = time.monotonic() + seconds
+        while True:
+            left = until - time.monotonic()
+            try:
+                return wait(left if self._granted is None else max(0.0, min(left, _AGAIN_SECONDS)))
+            except Inconclusive as problem:
+                if problem.reason is not Reason.TIMEOUT:
+                    raise
+                if self._granted is None or time.monotonic() >= until:
+                    words = f"no answer of the probe within {seconds:.3g} s"
+                    raise Inconclusive(Reason.TIMEOUT, words, self.subject) from None
+            self._grant(self._granted)
 
     def read(self, session: Session, step: PlannedStep) -> Observation:
         """Read the answer of a step, wherever it stands in the log."""

@@ -36,6 +36,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan impo
 
 Object: t.TypeAlias = "dict[str, t.Any]"
 
+T = t.TypeVar("T")
+
 #: The probe keeps a step's deadline itself; this much later (seconds) it is taken for dead.
 _STEP_SLACK: t.Final = 3
 
@@ -550,7 +552,7 @@ class ContainerRun:
         with self.exchange() as session:
             self.send(session, step)
             if step.step.blocks:
-                session.wait_for(lambda data: protocol.ready(data, step.nonce), self.seconds())
+                self.patiently(lambda seconds: session.wait_for(lambda data: protocol.ready(data, step.nonce), seconds))
 
     def finish(self, step: PlannedStep) -> Observation:
         """Read the answer of a step that was sent."""
@@ -569,9 +571,15 @@ class ContainerRun:
 
     def read(self, session: Session, step: PlannedStep) -> Observation:
         """Read the answer of a step."""
-        answer = session.read_answer(lambda data: protocol.complete(data, step.nonce), self.seconds())
+        answer = self.patiently(
+            lambda seconds: session.read_answer(lambda data: protocol.complete(data, step.nonce), seconds)
+        )
         self._silent = 0
         return self.parsed(answer, step)
+
+    def patiently(self, wait: collections.abc.Callable[[float], T]) -> T:
+        """What a wait for the probe returns, which takes so many seconds at most."""
+        return wait(self.seconds())
 
     def _out_of_memory(self, step: PlannedStep, entry: Object, problem: Inconclusive) -> Observation:
         """The answer of a step whose container ended with it, if the kubelet reports that the kernel killed it for memory.

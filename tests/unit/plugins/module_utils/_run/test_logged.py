@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import logged, manifests
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
     Bench,
     bench,
@@ -59,6 +59,29 @@ def test_after_a_step_in_another_pod_the_run_grants() -> None:
     connected(one, block(one.steps["who_stranger"], uid=7))
     one.run.begin(one.steps["who_stranger"])
     assert granted(one) == ["2\n"]
+
+
+def test_a_grant_that_the_kubelet_missed_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logged, "_AGAIN_SECONDS", 0)
+    one = by_log("SHM501", "stranger")
+    late = Inconclusive(Reason.TIMEOUT, "no answer of the probe within 0 s")
+    connected(one, late, late, block(one.steps["who_stranger"], uid=7))
+    one.run.begin(one.steps["who_stranger"])
+    assert one.run.finish(one.steps["who_stranger"]).facts == {"uid": 7}
+    assert granted(one) == ["2\n"] * 3
+    # each differs from the one before: what is the same would change nothing
+    assert len({str(patch) for _name, _sub, patch in one.cluster.patches}) == 3
+
+
+def test_a_step_that_was_not_granted_is_waited_for_as_long_as_ever() -> None:
+    one = by_log("SHM101", "first")
+    late = Inconclusive(Reason.TIMEOUT, "no answer of the probe within 0 s")
+    connected(one, late)
+    one.run.begin(one.steps["who_first"])
+    with pytest.raises(Inconclusive) as caught:
+        one.run.finish(one.steps["who_first"])
+    assert caught.value.detail == "no answer of the probe within 16 s"
+    assert granted(one) == []
 
 
 def test_who_waits_for_the_run_has_the_time_of_a_kubelet() -> None:
