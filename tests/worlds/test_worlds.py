@@ -121,7 +121,7 @@ def test_exactly_the_right_checks_change(table: Table, world: str) -> None:
 BROKEN = {"SHM105": "own-ipc", "SHM213": "shared-pids", "SHM301": "small-shm"}
 
 
-@pytest.mark.parametrize("check", BROKEN)
+@pytest.mark.parametrize("check", [check for check, world in BROKEN.items() if world in NAMES])
 def test_a_rule_that_is_broken_turns_a_world_red(cluster: harness.Cluster, table: Table, check: str) -> None:
     world = BROKEN[check]
     answer = harness.call(
