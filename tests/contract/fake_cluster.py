@@ -281,8 +281,14 @@ class FakeCluster:
             }
         ]
 
+    def node(self, name: str) -> Object:
+        return self.nodes()[0]
+
     def node_now(self, name: str) -> Object:
         return self.nodes()[0]
+
+    def lease(self, node: str) -> str:
+        return ""
 
     def create(self, manifest: Object, dry_run: bool = False) -> Object:
         stored = copy.deepcopy(manifest)
