@@ -58,7 +58,7 @@ WAITS: dict[tuple[str, str, str], Wait] = {
         f"{_KUBE}/test_client.py",
         "test_retry_after_is_obeyed_within_the_time_of_the_run",
     ),
-    ("_kube/client.py", "Cluster.pod_events", "stream"): Wait(
+    ("_kube/client.py", "Cluster._chunks", "stream"): Wait(
         "5 s longer than the watch lasts between two reads; nobody waits for its thread, who waits for a pod looks himself",
         _FAULTS,
         "test_no_answer_that_drips_holds_a_run_past_its_time",
@@ -124,6 +124,16 @@ WAITS: dict[tuple[str, str, str], Wait] = {
     ),
     ("_run/run.py", "_remove", "wait"): Wait(
         "cleanup_timeout", _FAULTS, "test_api_server_that_answers_deletes_with_silence"
+    ),
+    ("_run/logged.py", "LoggedRun.patiently", "wait"): Wait(
+        "3 s longer than step_timeout and start_timeout together, in turns of 5 s, and the time of the run",
+        f"{_RUN}/test_logged.py",
+        "test_a_grant_that_is_never_shown_has_an_end",
+    ),
+    ("_run/session.py", "ContainerRun.patiently", "wait"): Wait(
+        "3 s longer than step_timeout, and the time of the run",
+        f"{_KUBE}/test_exec.py",
+        "test_what_comes_a_bit_at_a_time_has_an_end",
     ),
     ("_run/session.py", "PodRun.wait", "wait"): Wait(
         "the time that the caller gives, and the run",

@@ -105,7 +105,7 @@ class Result:
         counts = {verdict: sum(check["verdict"] == verdict for check in self.checks) for verdict in Verdict}
         text = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         if self.transport is Transport.LOG:
-            text += f", by log ({self.no_exec.split(':')[0]})" if self.no_exec else ", by log"
+            text += f", by log ({self.no_exec.partition(':')[0]})" if self.no_exec else ", by log"
         first = next((check for check in self.checks if check["verdict"] == Verdict.ERROR), None)
         if first:
             text += f"; {first['id']} {first['reason']}: {first['observed']}; {first['remedy']}"

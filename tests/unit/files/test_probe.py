@@ -1514,7 +1514,7 @@ def line(prefix: str, step: str, fresh: str, **args: str | int) -> str:
 
 
 def test_scripts_run_their_steps_in_turns(turns: Turns) -> None:
-    one, two, three, four = (nonce() for _ in range(4))
+    one, two, three, four = (nonce() for unused in range(4))
     where = key()
     reader = turns.start(line("2 1.done always", "sysv_shm_read", two, key=where))
     writer = turns.start(
@@ -1546,7 +1546,7 @@ def test_what_a_script_created_stays_until_it_ends(turns: Turns) -> None:
 
 
 def test_a_step_that_waits_lets_the_next_one_end_its_wait(turns: Turns) -> None:
-    one, two, three, four = (nonce() for _ in range(4))
+    one, two, three, four = (nonce() for unused in range(4))
     where = key()
     waiter = turns.start(
         line("1 none always", "sysv_sem_create", one, key=where),
@@ -1604,7 +1604,7 @@ def test_the_run_lets_a_step_begin_whatever_is_missing(turns: Turns) -> None:
 
 
 def test_a_script_goes_on_where_the_container_was_killed(turns: Turns) -> None:
-    steps = [nonce() for _ in range(4)]
+    steps = [nonce() for unused in range(4)]
     lines = [
         line("1 none always", "selftest", steps[0]),
         line("2 1.done always", "posix_read", steps[1], name=name(), deadline=60000),

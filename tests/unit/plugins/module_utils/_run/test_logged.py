@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
@@ -71,6 +72,17 @@ def test_a_grant_that_the_kubelet_missed_is_written_again(monkeypatch: pytest.Mo
     assert granted(one) == ["2\n"] * 3
     # each differs from the one before: what is the same would change nothing
     assert len({str(patch) for _name, _sub, patch in one.cluster.patches}) == 3
+
+
+def test_a_grant_that_is_never_shown_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logged, "_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(logged.LoggedRun, "seconds", lambda self: 0.2)
+    one = by_log("SHM501", "stranger")
+    connected(one, *itertools.repeat(Inconclusive(Reason.TIMEOUT, "no answer of the probe within 0 s"), 10**5))
+    one.run.begin(one.steps["who_stranger"])
+    with pytest.raises(Inconclusive) as caught:
+        one.run.finish(one.steps["who_stranger"])
+    assert caught.value.detail == "no answer of the probe within 0.2 s"
 
 
 def test_a_step_that_was_not_granted_is_waited_for_as_long_as_ever() -> None:
