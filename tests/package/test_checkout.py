@@ -66,14 +66,15 @@ def owned_by_user() -> set[Path]:
 
 
 def test_kubeconfig_needs_no_root_and_stays_in_the_checkout(own_folder: Path) -> None:
+    # also what an earlier run of this test left, if it was killed
+    before = owned_by_user()
     result = make_site(own_folder, KUBECONFIG=str(own_folder / "kubeconfig"))
     assert result.returncode == 0, result.stdout + result.stderr
     # says which cluster before it touches it
     said = result.stdout.index(f"context alpha of {own_folder / 'kubeconfig'}")
     assert said < result.stdout.index("PLAY [")
     assert json.loads((own_folder / "checkout" / "reports" / "alpha.json").read_text("utf-8"))["checks"]
-    outside = {path for path in owned_by_user() if not path.is_relative_to(own_folder / "checkout")}
-    assert outside == {own_folder, own_folder / "home", own_folder / "kubeconfig"}
+    assert {path for path in owned_by_user() - before if not path.is_relative_to(own_folder / "checkout")} == set()
 
 
 def test_local_clusters_need_root_and_say_so(own_folder: Path) -> None:

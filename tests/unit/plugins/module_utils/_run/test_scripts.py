@@ -228,7 +228,8 @@ def test_a_pod_whose_containers_have_scripts() -> None:
     assert manifest["metadata"]["annotations"][manifests.GRANT_ANNOTATION] == "0\n"
     # another name than that of the pod that nothing could be exec'd in
     assert manifest["metadata"]["name"] == "podshm-ff-0-pair-log"
-    assert manifests.grant_patch(7) == {"metadata": {"annotations": {manifests.GRANT_ANNOTATION: "7\n"}}}
+    granted = {manifests.GRANT_ANNOTATION: "7\n", f"{manifests.GRANT_ANNOTATION}s": "1"}
+    assert manifests.grant_patch(7, 1) == {"metadata": {"annotations": granted}}
 
 
 @pytest.mark.parametrize("layout", SCRIPTED, ids=lambda layout: layout.layout.name)
