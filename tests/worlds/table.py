@@ -8,6 +8,7 @@ import collections
 import resource
 import typing as t
 
+import machine
 from oci import EVERYTHING
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
@@ -53,11 +54,13 @@ def honest(**others: str | t.Mapping[str, str]) -> Verdicts:
                 "NotRequested": "SHM403",
                 "FeatureGateOff": "SHM405 SHM406 SHM407",
                 "SysctlForbidden": "SHM603",
-                # tests run on machines without huge pages and swap
+                # of a machine without huge pages and swap
                 "NodeHasNone": "SHM221 SHM320",
             },
         ),
         "SHM608": _rlimits(),
+        **({"SHM320": "WARN"} if machine.has_swap() else {}),
+        **({"SHM605": "WARN"} if machine.has_huge_pages() else {}),
         **expect(**others),
     }
 
