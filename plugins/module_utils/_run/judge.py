@@ -168,12 +168,14 @@ class Judge:
         found: dict[str, str] = {}
         for result in self.results.values():
             found |= {role: str(problem) for role, problem in result.refused.items()}
-            known = set(found.values())
+            # of a pod that is there in part, each container that is not has words of its own
+            known = {problem.subject for problem in result.refused.values()}
             for answers in result.answers.values():
-                words = (
-                    str(one) for one in answers.values() if isinstance(one, Inconclusive) and one.reason in POLICIES
-                )
-                found |= {text: text for text in words if text not in known}
+                found |= {
+                    str(one): str(one)
+                    for one in answers.values()
+                    if isinstance(one, Inconclusive) and one.reason in POLICIES and one.subject not in known
+                }
         return found
 
     def _users(self, check: Check) -> t.Iterator[tuple[str, bool]]:

@@ -528,3 +528,14 @@ def test_a_control_does_not_depend_on_the_file_system_of_the_image() -> None:
     results["control"].answers[control.id].update(answers)
     _checks, controls = bench(results).judge([check])
     assert {one["id"]: one["verdict"] for one in controls}["SHM908"] == "PASS"
+
+
+def test_each_refusal_of_a_pod_that_is_there_in_part_belongs_to_the_pod() -> None:
+    first, second, other = (
+        Inconclusive(Reason.POD_SECURITY, words, subject)
+        for words, subject in (("container a", "pod n/p"), ("container b", "pod n/p"), ("hostIPC", "pod n/q"))
+    )
+    result = LayoutResult(refused={"ipc-owner": first}, answers={"SHM110": {"one": second, "two": other}})
+    settings = Settings()
+    one = judge.Judge("alpha", settings, Sizes.of(settings), {}, None, {"ipc-owner": result}, None)
+    assert one._refusals() == {"ipc-owner": str(first), str(other): str(other)}
