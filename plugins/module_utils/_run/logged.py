@@ -75,16 +75,15 @@ class LoggedRun(ContainerRun):
         """What a wait for the probe returns. A grant is written again until the step answers."""
         seconds = self.seconds()
         until = time.monotonic() + seconds
+        turn = seconds if self._granted is None else _AGAIN_SECONDS
         while True:
-            left = until - time.monotonic()
             try:
-                return wait(left if self._granted is None else max(0.0, min(left, _AGAIN_SECONDS)))
+                return wait(max(0.0, min(turn, until - time.monotonic())))
             except Inconclusive as problem:
                 if problem.reason is not Reason.TIMEOUT:
                     raise
-                if self._granted is None or time.monotonic() >= until:
-                    words = f"no answer of the probe within {seconds:.3g} s"
-                    raise Inconclusive(Reason.TIMEOUT, words, self.subject) from None
+            if self._granted is None or time.monotonic() >= until:
+                raise Inconclusive(Reason.TIMEOUT, f"no answer of the probe within {seconds:.3g} s", self.subject)
             self._grant(self._granted)
 
     def read(self, session: Session, step: PlannedStep) -> Observation:
