@@ -179,15 +179,15 @@ def started(pod: dict[str, t.Any]) -> bool:
         raise next(iter(broken.values()))
     if has_failed:
         raise _failure(status, subject)
-    return not not_up(pod)
+    return not _awaited(pod, broken)
 
 
 def never_start(pod: dict[str, t.Any]) -> dict[str, Inconclusive]:
     """By name: why a container of ours never starts. It costs no other container of its pod."""
-    found = {}
+    found, now = {}, states(pod)
     for name in probe_containers(pod):
         try:
-            _raise_for(pod, (states(pod).get(name) or {}).get("state") or {}, f"container {name} of {_subject(pod)}")
+            _raise_for(pod, (now.get(name) or {}).get("state") or {}, f"container {name} of {_subject(pod)}")
         except Inconclusive as problem:
             found[name] = problem
     return found
@@ -195,7 +195,11 @@ def never_start(pod: dict[str, t.Any]) -> dict[str, Inconclusive]:
 
 def not_up(pod: dict[str, t.Any]) -> list[str]:
     """The containers of ours of which nothing is known yet: they neither run, nor have run, nor never will."""
-    known = _up(pod) | never_start(pod).keys()
+    return _awaited(pod, never_start(pod))
+
+
+def _awaited(pod: dict[str, t.Any], broken: t.Collection[str]) -> list[str]:
+    known = {*_up(pod), *broken}
     return [name for name in probe_containers(pod) if name not in known]
 
 
