@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import enum
+import os
+import traceback
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
@@ -252,3 +254,9 @@ class Inconclusive(Exception):
     def remedy(self) -> str:
         """What to do about it, in one line."""
         return REMEDIES[self.reason]
+
+
+def internal(error: Exception) -> Inconclusive:
+    """An error of ours. Its message can quote anything, so only its place is said."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return Inconclusive(Reason.INTERNAL, f"{type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}")

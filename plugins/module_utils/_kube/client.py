@@ -26,6 +26,7 @@ import urllib.parse
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import (
     Explain,
+    GoneError,
     WeatherError,
     describe,
     describe_container,
@@ -89,9 +90,23 @@ _AWAY_SECONDS: t.Final = 25
 _PAUSE: t.Final = (0.2, 3.2)
 
 #: The group of a kind, where it is not the core's.
-_GROUPS: t.Final = {"jobs": "apis/batch/v1", "runtimeclasses": "apis/node.k8s.io/v1"}
+_GROUPS: t.Final = {
+    "jobs": "apis/batch/v1",
+    "cronjobs": "apis/batch/v1",
+    "runtimeclasses": "apis/node.k8s.io/v1",
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "replicasets"), "apis/apps/v1"),
+}
 
 _CLUSTER_WIDE: t.Final = frozenset({"nodes", "runtimeclasses"})
+
+#: How many objects an answer has at most of a list that can be long.
+_PAGE: t.Final = 500
+
+#: Of a list, names, labels and owners alone.
+_METADATA: t.Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+#: How much of a log is read that shows why a container ended.
+_LAST_LINES: t.Final = (("tailLines", "60"), ("limitBytes", "65536"))
 
 #: The kinds of objects that a run creates.
 _RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
@@ -247,6 +262,7 @@ class Cluster:
         content_type: str = "application/json",
         subresource: str = "",
         stream: bool = False,
+        accept: str = "application/json",
     ) -> t.Any:
         """Send a request, and again while its answer is weather and time is left.
 
@@ -256,6 +272,7 @@ class Cluster:
 
         def attempt(tries: int) -> t.Any:
             options = {"body": body, "query_params": list(query), "content_type": content_type}
+            options["header_params"] = {"Accept": accept}
             try:
                 return self._send(method, path, subject, read_seconds, subresource, stream, **options)
             except WeatherError as weather:
@@ -365,6 +382,69 @@ class Cluster:
 
     def _of_namespace(self, kind: str) -> str:
         return f"{kind} of namespace {self.namespace}"
+
+    # ------------------------------------------------------------------ long lists
+
+    def every(
+        self, kind: str, namespace: str = "", selector: str = "", metadata_only: bool = False
+    ) -> collections.abc.Iterator[dict[str, t.Any]]:
+        """All objects of a kind, as they come in pages; once more from the start if the API server has lost its place.
+
+        :param kind: in the plural, as in URLs.
+        :param namespace: all namespaces if it is empty.
+        :param metadata_only: without spec and status.
+        """
+        where = f"namespaces/{namespace}/" if namespace else ""
+        path = f"/{_GROUPS.get(kind, 'api/v1')}/{where}{kind}"
+        subject = (
+            kind if kind in _CLUSTER_WIDE else f"{kind} of {f'namespace {namespace}' if namespace else 'the cluster'}"
+        )
+        fixed = [("limit", str(_PAGE)), *([("labelSelector", selector)] if selector else [])]
+        seen: set[str] = set()
+        for is_last in (False, True):
+            token = ""
+            try:
+                while True:
+                    query = [*fixed, *([("continue", token)] if token else [])]
+                    accept = _METADATA if metadata_only else "application/json"
+                    answer = self._json(self._request("get", path, subject, query=query, accept=accept))
+                    for item in answer.get("items") or ():
+                        uid = str(item["metadata"]["uid"])
+                        if uid not in seen:
+                            seen.add(uid)
+                            yield item
+                    token = str((answer.get("metadata") or {}).get("continue") or "")
+                    if not token:
+                        return
+            except GoneError:
+                if is_last or not token:
+                    raise
+
+    def require_namespace(self, name: str) -> None:
+        """Nothing, if there is the namespace, or the account is not allowed to look.
+
+        :raises Inconclusive: NamespaceMissing.
+        """
+        try:
+            self._request("get", f"/api/v1/namespaces/{name}", f"namespace {name}")
+        except Inconclusive as problem:
+            if problem.reason is not Reason.FORBIDDEN:
+                raise
+
+    def last_lines(self, namespace: str, pod: str, container: str, previous: bool) -> str:
+        """The last lines of a container's log, without patience.
+
+        :param previous: those of the container before its restart.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query = [("container", container), ("previous", str(previous).lower()), *_LAST_LINES]
+        subject = describe_container(namespace, pod, container)
+        try:
+            options: dict[str, t.Any] = {"body": None, "query_params": query}
+            body: bytes = self._send("get", path, subject, _LOOK_SECONDS, **options)
+        except WeatherError as weather:
+            raise weather.problem(0) from None
+        return body.decode("utf-8", "replace")
 
     # ------------------------------------------------------------------- objects
 

@@ -24,6 +24,7 @@ with contextlib.suppress(ImportError):
 
 __all__ = (
     "Explain",
+    "GoneError",
     "WeatherError",
     "describe",
     "describe_container",
@@ -105,6 +106,10 @@ def describe_container(namespace: str, pod: str, container: str) -> str:
 # ------------------------------------------------------------------ answers over HTTP
 
 
+class GoneError(Inconclusive):
+    """The API server no longer knows the version of a list that the next page should be of."""
+
+
 def status_message(body: object) -> str:
     """The message of a Status object, or the whole body if it is none."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
@@ -148,6 +153,8 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
         return Inconclusive(Reason.FEATURE_GATE_OFF, f"the kubelet does not know it: {quote(message)}", subject)
     if status in (400, 422):
         return Inconclusive(Reason.INVALID, detail, subject)
+    if status == 410:
+        return GoneError(Reason.API_ERROR, detail, subject)
     return Inconclusive(Reason.API_ERROR, detail, subject)
 
 

@@ -740,3 +740,79 @@ def test_a_command_that_cannot_be_run(
         cluster.exec("x", "a", ("/probe",), 7, explain=never)
     assert (caught.value.reason, caught.value.subject) == (reason, subject)
     assert SECRET not in str(caught.value)
+
+
+# ----------------------------------------------------------------------------------------------------- long lists
+
+
+def page(*names: str, token: str = "") -> Response:
+    items = [{"metadata": {"name": name, "uid": name}} for name in names]
+    return Response({"metadata": {"continue": token}, "items": items})
+
+
+def names_of(found: collections.abc.Iterable[dict[str, t.Any]]) -> list[str]:
+    return [one["metadata"]["name"] for one in found]
+
+
+def test_a_long_list_comes_in_pages(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [page("a", "b", token="1"), page(token="2"), page("c")]
+    assert names_of(cluster.every("deployments", selector="a=b")) == ["a", "b", "c"]
+    assert {path for _method, path, _options in fake.requests} == {"/apis/apps/v1/deployments"}
+    fixed = [("limit", "500"), ("labelSelector", "a=b")]
+    assert [options["query_params"] for _method, _path, options in fake.requests] == [
+        fixed,
+        [*fixed, ("continue", "1")],
+        [*fixed, ("continue", "2")],
+    ]
+
+
+def test_of_one_namespace_metadata_alone(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response({"metadata": {}, "items": None})]
+    assert names_of(cluster.every("jobs", "shop", metadata_only=True)) == []
+    (_method, path, options) = fake.requests[-1]
+    assert path == "/apis/batch/v1/namespaces/shop/jobs"
+    assert "PartialObjectMetadataList" in options["header_params"]["Accept"]
+
+
+def test_a_list_whose_place_is_lost_begins_again_once_and_brings_nothing_twice(
+    fake: FakeClient, cluster: client.Cluster
+) -> None:
+    gone = refused(410, "The provided continue parameter is too old")
+    fake.script = [page("a", "b", token="1"), gone, page("a", "b", "c", token="2"), page("d")]
+    assert names_of(cluster.every("pods")) == ["a", "b", "c", "d"]
+    fake.script = [page("a", token="1"), gone, page("a", token="2"), gone]
+    with pytest.raises(Inconclusive, match="pods of the cluster: the API server answers 410"):
+        names_of(cluster.every("pods"))
+
+
+def test_what_is_refused_names_the_kind_and_the_namespace(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [refused(403, 'pods is forbidden: User "u" cannot list resource "pods"')]
+    with pytest.raises(Inconclusive, match="pods of namespace shop: the API server answers 403") as caught:
+        names_of(cluster.every("pods", "shop"))
+    assert caught.value.reason is Reason.FORBIDDEN
+
+
+def test_a_namespace_that_nobody_may_look_at_is_taken_for_one(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [refused(403, 'namespaces "n" is forbidden: User "u" cannot get'), Response({})]
+    cluster.require_namespace("n")
+    cluster.require_namespace("n")
+    fake.script = [refused(404, 'namespaces "n" not found')]
+    with pytest.raises(Inconclusive) as caught:
+        cluster.require_namespace("n")
+    assert caught.value.reason is Reason.NAMESPACE_MISSING
+
+
+def test_the_last_lines_of_a_container_are_bounded(fake: FakeClient, cluster: client.Cluster) -> None:
+    fake.script = [Response(b"last \xff words\n")]
+    assert cluster.last_lines("shop", "db", "pg", previous=True) == "last \ufffd words\n"
+    (_method, path, options) = fake.requests[-1]
+    assert path == "/api/v1/namespaces/shop/pods/db/log"
+    assert dict(options["query_params"]) == {
+        "container": "pg",
+        "previous": "true",
+        "tailLines": "60",
+        "limitBytes": "65536",
+    }
+    fake.script = [refused(503, "starts")]
+    with pytest.raises(Inconclusive, match="container pg of pod shop/db: the API server answers 503"):
+        cluster.last_lines("shop", "db", "pg", previous=False)
