@@ -18,7 +18,6 @@ import os
 import secrets
 import threading
 import time
-import traceback
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import controls_of
@@ -49,6 +48,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     UNREACHABLE,
     Inconclusive,
     Reason,
+    internal,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests, nodes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
@@ -182,8 +182,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         except Interrupt as signal:
             result.problem = Inconclusive(Reason.INTERRUPTED, f"the run was ended by {signal}")
         except Exception as error:  # noqa: BLE001
-            # its message can quote anything, so only its place is reported
-            result.problem = Inconclusive(Reason.INTERNAL, f"{type(error).__name__} in {_place(error)}")
+            result.problem = internal(error)
     result.targets = [one.facts() for one in targets]
     if cluster:
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
@@ -205,12 +204,6 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         result.controls += controls
     result.duration = round(time.monotonic() - began, 3)
     return result
-
-
-def _place(error: BaseException) -> str:
-    """Where an error comes from, without the values that it is about."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
 
 
 def _nodes(cluster: Cluster, settings: Settings) -> list[dict[str, t.Any]]:

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _module
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _answer, _module
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result
 
 SECRET = "correct-horse-battery-staple"
@@ -41,7 +41,7 @@ class Module:
 def left(monkeypatch: pytest.MonkeyPatch, result: Result, **params: t.Any) -> dict[str, t.Any]:
     """What a module with these options returns whose run has this result."""
     module = Module(params)
-    monkeypatch.setattr(f"{_module.__name__}.client.AnsibleK8SModule", lambda **_spec: module)
+    monkeypatch.setattr(f"{_answer.__name__}.client.AnsibleK8SModule", lambda **_spec: module)
     monkeypatch.setattr(f"{_module.__name__}._options.settings", lambda _params: None)
     monkeypatch.setattr(f"{_module.__name__}._options.with_defaults", lambda params: params)
     monkeypatch.setattr(f"{_module.__name__}.run", lambda *_arguments: result)
@@ -91,7 +91,7 @@ def test_a_short_password_does_not_blank_what_is_returned(monkeypatch: pytest.Mo
 
 
 def test_no_url_with_a_password_is_logged_by_ansible() -> None:
-    spec = _module._spec()
+    spec = _answer.spec()
     assert {name for name, one in spec.items() if one.get("no_log")} == {
         "kubeconfig",
         "host",
