@@ -5,7 +5,7 @@
 
 Options are declared in plugins/module_utils/_options.py. Ansible wants them as files, too: the arguments in site.yml and in
 the tasks that all roles share, the argument specs, defaults, tasks and READMEs of the roles, and the table in
-docs/variables.md.
+docs/variables.md. The table in docs/adding-a-program.md follows from the files of the programs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from blocks import YAML, with_block
 from tree import CHECKOUT
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import program
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _variables
 
 #: Role -> what it checks, in words.
@@ -125,6 +128,71 @@ def role_files(role: str) -> t.Iterator[tuple[str, str]]:
     yield f"roles/{role}/README.md", _README.format(role=role, words=ROLES[role], table=_role_table(role))
 
 
+_WORKLOADS_README: t.Final = """\
+# Role abcdesktopio.podshm.workloads
+
+Audits whether workloads have the shared memory that their programs need, and fails if one has not.
+Nothing is created or changed.
+
+```yaml
+- hosts: all
+  gather_facts: false
+  connection: local
+  module_defaults:
+    group/abcdesktopio.podshm.podshm:
+      kubeconfig: ~/.kube/config
+      context: "{{{{ inventory_hostname }}}}"
+  roles:
+    - role: abcdesktopio.podshm.workloads
+      workloads_namespaces: [shop]
+```
+
+{table}
+
+`ansible-doc -t role abcdesktopio.podshm.workloads` describes each variable.
+"""
+
+
+def workloads_role_files() -> t.Iterator[tuple[str, str]]:
+    """Yield path and text of every generated file of the role workloads."""
+    own = _variables.OF_WORKLOADS
+    options = {}
+    for option in own:
+        entry = option.documentation()
+        entry["description"] = [re.sub(r"O\((\w+)\)", r"C(\1)", text) for text in entry["description"]]
+        entry.pop("default", None)
+        options[f"workloads_{option.name}"] = entry
+    spec = {
+        "short_description": "Audit whether workloads have the shared memory that their programs need",
+        "version_added": "0.4.0",
+        "description": [
+            "Audits the workloads of a cluster, or of manifests, and fails if a program has not what it needs.",
+            "Set how to reach the cluster with C(module_defaults) for the group C(abcdesktopio.podshm.podshm).",
+        ],
+        "author": ["abcdesktop.io contributors (@abcdesktopio)"],
+        "options": options,
+    }
+    yield "roles/workloads/meta/argument_specs.yml", _HEAD + _dump({"argument_specs": {"main": spec}})
+    tasks = [
+        {
+            "name": "Audit the workloads",
+            "abcdesktopio.podshm.shm_workload": {
+                option.name: f"{{{{ workloads_{option.name} | default(omit) }}}}" for option in own
+            },
+            "register": "workloads_result",
+            "failed_when": False,
+        },
+        {
+            "name": "Every workload has what its programs need",
+            "ansible.builtin.fail": {"msg": "{{ workloads_result.msg | default('the audit did not run') }}"},
+            "when": "workloads_result.status | default('ERROR') not in ['PASS', 'WARN', 'SKIP']",
+        },
+    ]
+    yield "roles/workloads/tasks/main.yml", _HEAD + _dump(tasks)
+    table = _table([(f"`workloads_{option.name}`", option.short, _shown(option)) for option in own])
+    yield "roles/workloads/README.md", _WORKLOADS_README.format(table=table)
+
+
 def _role_table(role: str) -> str:
     rows = [(f"`{role}_checks`", _options.BY_NAME["checks"].short, f"`[{role}]`")]
     rows += [(f"`{role}_{option.name}`", option.short, _shown(option)) for option in _own(role)]
@@ -137,8 +205,18 @@ def _role_table(role: str) -> str:
 def site(text: str) -> str:
     """The playbook with its arguments."""
     names = [*_variables.CONNECTION, *(option.name for option in _variables.SETTABLE if option.name != "checks")]
-    lines = [f"            {name}: \"{{{{ lookup('vars', 'podshm_{name}', default=omit) }}}}\"" for name in names]
-    return with_block(text, "arguments", lines, YAML)
+    return with_block(text, "arguments", [f"            {line}" for line in _arguments(names)], YAML)
+
+
+def workloads(text: str) -> str:
+    """The playbook of the audit with its arguments."""
+    names = [*_variables.CONNECTION, *(option.name for option in _variables.OF_WORKLOADS), "timeout"]
+    return with_block(text, "arguments", [f"        {line}" for line in _arguments(names)], YAML)
+
+
+def _arguments(names: t.Iterable[str]) -> t.Iterator[str]:
+    for name in names:
+        yield f"{name}: \"{{{{ lookup('vars', 'podshm_{name}', default=omit) }}}}\""
 
 
 def common_role(text: str) -> str:
@@ -163,14 +241,65 @@ def variables(text: str) -> str:
     rows = [(f"`podshm_{name}`", words, "") for name, words in _variables.CONNECTION.items()]
     rows += [(f"`podshm_{option.name}`", option.short, _shown(option)) for option in _variables.SETTABLE]
     rows.append(("`podshm_reports`", "the folder for the reports", "`reports`"))
+    rows += [
+        (f"`podshm_{option.name}`", f"(workloads) {option.short}", _shown(option)) for option in _variables.OF_WORKLOADS
+    ]
     return with_block(text, "variables", ["", _table(rows), ""])
+
+
+def programs(text: str) -> str:
+    """The page about programs with its table."""
+    head = ["| program | uses | for | least | under load | with less |", "| --- | --- | --- | --- | --- | --- |"]
+    known = sorted((one for one in PROGRAMS if one.needs), key=lambda one: one.title.lower())
+    rows = [
+        f"| {' | '.join((_title(one) if index == 0 else '', *_need(one, need)))} |"
+        for one in known
+        for index, need in enumerate(one.needs)
+    ]
+    idle = ", ".join(sorted((one.title for one in PROGRAMS if not one.needs), key=str.lower))
+    return with_block(text, "programs", ["", *head, *rows, "", f"Known to need nothing: {idle}.", ""])
+
+
+def _title(one: program.Program) -> str:
+    return f"{one.title} (`{one.name}`)"
+
+
+def _need(one: program.Program, need: program.Need) -> tuple[str, ...]:
+    shown = program.Values({setting.name: setting.default for setting in one.settings}, {}, 8 * 1024 * MIB, gpus=2)
+    least, busy = (size(shown) if size and need.when(shown) else None for size in (need.size, need.busy))
+    releases = [f"since {_version(need.since)}"] if need.since else []
+    if need.since == program.NOT_KNOWN:
+        releases = ["where the release is not known"]
+    releases += [f"before {_version(need.until)}"] if need.until else []
+    if not need.when(shown):
+        releases.append("where it is configured so")
+    words = f"{need.words} ({', '.join(releases)})" if releases else need.words
+    less = "" if need.less is program.Less.FAILS else f"{need.less.value}: "
+    return (
+        f"`{need.uses.value}`{' across containers' if need.across else ''}",
+        words,
+        least.text() if least and least.terms else "",
+        busy.text() if busy else "",
+        f"{less}{need.symptom}" if need.symptom else "",
+    )
+
+
+def _version(release: program.Version) -> str:
+    return ".".join(map(str, release))
 
 
 def files() -> t.Iterator[tuple[str, str]]:
     """Yield path and text of every file that is generated or has a generated block."""
     for role in ROLES:
         yield from role_files(role)
-    changes = {"playbooks/site.yml": site, "roles/_common/tasks/main.yml": common_role, "docs/variables.md": variables}
+    yield from workloads_role_files()
+    changes = {
+        "playbooks/site.yml": site,
+        "playbooks/workloads.yml": workloads,
+        "roles/_common/tasks/main.yml": common_role,
+        "docs/variables.md": variables,
+        "docs/adding-a-program.md": programs,
+    }
     for path, change in changes.items():
         yield path, change((CHECKOUT / path).read_text(encoding="utf-8"))
 
