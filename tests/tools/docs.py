@@ -4,7 +4,7 @@
 """Write the generated parts of docs/ from the catalog, or compare them: docs.py [--lint].
 
 Generated are the title, the question and the marked blocks of each page in docs/checks/, and the marked tables in
-docs/checks.md and docs/reasons.md. A check without a page gets an empty one with all sections.
+docs/checks.md, docs/reasons.md and docs/workloads.md. A check without a page gets an empty one with all sections.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tree import CHECKOUT
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import CHECKS, CONTROLS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.features import FEATURES
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text
 
 MAIN: t.Final = "https://github.com/abcdesktopio/podshm/blob/main"
@@ -164,6 +165,14 @@ def _version_table() -> list[str]:
     return ["", *head, *rows, ""]
 
 
+def _finding_table() -> list[str]:
+    rows = [
+        f"| [{kind.id}]({MAIN}/docs/findings/{kind.id}.md) `{kind.name}` | {_cell(kind.question)} |"
+        for kind in audit.KINDS
+    ]
+    return ["", "| id | question |", "| --- | --- |", *rows, ""]
+
+
 def _reason_table() -> list[str]:
     rows = [f"| {code} | {_cell(remedy[0].upper() + remedy[1:])}. |" for code, remedy in remedies().items()]
     return ["", "| reason | what to do |", "| --- | --- |", *rows, ""]
@@ -192,6 +201,7 @@ def generated(root: Path = CHECKOUT) -> tuple[dict[Path, str], list[str]]:
             _version_table(),
         ),
     )
+    add(Path("docs", "workloads.md"), lambda text: with_block(text, "findings", _finding_table()))
     add(Path("docs", "reasons.md"), lambda text: with_block(text, "reasons", _reason_table()))
     return texts, problems
 

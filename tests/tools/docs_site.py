@@ -54,6 +54,13 @@ CONTENTS = """
    :glob:
 
    guide/checks/*
+
+.. toctree::
+   :caption: Findings
+   :maxdepth: 1
+   :glob:
+
+   guide/findings/*
 """
 
 

@@ -159,7 +159,8 @@ def _containers(value: object) -> t.Iterator[dict[str, t.Any]]:
             yield from _containers(each)
 
 
-@each_file
+# pages of findings have manifests that are wrong; what is found in them has a test of its own
+@pytest.mark.parametrize("file", [file for file in READ if not file.startswith("docs/findings/")])
 def test_manifests_parse_and_limit_the_memory_of_containers_with_volumes(file: str) -> None:
     for text in blocks(read(file), "yaml"):
         unlimited = [
@@ -279,6 +280,8 @@ def test_words(file: str) -> None:
 # the protocol is wrapped by hand at another width
 @pytest.mark.parametrize("file", [file for file in READ if file != "docs/protocol.md"])
 def test_lines_are_wrapped(file: str) -> None:
-    lines = without_blocks(read(file)).splitlines()
+    # what the tool prints is not wrapped
+    text = re.sub(r"^```\n.*?^```$", "", without_blocks(read(file)), flags=re.MULTILINE | re.DOTALL)
+    lines = text.splitlines()
     long = [line for line in lines if len(line) > WIDTH and not line.startswith("|") and "https://" not in line]
     assert long == []

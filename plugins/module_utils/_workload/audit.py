@@ -1,0 +1,214 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+"""Workloads -> what is known of them and what is wrong with them, as data for reports (pure)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict, worst
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import internal
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import fix, recognise, rules, scene
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Knob, Program
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.rules import Audited, Finding, Kind
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
+    POD_LIMIT,
+    Backing,
+    Folder,
+    PodShape,
+    SpecError,
+    shape,
+)
+
+#: All that can be found.
+KINDS: t.Final[tuple[Kind, ...]] = (*rules.RULES, *scene.KINDS)
+
+#: Kinds that a strategic merge patch works on; others keep theirs by a merge patch of whole lists.
+_BUILT_IN: t.Final = frozenset(
+    {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What is said of one workload.
+
+    :param problem: why it could not be audited, or nothing.
+    :param unknown: the containers of which nobody knows what they run.
+    """
+
+    workload: Workload
+    pod: PodShape | None = None
+    runs: t.Mapping[str, t.Sequence[recognise.Recognised]] = dataclasses.field(default_factory=dict)
+    findings: t.Sequence[Finding] = ()
+    unknown: t.Sequence[str] = ()
+    problem: str = ""
+
+    @property
+    def status(self) -> Verdict:
+        """V(PASS) only where everything that runs is known, and nothing is wrong with it."""
+        if self.problem:
+            return Verdict.ERROR
+        if self.findings:
+            return Verdict(self.findings[0].severity.value)
+        return Verdict.SKIP if self.unknown else Verdict.PASS
+
+    def facts(self) -> dict[str, t.Any]:
+        """It as data. Nothing of it is the value of a variable or of a Secret."""
+        work = self.workload
+        changed = fix.fixed(work.spec, self.findings) if self.findings else work.spec
+        patch = fix.patch(work.spec, changed)
+        return {
+            "workload": work.subject,
+            "api_version": work.api_version,
+            "kind": work.kind,
+            "namespace": work.namespace,
+            "name": work.name,
+            "origin": work.origin,
+            "template": ".".join(map(str, work.path)),
+            "replicas": work.replicas,
+            "status": self.status.value,
+            "problem": self.problem,
+            "unknown": list(self.unknown),
+            "containers": self._containers(),
+            "findings": [
+                {**dataclasses.asdict(one), "severity": one.severity.value, "sure": one.sure.value}
+                for one in self.findings
+            ],
+            "patch": fix.at((*work.path, "spec"), patch) if patch and work.kind in _BUILT_IN else {},
+            "knobs": self._knobs(),
+            "diff": fix.difference(work.spec, changed) if patch else [],
+        }
+
+    def _containers(self) -> list[dict[str, t.Any]]:
+        pod = self.pod
+        return [
+            {
+                "name": one.name,
+                "starts": one.starts,
+                "programs": [
+                    {
+                        "name": run.program.name,
+                        "by": run.by.value,
+                        "version": ".".join(map(str, run.version)),
+                        "settings": dict(run.values.given),
+                    }
+                    for run in self.runs.get(one.name, ())
+                ],
+                "dev_shm": {
+                    "backing": one.dev_shm.backing.value,
+                    "volume": one.dev_shm.volume,
+                    "size_bytes": one.dev_shm.size_bytes,
+                    "bound": one.dev_shm.bound,
+                },
+                "memory_limit_bytes": one.memory_limit,
+            }
+            for one in (pod.containers if pod else ())
+        ]
+
+    def _knobs(self) -> list[str]:
+        if not self.pod:
+            return []
+        folders = {one.name: one.dev_shm for one in self.pod.containers}
+        # where the memory limit bounds a volume, its size is not the matter
+        sizes = {
+            one.container: one.size_bytes
+            for one in self.findings
+            if one.size_bytes and one.container in folders and folders[one.container].bound != POD_LIMIT
+        }
+        size = max(sizes.values(), default=0)
+        has_volume = all(folders[name].volume for name in sizes)
+        known = [knob for runs in self.runs.values() for run in runs for knob in run.program.knobs]
+        return [
+            _knob_words(knob, size)
+            for knob in known
+            if size and self._is_owner(knob) and not (has_volume and knob.set and "{size}" not in knob.set)
+        ]
+
+    def _is_owner(self, knob: Knob) -> bool:
+        labels = self.pod.labels if self.pod else {}
+        return self.workload.kind in knob.kinds or any(recognise.has_label(labels, label) for label in knob.labels)
+
+
+def _knob_words(knob: Knob, size: int) -> str:
+    value = knob.set.format(size=memory_text(size))
+    return f"{knob.owner}: {value} ({knob.words})" if value else f"{knob.owner}: {knob.words}"
+
+
+def facts_of(
+    workload: Workload, programs: t.Sequence[Program], logs: t.Mapping[tuple[str, str], str] | None = None
+) -> dict[str, t.Any]:
+    """One workload as data. A spec that nobody has thought of costs itself alone."""
+    try:
+        return audit(workload, programs, logs).facts()
+    except Exception as error:  # noqa: BLE001
+        problem = internal(error)
+        return Audit(workload, problem=f"{problem.reason}: {problem}; {problem.remedy}").facts()
+
+
+def audit(
+    workload: Workload,
+    programs: t.Sequence[Program],
+    logs: t.Mapping[tuple[str, str], str] | None = None,
+) -> Audit:
+    """One workload.
+
+    :param logs: by pod and container, the last lines of containers that ended badly.
+    """
+    try:
+        pod = shape(workload.metadata, workload.seen or workload.spec, workload.allocatable)
+        runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
+        stated = {one.name: said for one in pod.containers if (said := recognise.stated(pod, one)) is not None}
+    except (SpecError, recognise.AnnotationError) as error:
+        return Audit(workload, problem=str(error))
+    pod = _as_created(pod, runs, workload)
+    found = rules.findings(Audited(pod, runs, stated, workload.is_owned))
+    found = rules.worst_first([*scene.findings(pod, workload.pods, logs or {}, programs), *found])
+    unknown = [
+        one.name
+        for one in pod.containers
+        if one.runs and one.name not in stated and all(run.program.is_library for run in runs[one.name])
+    ]
+    return Audit(workload, pod, runs, found, unknown)
+
+
+def _as_created(pod: PodShape, runs: t.Mapping[str, t.Sequence[recognise.Recognised]], workload: Workload) -> PodShape:
+    """A template's pod with what its owner mounts on /dev/shm in pods that it creates; live pods have it already."""
+    if workload.seen:
+        return pod
+    knobs = {name: [knob for run in found for knob in run.program.knobs] for name, found in runs.items()}
+    added = {
+        name: Folder(Backing.OTHER, bound=f"a volume that {knob.owner} mounts")
+        for name, found in knobs.items()
+        for knob in found
+        if knob.mounts and workload.kind in knob.kinds
+    }
+    containers = (
+        dataclasses.replace(one, dev_shm=added[one.name])
+        if one.name in added and one.dev_shm.backing is Backing.DEFAULT
+        else one
+        for one in pod.containers
+    )
+    return dataclasses.replace(pod, containers=tuple(containers))
+
+
+def status(audits: t.Sequence[t.Mapping[str, t.Any]], problems: t.Sequence[str]) -> Verdict:
+    """The worst of all, V(ERROR) if there was nothing to audit. V(SKIP), if nothing of it is known, is no failure."""
+    found = {Verdict(one["status"]) for one in audits} | ({Verdict.ERROR} if problems else set())
+    return Verdict.SKIP if found == {Verdict.SKIP} else worst(found)
+
+
+def headline(audits: t.Sequence[t.Mapping[str, t.Any]], problems: t.Sequence[str]) -> str:
+    """How many workloads are well, ill or not known, in one line."""
+    counts = {verdict: sum(one["status"] == verdict for one in audits) for verdict in Verdict}
+    words = {Verdict.SKIP: "not known"}
+    parts = [f"{count} {words.get(verdict, verdict.value)}" for verdict, count in counts.items() if count]
+    plural = "" if len(audits) == 1 else "s"
+    unread = f"; {len(problems)} part{'' if len(problems) == 1 else 's'} could not be read" if problems else ""
+    return f"{len(audits)} workload{plural}: {', '.join(parts) or 'nothing was audited'}{unread}"

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+"""The objects of a cluster -> its workloads, each once, with what its live pods show (pure).
+
+A pod belongs to what owns it, up to the top: a Pod of a ReplicaSet of a Deployment to the Deployment. What is audited is
+a live pod where there is one: admission and injection may have changed it. What is mended is the template.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import json
+import typing as t
+import zlib
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import scene
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload, workloads_of
+
+Object: t.TypeAlias = "t.Mapping[str, t.Any]"
+
+#: namespace, kind, name
+Key: t.TypeAlias = "tuple[str, str, str]"
+
+#: Of how many pods of a workload it is kept what became of them.
+_PODS: t.Final = 5
+
+#: How many owners an object has, one above the other, at most: more are a circle.
+_LEVELS: t.Final = 8
+
+#: What a pod's spec has of its own, beside the template that it comes from, and that is no matter of its memory.
+_OWN: t.Final = (
+    "nodeName",
+    "hostname",
+    "subdomain",
+    "affinity",
+    "tolerations",
+    "nodeSelector",
+    "topologySpreadConstraints",
+    "schedulingGates",
+)
+
+#: Where an object of these kinds has its template.
+_TEMPLATES: t.Final[dict[str, tuple[str, ...]]] = {
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    **dict.fromkeys(
+        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"), ("spec", "template")
+    ),
+}
+
+#: An annotation that repeats the whole object.
+_LAST_APPLIED: t.Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def key_of(one: Object, kind: str) -> Key:
+    """What an object is found by."""
+    metadata = one["metadata"]
+    return str(metadata.get("namespace") or ""), kind, str(metadata["name"])
+
+
+def owner_of(one: Object) -> tuple[str, str] | None:
+    """Kind and name of what owns an object as its controller, or nothing. A node owns no more than copies of static pods."""
+    for reference in one["metadata"].get("ownerReferences") or ():
+        if reference.get("controller") and reference.get("kind") != "Node":
+            return str(reference.get("kind")), str(reference.get("name"))
+    return None
+
+
+@dataclasses.dataclass
+class _Seen:
+    """The live pods of a workload that have one spec."""
+
+    metadata: Object
+    spec: Object
+    replicas: int = 0
+    ended: list[Object] = dataclasses.field(default_factory=list)
+    allocatable: int | None = None
+
+
+def _all(_key: Key) -> bool:
+    return True
+
+
+class Collector:
+    """Takes objects as they come, page by page, and keeps of the pods only what differs.
+
+    :param wants: which workloads are kept.
+    """
+
+    def __init__(self, wants: collections.abc.Callable[[Key], bool] = _all) -> None:
+        self._wants = wants
+        self._templates: dict[Key, list[Workload]] = {}
+        self._owners: dict[Key, tuple[str, str]] = {}
+        self._seen: dict[tuple[Key, int], _Seen] = {}
+
+    def add_controller(self, one: Object, kind: str) -> None:
+        """An object that creates pods, or what creates them; without its spec it says no more than who owns it."""
+        key = key_of(one, kind)
+        owner = owner_of(one)
+        if owner:
+            self._owners[key] = owner
+        elif "spec" in one and self._wants(key):
+            self._templates[key] = workloads_of({**one, "kind": kind})
+
+    def add_pod(self, pod: Object, allocatable: int | None = None) -> None:
+        """A live pod.
+
+        :param allocatable: the memory, in bytes, that pods can have on its node.
+        """
+        key = self._top(pod)
+        if not self._wants(key):
+            return
+        spec = pod.get("spec") or {}
+        digest = _digest(spec, pod["metadata"]["name"])
+        seen = self._seen.get((key, digest))
+        if seen is None:
+            seen = self._seen[key, digest] = _Seen(_metadata(pod), spec)
+        seen.replicas += 1
+        if allocatable is not None:
+            seen.allocatable = min(allocatable, seen.allocatable or allocatable)
+        if (scene.ends(pod) or scene.eviction(pod)) and len(seen.ended) < _PODS:
+            seen.ended.append({"metadata": {"name": pod["metadata"]["name"]}, "status": pod.get("status") or {}})
+
+    def _top(self, pod: Object) -> Key:
+        """What a pod belongs to. Owners of owners have been added before the pods."""
+        key, owner = key_of(pod, "Pod"), owner_of(pod)
+        for _level in range(_LEVELS):
+            if owner:
+                key = (key[0], *owner)
+                owner = self._owners.get(key)
+        namespace, kind, name = key
+        suffix = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
+        deployment = (namespace, "Deployment", name.removesuffix(f"-{suffix}"))
+        # where nobody may look at ReplicaSets
+        return deployment if kind == "ReplicaSet" and deployment in self._templates else key
+
+    def workloads(self) -> collections.abc.Iterator[Workload]:
+        """Every workload; several of one object, if its pods differ in what they share memory with."""
+        with_pods = set()
+        for (key, _digest_of), seen in self._seen.items():
+            with_pods.add(key)
+            templates = self._templates.get(key, [])
+            namespace, kind, name = key
+            work = (
+                templates[0]
+                if len(templates) == 1
+                else Workload("", kind, namespace, name, _TEMPLATES.get(kind, ()), seen.metadata, seen.spec)
+            )
+            yield dataclasses.replace(
+                work,
+                metadata=seen.metadata,
+                seen=seen.spec,
+                pods=tuple(seen.ended),
+                replicas=seen.replicas,
+                allocatable=seen.allocatable,
+            )
+        for key, templates in self._templates.items():
+            if key not in with_pods:
+                yield from templates
+
+
+def _metadata(pod: Object) -> dict[str, t.Any]:
+    """What says of a pod what it is."""
+    metadata = pod["metadata"]
+    annotations = {name: text for name, text in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
+    return {"name": metadata["name"], "labels": metadata.get("labels") or {}, "annotations": annotations}
+
+
+def _digest(spec: Object, name: str) -> int:
+    """Equal for pods of one template: what the cluster or an operator gives to each pod as its own is left out."""
+    volumes = [
+        {**one, "persistentVolumeClaim": {}} if "persistentVolumeClaim" in one else one
+        for one in spec.get("volumes") or ()
+        if not str(one.get("name", "")).startswith("kube-api-access-")
+    ]
+    containers = [
+        {
+            **one,
+            "volumeMounts": [
+                each
+                for each in one.get("volumeMounts") or ()
+                if not str(each.get("name", "")).startswith("kube-api-access-")
+            ],
+        }
+        for one in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    ]
+    left_out = ("volumes", "containers", "initContainers", *_OWN)
+    kept = {field: value for field, value in spec.items() if field not in left_out}
+    text = json.dumps([kept, volumes, containers], sort_keys=True, default=str)
+    return zlib.crc32(text.replace(name, "").encode())

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads from manifests, and what of them cannot be read."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import read
+
+POD = "containers: [{name: c, image: i}]"
+
+
+def subjects(text: str) -> list[tuple[str, str, str]]:
+    """The workloads of a text: subject, place of the template, file and line."""
+    workloads, problems = read(text, "f.yaml")
+    assert not problems
+    return [(one.subject, ".".join(map(str, one.path)), one.origin) for one in workloads]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "path"),
+    [
+        ("Pod", POD, ""),
+        ("Deployment", f"template: {{spec: {{{POD}}}}}", "spec.template"),
+        ("CronJob", f"jobTemplate: {{spec: {{template: {{spec: {{{POD}}}}}}}}}", "spec.jobTemplate.spec.template"),
+        ("RayCluster", f"headGroupSpec: {{template: {{spec: {{{POD}}}}}}}", "spec.headGroupSpec.template"),
+        (
+            "PyTorchJob",
+            f"pytorchReplicaSpecs: {{Master: {{template: {{spec: {{{POD}}}}}}}}}",
+            "spec.pytorchReplicaSpecs.Master.template",
+        ),
+        ("Odd", f"things: [{{podSpec: {{{POD}}}}}]", "spec.things.0.podSpec"),
+    ],
+)
+def test_a_pod_template_is_found_in_any_kind(kind: str, spec: str, path: str) -> None:
+    text = f"kind: {kind}\nmetadata: {{name: a, namespace: n}}\nspec: {{{spec}}}\n"
+    assert subjects(text) == [(f"{kind} n/a", path, "f.yaml:1")]
+
+
+def test_every_template_of_an_object_counts() -> None:
+    group = f"{{template: {{spec: {{{POD}}}}}}}"
+    text = f"kind: RayCluster\nmetadata: {{name: a}}\nspec: {{headGroupSpec: {group}, workerGroupSpecs: [{group}, {group}]}}"
+    assert [path for _subject, path, _origin in subjects(text)] == [
+        "spec.headGroupSpec.template",
+        "spec.workerGroupSpecs.0.template",
+        "spec.workerGroupSpecs.1.template",
+    ]
+
+
+def test_documents_and_items_of_lists_have_lines_of_their_own() -> None:
+    text = f"""---
+# nothing
+---
+kind: Service
+metadata: {{name: s}}
+---
+kind: List
+items:
+- {{kind: Pod, metadata: {{name: a}}, spec: {{{POD}}}}}
+- kind: PodList
+  items:
+  - {{kind: Pod, metadata: {{name: b}}, spec: {{{POD}}}}}
+"""
+    assert [(subject, origin) for subject, _path, origin in subjects(text)] == [
+        ("Pod a", "f.yaml:9"),
+        ("Pod b", "f.yaml:12"),
+    ]
+
+
+def test_the_claims_of_a_stateful_set_are_volumes() -> None:
+    text = f"kind: StatefulSet\nmetadata: {{name: a}}\nspec: {{volumeClaimTemplates: [{{metadata: {{name: data}}}}], template: {{spec: {{{POD}}}}}}}"
+    workloads, _problems = read(text, "f")
+    assert [one["name"] for one in workloads[0].spec["volumes"]] == ["data"]
+
+
+def test_definitions_and_data_are_no_workloads() -> None:
+    for kind in ("CustomResourceDefinition", "ConfigMap", "Secret"):
+        assert subjects(f"kind: {kind}\nmetadata: {{name: a}}\nspec: {{template: {{spec: {{{POD}}}}}}}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("kind: Pod\nmetadata: {name: {{ .Values.a }}}\nspec: {}\n", "f.yaml:2: it is a template that is not rendered"),
+        ("a: [\n", "f.yaml:2: it is no YAML"),
+        ("- 1\n", "f.yaml:1: it is no object of Kubernetes"),
+        ("metadata: {}\n", "f.yaml:1: it is no object of Kubernetes"),
+        (f"kind: Pod\nspec: {{{POD}}}\n", "f.yaml:1: Pod without a name"),
+        (f"kind: Pod\nmetadata: {{name: '{{{{ a }}}}'}}\nspec: {{{POD}}}\n", "f.yaml:1: Pod {{ a }}: it is a template"),
+        ("!!python/object/apply:os.system [id]\n", "f.yaml:1: it is no YAML"),
+    ],
+)
+def test_a_problem_has_its_file_and_line(text: str, problem: str) -> None:
+    workloads, problems = read(text, "f.yaml")
+    assert not workloads
+    assert str(problems[0]).startswith(problem)
+
+
+def test_a_problem_costs_its_own_document_only() -> None:
+    text = f"- 1\n---\nkind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n"
+    workloads, problems = read(text, "f.yaml")
+    assert (len(workloads), len(problems)) == (1, 1)
+
+
+def test_what_is_no_yaml_costs_its_own_document_only() -> None:
+    good = f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n"
+    broken = "kind: Pod\nmetadata:\n  name: {{ .Values.name }}-x\nspec: {}\n"
+    workloads, problems = read(f"{good}---\n{broken}---\n{good}--- # again\na: [\n---\n{good}", "f.yaml")
+    assert [one.origin for one in workloads] == ["f.yaml:1", "f.yaml:10", "f.yaml:16"]
+    assert [str(one).split(":")[1] for one in problems] == ["7", "15"]
+    assert "template that is not rendered" in str(problems[0])
+
+
+def test_of_a_text_that_is_no_yaml_at_all_the_first_lines_are_named() -> None:
+    _workloads, problems = read("---\na: [\n" * 1000, "f.yaml")
+    assert len(problems) == 50
+
+
+def test_a_file_of_five_megabytes_is_read_without_libyaml_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine seconds without it, two with it: too long for a unit test, so a tenth of it."""
+    document = (
+        f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n---\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n"
+    )
+    text = (document + "".join(f"  key-{line}: value {line}\n" for line in range(60)) + "---\n") * 330
+    with_it = read(text, "f.yaml")
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert read(text, "f.yaml") == with_it
+    assert len(with_it[0]) == 330
+
+
+def test_aliases_of_aliases_are_counted_and_never_written_out() -> None:
+    lines = ["kind: Pod", "a0: &a0 [" + ",".join("x" * 10) + "]"]
+    lines += [f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 12)]
+    workloads, problems = read("\n".join(lines), "f.yaml")
+    assert not workloads
+    assert "its aliases stand for more than" in str(problems[0])
+
+
+def test_what_holds_itself_ends() -> None:
+    _workloads, problems = read("kind: Pod\nmetadata: {name: a}\nspec: &s {a: *s}\n", "f.yaml")
+    assert problems or not _workloads
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000], ids=["list", "mapping", "block"])
+def test_what_is_nested_without_end_does_not_end_the_process(deep: str) -> None:
+    good = f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n"
+    workloads, problems = read(f"{good}---\nspec:\n  {deep}\n---\n{good}", "f.yaml")
+    assert [one.origin for one in workloads] == ["f.yaml:1", "f.yaml:8"]
+    assert [str(one) for one in problems] == ["f.yaml:6: its values are nested more than 250 deep"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            f"kind: StatefulSet\nmetadata: {{name: a}}\nspec: {{volumeClaimTemplates: 3, template: {{spec: {{{POD}}}}}}}",
+            "",
+        ),
+        (f"kind: Odd\nmetadata: {{name: a}}\nspec: [{{template: {{spec: {{{POD}}}}}}}]", ""),
+        (f"kind: Pod\nmetadata: [a]\nspec: {{{POD}}}", "f:1: Pod without a name"),
+        ("kind: List\nitems: [3]", "f:2: it is no object of Kubernetes: it has no kind"),
+        ("kind: Pod\nspec: {a: 2020-99-99}", "f:1: it has a date or a number that does not exist"),
+    ],
+)
+def test_fields_of_another_type_are_no_end_of_the_audit(text: str, problem: str) -> None:
+    good = f"kind: Pod\nmetadata: {{name: good}}\nspec: {{{POD}}}\n"
+    workloads, problems = read(f"{text}\n---\n{good}", "f")
+    assert workloads[-1].name == "good"
+    assert [str(one) for one in problems] == ([problem] if problem else [])
