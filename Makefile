@@ -31,11 +31,12 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
+.PHONY: help site workloads quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
 	@echo '                     KUBECONFIG=FILE [CONTEXT=NAME,...] or INVENTORY=FILE; LIMIT=NAME,... for some'
+	@echo 'make workloads       say which workloads of these clusters, or of MANIFESTS=FILE,..., lack shared memory'
 	@echo 'make quick           run the unit tests of the product, and its checks on this machine without Kubernetes (seconds)'
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
 	@echo '                     lint types sanity units (no cluster), package molecule test-clusters slice'
@@ -63,6 +64,20 @@ else
 	@echo 'site: the local clusters of $(inventory)$(if $(LIMIT), limited to $(LIMIT))'
 endif
 	@$(PLAYBOOK) --inventory '$(inventory)' $(if $(LIMIT),--limit '$(LIMIT)') abcdesktopio.podshm.site
+
+workloads: export TMPDIR := $(CURDIR)/.build/tmp
+workloads: $(site_venv)
+	@mkdir -p .build/tmp
+ifdef MANIFESTS
+	@$(PLAYBOOK) abcdesktopio.podshm.workloads --extra-vars 'podshm_manifests=$(MANIFESTS)'
+else
+ifndef INVENTORY
+ifdef KUBECONFIG
+	@.venv/bin/python tests/tools/kubeconfig_inventory.py $(inventory)
+endif
+endif
+	@$(PLAYBOOK) --inventory '$(inventory)' $(if $(LIMIT),--limit '$(LIMIT)') abcdesktopio.podshm.workloads
+endif
 
 clusters: .venv/.local need-root
 	@$(PLAYBOOK) abcdesktopio.localcluster.clusters

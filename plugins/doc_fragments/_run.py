@@ -52,6 +52,9 @@ class ModuleDocFragment:
     # which checks run, and what single ones need
     CHECK: str = yaml.safe_dump({"options": _options_of(_options.CHECK)}, sort_keys=False)
 
+    # which workloads are audited
+    WORKLOAD: str = yaml.safe_dump({"options": _options_of(_options.WORKLOAD)}, sort_keys=False)
+
     # what a module of a run is and is not
     ATTRIBUTES = r"""
 attributes:

@@ -38,12 +38,15 @@ RUN: t.Final = "run"
 SIZE: t.Final = "size"
 CHECK: t.Final = "check"
 
+#: The audit of workloads.
+WORKLOAD: t.Final = "workload"
+
 
 @dataclasses.dataclass(frozen=True)
 class Option:
     """One option of a run.
 
-    :param scope: :data:`RUN`, :data:`SIZE` or :data:`CHECK`.
+    :param scope: :data:`RUN`, :data:`SIZE`, :data:`CHECK` or :data:`WORKLOAD`.
     :param text: its description, for C(ansible-doc): one entry a paragraph.
     :param short: the same in a few words, for the table of variables.
     :param role: the role that has it as a variable of its own, beside the playbook.
@@ -548,10 +551,100 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
 
 BY_NAME: t.Final[dict[str, Option]] = {option.name: option for option in OPTIONS}
 
+#: Those of the audit of workloads, which is no run of checks.
+WORKLOADS: t.Final[tuple[Option, ...]] = (
+    dataclasses.replace(BY_NAME["cluster"], scope=WORKLOAD),
+    Option(
+        "manifests",
+        "list",
+        WORKLOAD,
+        (
+            (
+                "Files and folders of manifests to audit instead of a cluster; V(-) is stdin, for the output of C(helm template) "
+                "and C(kustomize build)."
+            ),
+            "They are read on the controller. No cluster is contacted, and the options that reach one have no effect.",
+        ),
+        "files and folders of manifests to audit instead of a cluster; `-` is stdin",
+        elements="str",
+        shown_default="none",
+    ),
+    Option(
+        "namespaces",
+        "list",
+        WORKLOAD,
+        ("The namespaces to audit. By default all, which needs C(list) in all of them.",),
+        "the namespaces to audit",
+        elements="str",
+        shown_default="all",
+    ),
+    Option(
+        "label_selector",
+        "str",
+        WORKLOAD,
+        ("Audit only pods, and what owns pods, with these labels. It is written as for C(kubectl).",),
+        "audit only what has these labels",
+        default="",
+        shown_default="none",
+    ),
+    Option(
+        "kinds",
+        "list",
+        WORKLOAD,
+        (
+            (
+                "Audit only workloads of these kinds, for example V(StatefulSet). The kind is that of the topmost owner: a pod of "
+                "a Deployment belongs to the V(Deployment), one of an operator to the operator's custom resource."
+            ),
+        ),
+        "audit only these kinds of workloads",
+        elements="str",
+        shown_default="all",
+    ),
+    Option(
+        "names",
+        "list",
+        WORKLOAD,
+        ("Audit only workloads of these names.",),
+        "audit only workloads of these names",
+        elements="str",
+        shown_default="all",
+    ),
+    Option(
+        "logs",
+        "bool",
+        WORKLOAD,
+        (
+            (
+                "Whether to read the last lines of containers that ended badly, and to look in them for signs of shared memory. "
+                "It needs C(get) on pods/log. A finding quotes its line, without the values of the container's variables."
+            ),
+        ),
+        "whether to read the last lines of containers that ended badly",
+        default=False,
+    ),
+    Option(
+        "timeout",
+        "int",
+        WORKLOAD,
+        ("How long reading from the cluster takes at most, in seconds.",),
+        "",
+        default=300,
+    ),
+    Option(
+        "verbose",
+        "bool",
+        WORKLOAD,
+        ("Whether to print also what each fix changes, and the pages of the findings. C(-v) does it, too.",),
+        "",
+        default=False,
+    ),
+)
+
 
 def of_scope(*scopes: str) -> list[Option]:
     """The options of some scopes, in the order of the table."""
-    return [option for option in OPTIONS if option.scope in scopes]
+    return [option for option in (*OPTIONS, *WORKLOADS) if option.scope in scopes]
 
 
 def spec(*scopes: str) -> dict[str, t.Any]:

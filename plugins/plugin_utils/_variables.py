@@ -59,8 +59,15 @@ _RESULTS: t.Final = frozenset({"answer", "report"})
 #: The options that are variables: all but the cluster's name, which is the host's.
 SETTABLE: t.Final = tuple(option for option in _options.OPTIONS if option.name != "cluster")
 
+#: Those of the playbook workloads that are no options of a run.
+OF_WORKLOADS: t.Final = tuple(
+    option for option in _options.WORKLOADS if option.name not in {*_options.BY_NAME, *_PLAYBOOK}
+)
+
 #: Every variable that a user sets, without the prefix.
-KNOWN: t.Final = frozenset({*CONNECTION, *_PLAYBOOK, *(option.name for option in SETTABLE)})
+KNOWN: t.Final = frozenset({*CONNECTION, *_PLAYBOOK, *(option.name for option in (*SETTABLE, *OF_WORKLOADS))})
+
+_BY_NAME: t.Final = {**_options.BY_NAME, **{option.name: option for option in OF_WORKLOADS}}
 
 
 class NotSetError(Exception):
@@ -109,7 +116,7 @@ def _typed(name: str, value: t.Any) -> t.Any:
     if name in _NEVER_EMPTY and (not value or value == [""]):
         raise ValueError("the value is empty; give it one, or remove the variable to use the default")
     kind = _PLAYBOOK.get(name) or _CONNECTION_TYPES.get(name, "str")
-    spec = _options.BY_NAME[name].spec() if name in _options.BY_NAME else {"type": kind}
+    spec = _BY_NAME[name].spec() if name in _BY_NAME else {"type": kind}
     checked = ArgumentSpecValidator({name: spec}).validate({name: value})
     if checked.error_messages:
         choices = spec.get("choices")

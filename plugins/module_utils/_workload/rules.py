@@ -220,7 +220,7 @@ def _one_sided(audited: Audited) -> collections.abc.Iterator[Finding]:
         if len(sides) < 2:
             continue
         lacking = next((one for one in who if not one.dev_shm.volume), who[-1])
-        having = next(one for one in who if one.dev_shm.identity != lacking.dev_shm.identity)
+        having = next((one for one in who if one.dev_shm.identity != lacking.dev_shm.identity), who[0])
         yield Finding(
             "SHM703",
             Severity.FAIL,
@@ -519,7 +519,7 @@ def _mixed_libraries(audited: Audited) -> collections.abc.Iterator[Finding]:
     for title, _symptom, who in _sharing(audited, Uses.DEV_SHM):
         musl = [one for one in who if _MUSL.search(f"{basename(one.image)} {image_tag(one.image)}")]
         if musl and len(musl) < len(who):
-            other = next(one for one in who if one not in musl)
+            other = next((one for one in who if one not in musl), who[0])
             yield Finding(
                 "SHM714",
                 Severity.WARN,

@@ -24,7 +24,16 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.run import Result
-from ansible_collections.abcdesktopio.podshm.plugins.modules import shm_check, shm_probe, shm_size
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.workloads import Audited
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.modules import (
+    shm_check,
+    shm_explain,
+    shm_probe,
+    shm_size,
+    shm_workload,
+)
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 SETTINGS = Settings()
@@ -98,6 +107,25 @@ def test_fields_of_return_values_are_documented() -> None:
     assert run["skipped_nodes"]["contains"].keys() == skipped.facts().keys()
     (check,), _controls = JUDGE.judge([BY_ID["SHM301"]])
     assert fields["checks"]["contains"].keys() == check.keys()
+
+
+def test_fields_of_an_audit_are_documented() -> None:
+    fields = returned(shm_workload)
+    answer = shm_workload.exit_fields(Audited("c"))
+    assert fields.keys() == answer.keys() - {"changed"}
+    assert fields["run"]["contains"].keys() == answer["run"].keys()
+    (work,), _problems = manifests.read(
+        "kind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: postgres}]}", "f"
+    )
+    facts = audit.facts_of(work, PROGRAMS)
+    one = fields["workloads"]["contains"]
+    assert one.keys() == facts.keys()
+    assert one["containers"]["contains"].keys() == facts["containers"][0].keys()
+    assert one["findings"]["contains"].keys() == facts["findings"][0].keys()
+
+
+def test_the_explanation_of_a_line_is_documented() -> None:
+    assert returned(shm_explain).keys() == {"matches", "other"}
 
 
 @pytest.mark.parametrize("module", [shm_probe, shm_size])

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Audit manifests on the controller, or run the module of the same name, and print what it says."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ansible.module_utils.common.validation import check_type_list
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _terminal, _workload_text
+
+#: What of a folder is read.
+_SUFFIXES: t.Final = (".yaml", ".yml", ".json")
+
+
+#: From how many v on the whole answer is printed.
+_WHOLE: t.Final = 3
+
+
+class ActionModule(ActionBase):
+    """The workloads of manifests, on the controller; those of a cluster by the module."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Audit what the options name, and print it."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        args = self._task.args
+        verbose = boolean(args.get("verbose", False), strict=False) or bool(self._display.verbosity)
+        names = check_type_list(args.get("manifests") or [])
+        if names:
+            result.update(self._audited([str(name) for name in names]))
+        else:
+            result.update(self._execute_module(task_vars=task_vars))
+        # what kept a cluster from being read at all is the message
+        if result.get("workloads") or ("workloads" in result and not result.get("failed")):
+            # in one piece: other clusters print at the same time
+            _terminal.show(["\n".join(["", *_workload_text.lines(result, verbose)])])
+        if self._display.verbosity < _WHOLE:
+            result["_ansible_verbose_override"] = True
+        return result
+
+    def _audited(self, names: t.Sequence[str]) -> dict[str, t.Any]:
+        """The answer of the module, for manifests."""
+        found: list[manifests.Workload] = []
+        problems: list[manifests.Problem] = []
+        for name, text in self._texts(names, problems):
+            workloads, wrong = manifests.read(text, name)
+            found += workloads
+            problems += wrong
+        audits = [audit.facts_of(one, PROGRAMS) for one in found]
+        words = [str(problem) for problem in problems]
+        return {
+            "changed": False,
+            "workloads": audits,
+            "problems": words,
+            "notes": [],
+            "status": audit.status(audits, words).value,
+            "msg": audit.headline(audits, words),
+        }
+
+    def _texts(self, names: t.Sequence[str], problems: list[manifests.Problem]) -> t.Iterator[tuple[str, str]]:
+        """The texts of files, of the manifests in folders, and of stdin (V(-)), each with its name."""
+        for name in names:
+            if name == "-":
+                # a worker has no stdin of its own
+                yield from _read(f"/proc/{os.getppid()}/fd/0", "stdin", problems)
+                continue
+            path = os.path.abspath(os.path.expanduser(name))
+            if not os.path.isdir(path):
+                yield from _read(path, name, problems)
+                continue
+            files = sorted(
+                os.path.join(folder, each)
+                for folder, _folders, inside in os.walk(path)
+                for each in inside
+                if each.endswith(_SUFFIXES)
+            )
+            if not files:
+                problems.append(manifests.Problem(name, f"the folder has no file that ends in {', '.join(_SUFFIXES)}"))
+            for file in files:
+                yield from _read(file, os.path.join(name, os.path.relpath(file, path)), problems)
+
+
+def _read(path: str, name: str, problems: list[manifests.Problem]) -> t.Iterator[tuple[str, str]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+                problems.append(
+                    manifests.Problem(name, "it is a terminal; give manifests with a pipe: helm template ... |")
+                )
+                return
+            text = file.read(manifests.MAX_BYTES + 1)
+    except OSError as error:
+        problems.append(manifests.Problem(name, f"it cannot be read: {error.strerror}"))
+    except UnicodeDecodeError:
+        problems.append(manifests.Problem(name, "it is no text in UTF-8"))
+    else:
+        yield name, text

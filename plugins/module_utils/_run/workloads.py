@@ -1,0 +1,309 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+
+"""Cluster -> audits of its workloads. Nothing is created, changed or run there."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt, interruptible
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
+    UNREACHABLE,
+    Inconclusive,
+    Reason,
+    internal,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, scene
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.live import Collector, Key
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
+
+#: What says who owns a pod: kinds of which there are many, of which metadata is enough.
+_OWNERS: t.Final = {"replicasets": "ReplicaSet", "jobs": "Job"}
+
+#: What has a template. Custom resources are known by the pods that they own.
+_CONTROLLERS: t.Final = {
+    "deployments": "Deployment",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
+    "replicationcontrollers": "ReplicationController",
+    "cronjobs": "CronJob",
+}
+
+#: How many logs are read: of one workload, and in all.
+_LOGS_EACH: t.Final = 3
+_LOGS: t.Final = 200
+
+#: What an API server lacks that has no such kind, or that the account is not allowed to list, costs this kind alone.
+_OF_ALL: t.Final = UNREACHABLE - {Reason.NOT_KUBERNETES}
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Which workloads are audited.
+
+    :param namespaces: all, if there is none.
+    :param selector: of the labels of pods and of what owns them.
+    :param kinds: all, if there is none; C(names) likewise.
+    :param logs: whether to read the last lines of containers that ended badly.
+    :param timeout: for reading, in seconds.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    selector: str = ""
+    kinds: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    logs: bool = False
+    timeout: float = 300
+
+    @classmethod
+    def of(cls, params: t.Mapping[str, t.Any]) -> Wanted:
+        """What the options of the module say.
+
+        :raises ValueError: an option has no meaning; the message names it.
+        """
+        for name in ("namespaces", "kinds", "names"):
+            if params[name] == [] or "" in (params[name] or ()):
+                raise ValueError(f"{name}: nothing is named; name some, or leave the option out for all of them")
+        if params["timeout"] < 1:
+            raise ValueError(f"timeout: {params['timeout']} is less than 1 second")
+        return cls(
+            tuple(dict.fromkeys(params["namespaces"] or ())),
+            params["label_selector"] or "",
+            frozenset(kind.lower() for kind in params["kinds"] or ()),
+            frozenset(params["names"] or ()),
+            params["logs"],
+            params["timeout"],
+        )
+
+    def has(self, key: Key) -> bool:
+        """Whether a workload is wanted."""
+        _namespace, kind, name = key
+        return (not self.kinds or kind.lower() in self.kinds) and (not self.names or name in self.names)
+
+
+@dataclasses.dataclass
+class Audited:
+    """What is returned, whatever happened.
+
+    :param problems: what could not be audited, each with its object, cause and remedy.
+    :param notes: what could not be looked at beside that, and what is less well known for it.
+    :param problem: why there is no answer as a whole.
+    """
+
+    cluster: str
+    workloads: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    problem: Inconclusive | None = None
+    source: Source | None = None
+    kubernetes: str = ""
+    pods: int = 0
+    duration: float = 0.0
+
+    @property
+    def status(self) -> Verdict:
+        """V(UNREACHABLE), or the worst of all."""
+        if self.problem and self.problem.reason in _OF_ALL:
+            return Verdict.UNREACHABLE
+        return Verdict.ERROR if self.problem else audit.status(self.workloads, self.problems)
+
+    def line(self) -> str:
+        """The result in one line: how many workloads are well or ill, or why there is no answer."""
+        if self.problem:
+            return f"cluster {self.cluster}: {self.problem.reason}: {self.problem}; {self.problem.remedy}"
+        return f"cluster {self.cluster}: {audit.headline(self.workloads, self.problems)}"
+
+
+def run(params: t.Mapping[str, t.Any], name: str, wanted: Wanted) -> Audited:
+    """Audit the workloads of the cluster that a module's parameters name.
+
+    :param name: of the cluster, for messages.
+    """
+    began = time.monotonic()
+    result = Audited(name)
+    with interruptible():
+        try:
+            result.source = resolve(params, os.environ)
+            cluster = Cluster(result.source, "", wanted.timeout)
+            result.kubernetes = cluster.version()
+            audited(cluster, wanted, result)
+        except Inconclusive as problem:
+            result.problem = problem
+        except Interrupt as signal:
+            result.problem = Inconclusive(Reason.INTERRUPTED, f"the audit was ended by {signal}")
+        except Exception as error:  # noqa: BLE001
+            result.problem = internal(error)
+    result.duration = round(time.monotonic() - began, 3)
+    return result
+
+
+def audited(cluster: Cluster, wanted: Wanted, result: Audited) -> None:
+    """Read everything, then audit it."""
+    reader = _Reader(cluster, wanted)
+    reader.read()
+    result.problems += reader.problems()
+    result.pods = reader.pods
+    logs = _Logs(cluster, wanted.logs)
+    for work in reader.collector.workloads():
+        result.workloads.append(audit.facts_of(work, PROGRAMS, logs.of(work)))
+    result.notes += [*reader.notes(), *logs.notes()]
+
+
+class _Reader:
+    """Reads a cluster page by page. What is refused costs itself alone."""
+
+    def __init__(self, cluster: Cluster, wanted: Wanted) -> None:
+        self._cluster = cluster
+        self._wanted = wanted
+        self.collector = Collector(wanted.has)
+        #: how many pods there were
+        self.pods = 0
+        self._allocatable: dict[str, int] = {}
+        #: reason and namespace -> the kinds, and the first refusal
+        self._refused: dict[tuple[Reason, str], tuple[list[str], Inconclusive]] = {}
+        #: reason, namespace and what is less well known -> the kinds
+        self._noted_kinds: dict[tuple[Reason, str, str], list[str]] = {}
+
+    def read(self) -> None:
+        """Read nodes, then of each namespace what owns pods, then the pods."""
+        for node in self._noted("nodes", "", "how much memory a node has is not known"):
+            memory = ((node.get("status") or {}).get("allocatable") or {}).get("memory")
+            self._allocatable[node["metadata"]["name"]] = parse_bytes(memory or 0)
+        for namespace in self._wanted.namespaces or ("",):
+            try:
+                if namespace:
+                    self._cluster.require_namespace(namespace)
+            except Inconclusive as problem:
+                self._refuse("everything", namespace, problem)
+            else:
+                self._read(namespace)
+
+    def _read(self, namespace: str) -> None:
+        kinds, selector = self._wanted.kinds, self._wanted.selector
+        for plural, kind in _OWNERS.items():
+            for one in self._noted(plural, namespace, "what owns them is not known", metadata_only=True):
+                self.collector.add_controller(one, kind)
+        for plural, kind in _CONTROLLERS.items():
+            if not kinds or kind.lower() in kinds:
+                for one in self._needed(plural, namespace, selector):
+                    self.collector.add_controller(one, kind)
+        for pod in self._needed("pods", namespace, selector):
+            self.pods += 1
+            self.collector.add_pod(pod, self._allocatable.get(str((pod.get("spec") or {}).get("nodeName"))))
+
+    def _noted(
+        self, plural: str, namespace: str, less: str, metadata_only: bool = False
+    ) -> collections.abc.Iterator[dict[str, t.Any]]:
+        """What helps to know more."""
+        try:
+            yield from self._every(plural, namespace, metadata_only=metadata_only)
+        except Inconclusive as problem:
+            _require_own(problem)
+            self._noted_kinds.setdefault((problem.reason, namespace, less), []).append(plural)
+
+    def _needed(self, plural: str, namespace: str, selector: str) -> collections.abc.Iterator[dict[str, t.Any]]:
+        """What is audited."""
+        try:
+            yield from self._every(plural, namespace, selector)
+        except Inconclusive as problem:
+            _require_own(problem)
+            self._refuse(plural, namespace, problem)
+
+    def _every(
+        self, plural: str, namespace: str, selector: str = "", metadata_only: bool = False
+    ) -> collections.abc.Iterator[dict[str, t.Any]]:
+        for one in self._cluster.every(plural, namespace, selector, metadata_only):
+            if time.monotonic() > self._cluster.until:
+                words = f"to read them took longer than {self._wanted.timeout:g} s (option timeout)"
+                raise Inconclusive(Reason.TIMEOUT, words, f"{plural} of {_where(namespace)}")
+            yield one
+
+    def _refuse(self, plural: str, namespace: str, problem: Inconclusive) -> None:
+        kinds, _first = self._refused.setdefault((problem.reason, namespace), ([], problem))
+        kinds.append(plural)
+
+    def problems(self) -> list[str]:
+        """What could not be read, each cause once."""
+        return [
+            f"{', '.join(kinds)} of {_where(namespace)}: {reason}: {first.detail}; {_remedy(first, namespace)}"
+            for (reason, namespace), (kinds, first) in self._refused.items()
+        ]
+
+    def notes(self) -> list[str]:
+        """What else could not be looked at."""
+        return [
+            f"{', '.join(kinds)} of {_where(namespace)}: {reason}: {less}"
+            for (reason, namespace, less), kinds in self._noted_kinds.items()
+        ]
+
+
+def _require_own(problem: Inconclusive) -> None:
+    """Raise a problem that is one of the whole cluster."""
+    if problem.reason in _OF_ALL:
+        raise problem
+
+
+def _where(namespace: str) -> str:
+    return f"namespace {namespace}" if namespace else "the cluster"
+
+
+def _remedy(problem: Inconclusive, namespace: str) -> str:
+    if problem.reason is Reason.FORBIDDEN:
+        return "grant list on them" + ("" if namespace else ", or name namespaces with the option namespaces")
+    if problem.reason is Reason.NAMESPACE_MISSING:
+        return "name one that exists with the option namespaces"
+    return problem.remedy
+
+
+class _Logs:
+    """Reads the last lines of containers that ended badly, where the account is allowed to."""
+
+    def __init__(self, cluster: Cluster, is_wanted: bool) -> None:
+        self._cluster = cluster
+        self._is_wanted = is_wanted
+        self._left = _LOGS
+        #: by namespace, why none of its logs is read
+        self._refused: dict[str, Inconclusive] = {}
+        self._is_cut = False
+
+    def of(self, work: Workload) -> dict[tuple[str, str], str]:
+        """By pod and container, the last lines."""
+        ended = [end for pod in work.pods for end in scene.ends(pod)][:_LOGS_EACH] if self._is_wanted else []
+        found = {}
+        for end in ended:
+            if self._left <= 0 or time.monotonic() > self._cluster.until:
+                self._is_cut = True
+                break
+            if work.namespace in self._refused:
+                break
+            self._left -= 1
+            try:
+                found[end.pod, end.container] = self._cluster.last_lines(
+                    work.namespace, end.pod, end.container, end.has_restarted
+                )
+            except Inconclusive as problem:
+                # a pod that is gone, a log that was rotated away: there is none to read
+                if problem.reason in (Reason.FORBIDDEN, Reason.UNAUTHORIZED, Reason.ADMISSION_DENIED):
+                    self._refused[work.namespace] = problem
+        return found
+
+    def notes(self) -> list[str]:
+        """What could not be read."""
+        notes = [
+            f"logs of {_where(namespace)}: {problem.reason}: last lines of containers are not known"
+            for namespace, problem in self._refused.items()
+        ]
+        return [*notes, *(["logs: not all were read, there are too many"] if self._is_cut else [])]

@@ -1,0 +1,320 @@
+#!/usr/bin/python
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: shm_workload
+short_description: Audit whether workloads have the shared memory that their programs need
+version_added: 0.4.0
+description:
+  - Says of each workload of a cluster, or of manifests, which programs it runs, what they need of shared memory, and what is
+    wrong with what it has. Each finding has an id (C(SHM7xx)) and a fix.
+  - Reads only. It creates no pod, and looks at no Secret and no ConfigMap.
+  - A workload of which it is not known what it runs is said to be that, V(SKIP), and not taken for well.
+  - The module does not fail because of findings. RV(status) is the verdict; the playbook C(abcdesktopio.podshm.workloads)
+    fails if it is V(FAIL) or V(ERROR).
+requirements:
+  - python >= 3.11
+  - kubernetes >= 24.2.0
+  - PyYAML >= 3.11
+author:
+  - abcdesktop.io contributors (@abcdesktopio)
+extends_documentation_fragment:
+  - abcdesktopio.podshm._auth
+  - abcdesktopio.podshm._run.workload
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+  diff_mode:
+    support: none
+    description: Returns details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  idempotent:
+    support: full
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+  action_group:
+    support: full
+    membership:
+      - abcdesktopio.podshm.podshm
+    description: Use C(group/abcdesktopio.podshm.podshm) in C(module_defaults) to set defaults for this module.
+notes:
+  - Needs C(list) on pods, deployments, statefulsets, daemonsets, replicationcontrollers and cronjobs. What is forbidden is
+    an entry of RV(problems), and the rest is audited.
+  - C(list) on replicasets, jobs and nodes helps to name workloads and to know the memory of nodes.
+seealso:
+  - module: abcdesktopio.podshm.shm_explain
+  - module: abcdesktopio.podshm.shm_check
+"""
+
+EXAMPLES = r"""
+- name: Audit the manifests of a chart, with no cluster
+  abcdesktopio.podshm.shm_workload:
+    manifests: [build/manifests]
+
+- name: Audit two namespaces of a cluster, with what killed pods wrote last
+  abcdesktopio.podshm.shm_workload:
+    kubeconfig: ~/.kube/config
+    context: production
+    namespaces: [shop, payments]
+    logs: true
+  register: result
+
+- name: Fail if a program has not what it needs
+  ansible.builtin.fail:
+    msg: "{{ result.msg }}"
+  when: result.status in ['FAIL', 'ERROR']
+"""
+
+RETURN = r"""
+workloads:
+  description:
+    - The workloads. One object is several of them if its live pods differ.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    workload:
+      description: Kind, namespace and name.
+      type: str
+      returned: always
+      sample: Deployment shop/db
+    api_version:
+      description: The version of its API. Empty where only its pods were seen.
+      type: str
+      returned: always
+      sample: apps/v1
+    kind:
+      description: Its kind.
+      type: str
+      returned: always
+      sample: Deployment
+    namespace:
+      description: Its namespace. Empty where a manifest has none.
+      type: str
+      returned: always
+      sample: shop
+    name:
+      description: Its name.
+      type: str
+      returned: always
+      sample: db
+    origin:
+      description: The file and line of a manifest. Empty for a cluster.
+      type: str
+      returned: always
+    template:
+      description: Where in the object its pod template is. Empty for a pod.
+      type: str
+      returned: always
+      sample: spec.template
+    replicas:
+      description: How many live pods were seen.
+      type: int
+      returned: always
+    status:
+      description:
+        - The worst severity of its findings, V(FAIL) or V(WARN). V(PASS) if all that it runs is known and nothing is wrong,
+          V(SKIP) if it is not known what it runs, V(ERROR) if it could not be audited.
+      type: str
+      returned: always
+      sample: FAIL
+    problem:
+      description: Why it could not be audited; usually empty.
+      type: str
+      returned: always
+    unknown:
+      description: The containers of which it is not known what they run.
+      type: list
+      elements: str
+      returned: always
+    containers:
+      description: Its containers.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        name:
+          description: The name.
+          type: str
+          returned: always
+        starts:
+          description: When it starts, V(main), V(init) or V(sidecar).
+          type: str
+          returned: always
+        programs:
+          description: The programs that it runs, each with its C(name), what it was recognised C(by), its C(version), and by setting
+            where the setting was read.
+          type: list
+          elements: dict
+          returned: always
+        dev_shm:
+          description: What is behind its C(/dev/shm), the C(backing), the C(volume), its C(size_bytes), and what it is C(bound) by.
+          type: dict
+          returned: always
+        memory_limit_bytes:
+          description: Its memory limit, in bytes. Null if it has none.
+          type: int
+          returned: always
+    findings:
+      description: What is wrong, the worst first.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        rule:
+          description: The stable id.
+          type: str
+          returned: always
+          sample: SHM701
+        severity:
+          description: V(FAIL) the program will fail, V(WARN) worth reading.
+          type: str
+          returned: always
+        container:
+          description: The container; empty for the pod.
+          type: str
+          returned: always
+        observed:
+          description: What is wrong, with the computation of sizes.
+          type: str
+          returned: always
+        fix:
+          description: What to do.
+          type: str
+          returned: always
+        sure:
+          description: How sure it is, V(certain), V(likely) or V(possible).
+          type: str
+          returned: always
+        program:
+          description: The program that it is about.
+          type: str
+          returned: always
+        size_bytes:
+          description: The size that is needed, in bytes. Null where it is about no size.
+          type: int
+          returned: always
+        computation:
+          description: How the size was computed, where it is a sum; else empty.
+          type: str
+          returned: always
+    patch:
+      description: A strategic merge patch of the object that mends what a patch can mend. Empty for custom resources.
+      type: dict
+      returned: always
+    knobs:
+      description: The values of its operator or chart that do it, where a patch would be reverted.
+      type: list
+      elements: str
+      returned: always
+    diff:
+      description: What the fix changes in the pod's spec, as lines of a unified diff.
+      type: list
+      elements: str
+      returned: always
+problems:
+  description:
+    - What could not be audited, each with its object or its file and line, the cause, and the remedy.
+  returned: always
+  type: list
+  elements: str
+notes:
+  description:
+    - What else could not be looked at, and what is not known for that reason.
+  returned: always
+  type: list
+  elements: str
+status:
+  description:
+    - V(UNREACHABLE) if the cluster is out of reach, V(ERROR) if something could not be audited or there was nothing to audit,
+      else the worst status of the workloads.
+  returned: always
+  type: str
+  sample: FAIL
+msg:
+  description: The result in one line.
+  returned: always
+  type: str
+  sample: 'cluster eu-1: 8 workloads: 4 FAIL, 1 not known, 3 PASS'
+run:
+  description:
+    - How it was audited. Not there for manifests.
+  returned: if a cluster was audited
+  type: dict
+  contains:
+    cluster:
+      description: The name of the cluster.
+      type: str
+      returned: always
+    server:
+      description: The URL of the API server, without user and password.
+      type: str
+      returned: always
+    context:
+      description: The context of the kubeconfig.
+      type: str
+      returned: always
+    source:
+      description: Where server and credentials come from.
+      type: str
+      returned: always
+    kubernetes:
+      description: The version of Kubernetes that the API server named.
+      type: str
+      returned: always
+    pods:
+      description: How many pods were read.
+      type: int
+      returned: always
+    duration:
+      description: How long it took, in seconds.
+      type: float
+      returned: always
+"""
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _answer, _options
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.workloads import Audited, Wanted, run
+
+
+def exit_fields(result: Audited) -> dict[str, t.Any]:
+    """What the module returns, the same on success and on failure."""
+    found = result.source
+    return {
+        "changed": False,
+        "workloads": result.workloads,
+        "problems": result.problems,
+        "notes": result.notes,
+        "status": result.status.value,
+        "msg": result.line(),
+        "run": {
+            "cluster": result.cluster,
+            "server": found.shown_server if found else "",
+            "context": found.context if found else "",
+            "source": found.origin if found else "",
+            "kubernetes": result.kubernetes,
+            "pods": result.pods,
+            "duration": result.duration,
+        },
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = _answer.begin(_options.spec(_options.WORKLOAD))
+    name = _answer.name(module.params)
+    try:
+        wanted = Wanted.of(module.params)
+    except ValueError as error:
+        answer = {**exit_fields(Audited(name)), "msg": f"cluster {name}: wrong option: {error}"}
+        _answer.leave(module, answer, failed=True)
+    result = run(module.params, name, wanted)
+    _answer.leave(module, exit_fields(result), failed=bool(result.problem))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: not for use from outside, may change at any time.
+"""Audits of workloads as lines for the terminal (pure): what is wrong, what to do, and what nobody knows."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+
+PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/findings/{id}.md"
+
+#: How many ill workloads are printed.
+_ILL: t.Final = 20
+
+#: How many names of workloads are listed that nothing is said of.
+_NAMES: t.Final = 8
+
+Facts: t.TypeAlias = "t.Mapping[str, t.Any]"
+
+
+def lines(answer: t.Mapping[str, t.Any], verbose: bool = False) -> list[str]:
+    """Everything that was audited: the ill workloads, the worst last, then how many are well or not known.
+
+    :param answer: what the module returns.
+    """
+    audits = answer["workloads"]
+    ill = sorted((one for one in audits if one["findings"] or one["problem"]), key=_badness)
+    shown = ill if verbose else ill[-_ILL:]
+    printed = [line for one in shown for line in _workload(one, verbose)]
+    if len(shown) < len(ill):
+        count = len(ill) - len(shown)
+        printed.insert(0, f"{count} more with findings that are no worse than these; -v prints them")
+    printed += [printable(f"ERROR {problem}") for problem in answer["problems"]]
+    notes = [printable(f"not looked at: {note}") for note in answer["notes"]]
+    return [*printed, *([""] if printed else []), *_quiet(audits), *notes, printable(answer["msg"])]
+
+
+def _badness(one: Facts) -> tuple[int, str]:
+    return -Verdict(one["status"]).severity, one["workload"]
+
+
+def _workload(one: Facts, verbose: bool) -> list[str]:
+    origin = f" ({one['origin']})" if one["origin"] else ""
+    printed = [_line(0, f"{one['status']} {one['workload']}{origin}")]
+    if one["problem"]:
+        return [*printed, _line(1, one["problem"])]
+    for finding in one["findings"]:
+        where = f" {finding['container']}:" if finding["container"] else ""
+        doubt = "" if finding["sure"] == "certain" else f" ({finding['sure']})"
+        printed.append(_line(1, f"{finding['rule']} {finding['severity']}{doubt}{where} {finding['observed']}"))
+        if finding["computation"]:
+            printed.append(_line(2, f"size: {finding['computation']}"))
+        printed.append(_line(2, f"fix: {finding['fix']}"))
+    printed += [_line(2, f"or, as its pods belong to {knob}") for knob in one["knobs"]]
+    if verbose:
+        printed += [f"    {_kept(line)}" for line in one["diff"]]
+        pages = dict.fromkeys(PAGES.format(id=finding["rule"]) for finding in one["findings"])
+        printed += [_line(2, page) for page in pages]
+    return printed
+
+
+def _kept(line: str) -> str:
+    """A line of a diff with its mark and its indentation."""
+    mark, rest = line[:1], line[1:]
+    return mark + " " * (len(rest) - len(rest.lstrip())) + printable(rest)
+
+
+def _line(level: int, text: str) -> str:
+    return "  " * level + printable(text)
+
+
+def _quiet(audits: t.Sequence[Facts]) -> list[str]:
+    """What nothing is said of: names of what is well, and of what nobody knows."""
+    well = [one["workload"] for one in audits if one["status"] == Verdict.PASS]
+    unknown = [
+        f"{one['workload']} ({', '.join(one['unknown'])})" for one in audits if one["unknown"] and not one["findings"]
+    ]
+    texts = [f"nothing to say: {_some(well)}"] if well else []
+    if unknown:
+        texts.append(f"not known, so not judged: {_some(unknown)}")
+    return [printable(text) for text in texts]
+
+
+def _some(names: t.Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more

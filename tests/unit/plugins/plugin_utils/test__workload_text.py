@@ -1,0 +1,60 @@
+# Copyright (c) 2026, abcdesktop.io contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import yaml
+
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _workload_text
+
+
+def pod(name: str, image: str) -> str:
+    return f"kind: Deployment\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{containers: [{{name: c, image: {image}}}]}}}}}}\n"
+
+
+def answer(*documents: str, problems: t.Sequence[str] = (), notes: t.Sequence[str] = ()) -> dict[str, t.Any]:
+    found, _problems = manifests.read("---\n".join(documents), "f.yaml")
+    audits = [audit.facts_of(one, PROGRAMS) for one in found]
+    return {"workloads": audits, "problems": problems, "notes": notes, "msg": audit.headline(audits, problems)}
+
+
+def test_what_is_wrong_comes_first_and_the_count_last() -> None:
+    lines = _workload_text.lines(
+        answer(pod("db", "postgres:15"), pod("odd", "x/y"), problems=["pods: Forbidden"], notes=["nodes: Forbidden"])
+    )
+    assert lines[0] == "FAIL Deployment db (f.yaml:1)"
+    assert lines[1].startswith("  SHM701 FAIL (likely) c: /dev/shm has 64Mi")
+    assert lines[2].startswith("    size: 2Mi at rest + ")
+    assert lines[3].startswith("    fix: mount an emptyDir")
+    assert lines[4:] == [
+        "ERROR pods: Forbidden",
+        "",
+        "not known, so not judged: Deployment odd (c)",
+        "not looked at: nodes: Forbidden",
+        "2 workloads: 1 FAIL, 1 not known; 1 part could not be read",
+    ]
+
+
+def test_the_change_of_a_fix_can_be_read_as_yaml() -> None:
+    lines = _workload_text.lines(answer(pod("db", "postgres:15")), verbose=True)
+    start = lines.index("    +volumes:")
+    added = yaml.safe_load("\n".join(line[5:] for line in lines[start : start + 5]))
+    assert added == {"volumes": [{"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}}]}
+
+
+def test_of_very_many_the_worst_are_printed() -> None:
+    many = answer(*(pod(f"db-{number}", "postgres:15") for number in range(30)))
+    lines = _workload_text.lines(many)
+    assert lines[0] == "10 more with findings that are no worse than these; -v prints them"
+    assert sum(line.startswith("FAIL") for line in lines) == 20
+    assert sum(line.startswith("FAIL") for line in _workload_text.lines(many, verbose=True)) == 30
+
+
+def test_nothing_of_a_terminal_gets_out() -> None:
+    lines = _workload_text.lines(answer(problems=["f\x1b[31m.yaml: odd"]))
+    assert "\x1b" not in "".join(lines)
