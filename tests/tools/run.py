@@ -170,9 +170,18 @@ def units() -> list[Command]:
     python = ["--python", f"{sys.version_info[0]}.{sys.version_info[1]}", "--python-interpreter", sys.executable]
     argv = ["ansible-test", "units", "--color", "no", *python]
     junit = COPY / "tests" / "output" / "junit"
+    parallel = ["--numprocesses=auto", "--dist=loadfile"]
     coverage = ["--cov", "--cov-report=term", "--cov-report=xml"]
     return [
-        pytest("units", *coverage, "tests/unit", "tests/contract", "tests/playbooks", "hack/localcluster/tests/unit"),
+        pytest(
+            "units",
+            *parallel,
+            *coverage,
+            "tests/unit",
+            "tests/contract",
+            "tests/playbooks",
+            "hack/localcluster/tests/unit",
+        ),
         Command("ansible-test units", argv, COPY, prepare_ansible_test(), junit),
     ]
 
