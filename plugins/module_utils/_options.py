@@ -319,7 +319,7 @@ OPTIONS: t.Final[tuple[Option, ...]] = (
         (
             (
                 "SHM601 compares the IPC sysctls with the needs of these programs. V(db2) is Db2 with 8 GiB of memory, "
-                "V(postgresql) is PostgreSQL with 1000 connections."
+                "V(postgresql) is PostgreSQL on Linux, which needs no System V semaphore."
             ),
         ),
         "the programs whose needs SHM601 compares with the IPC sysctls: `postgresql`, `oracle`, `db2`",

@@ -30,8 +30,8 @@ SYSCTLS: t.Final = (
 Minimums: t.TypeAlias = "t.Mapping[str, tuple[int, ...]]"
 
 PROFILES: t.Final[dict[str, Minimums]] = {
-    # PostgreSQL manual, "Managing Kernel Resources", for System V semaphores and 1000 connections
-    "postgresql": {"kernel.shmmax": (1024,), "kernel.shmmni": (1,), "kernel.sem": (20, 1300, 1, 65)},
+    # one small segment; on Linux its semaphores are no System V ones, whatever the number of connections (tests/programs)
+    "postgresql": {"kernel.shmmax": (1024,), "kernel.shmmni": (1,)},
     # Oracle Database installation guide for Linux; shmmax and shmall as its preinstallation package sets them
     "oracle": {
         "kernel.shmmax": (4398046511104,),

@@ -255,3 +255,9 @@ def test_a_pass_names_every_size_of_huge_pages() -> None:
 
 def test_a_pass_names_the_profiles() -> None:
     assert decide("SHM601", sysctls()()).observed == "enough for postgresql, oracle"
+
+
+def test_postgresql_needs_no_system_v_semaphores() -> None:
+    answers = sysctls(kernel_sem="250 32000 32 0")()
+    assert decide("SHM601", answers, profiles=("postgresql",)).observed == "enough for postgresql"
+    assert "kernel.sem semmni 0 < 128 (oracle)" in decide("SHM601", answers).observed
