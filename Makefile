@@ -31,7 +31,7 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site workloads quick test lint types sanity units package molecule test-clusters slice worlds gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
+.PHONY: help site workloads quick test lint types sanity units package molecule test-clusters slice worlds programs gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -41,6 +41,7 @@ help:
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
 	@echo '                     lint types sanity units (no cluster), package molecule test-clusters slice'
 	@echo 'make worlds          run every check in every false world (half an hour), print the confusion tables'
+	@echo 'make programs        run real programs in good and bad shapes against what the audit predicts (twenty minutes)'
 	@echo 'make gvisor          run every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              run every check on a node with another kernel and cgroup v2 alone (ten minutes)'
 	@echo 'make versions        run every check on Kubernetes 1.28 and 1.37, each of which is built first (four minutes)'
@@ -91,7 +92,7 @@ need-root:
 test: .venv/.test need-root
 	@.venv/bin/python tests/tools/run.py
 
-lint types sanity units package molecule test-clusters slice worlds gvisor v2 versions: .venv/.test
+lint types sanity units package molecule test-clusters slice worlds programs gvisor v2 versions: .venv/.test
 	@.venv/bin/python tests/tools/run.py $@
 
 quick: .venv/.quick

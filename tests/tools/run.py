@@ -240,6 +240,11 @@ def worlds() -> list[Command]:
     return [slow(name) for name in ("policies", "kubelets", "machine", "worlds")]
 
 
+def programs() -> list[Command]:
+    """Return real programs in good and bad shapes, against what the audit predicts, on a cluster of its own."""
+    return [dataclasses.replace(pytest("programs", "--capture=no", "tests/programs"), seconds=SLOW_SECONDS)]
+
+
 def gvisor() -> list[Command]:
     """Return all checks under gVisor, on a cluster of its own."""
     return [slow("gvisor")]
@@ -265,12 +270,13 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "test-clusters": test_clusters,
     "slice": slice_of_worlds,
     "worlds": worlds,
+    "programs": programs,
     "gvisor": gvisor,
     "v2": v2,
     "versions": versions,
 }
 #: Only on demand: minutes each, on clusters of their own.
-SLOW = ("worlds", "gvisor", "v2", "versions")
+SLOW = ("worlds", "programs", "gvisor", "v2", "versions")
 NEED_CLUSTERS = ("package", "molecule", "test-clusters")
 
 

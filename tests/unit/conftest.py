@@ -15,6 +15,7 @@ LOCALCLUSTER = (ROOT / "hack" / "localcluster", ROOT.parent / "localcluster")
 for folder in (
     ROOT / "tests" / "cluster",
     ROOT / "tests" / "worlds",
+    ROOT / "tests" / "programs",
     *(path / "tests" / "tools" for path in LOCALCLUSTER),
 ):
     if folder.is_dir() and str(folder) not in sys.path:
