@@ -121,6 +121,9 @@ _SHARED: t.Final = (
         # the size of a sample is not to be seen: never a FAIL
         (container("torchrun train.py --num_workers 8 --batch-size 256"), WARN),
         (container("torchrun train.py --num_workers 0"), []),
+        # measured: dies at 64 MiB with samples of 12 MiB, and works at 512
+        (container("torchrun train.py --num_workers 2 --batch-size 8"), WARN),
+        (container("torchrun train.py --num_workers 2 --batch-size 8", size="512Mi"), []),
         (container("python infer.py", image="pytorch/pytorch:2.3"), []),
         (container("python train.py", image="pytorch/pytorch:2.3", gpus=1), WARN),
         (container("torchrun train.py", size="1Gi"), []),
