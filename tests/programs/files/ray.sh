@@ -4,7 +4,10 @@
 #
 # ray.sh COMMAND [OPTION ...]: start Ray's head, and put an object into its store.
 cd /tmp || exit
-"$@" 2>&1 || exit
+if ! "$@" 2>&1; then
+    tail -n 5 /tmp/ray/session_latest/logs/gcs_server.* /tmp/ray/session_latest/logs/raylet.* 2>/dev/null
+    exit 1
+fi
 /usr/bin/python3 - <<'END'
 import numpy, ray
 ray.init(address="auto", log_to_driver=False)

@@ -10,6 +10,7 @@ import pytest
 import shapes
 import trial
 from shapes import Came, Entry
+from trees import Parts
 
 ENTRIES = trial.entries()
 #: Where the release decides.
@@ -70,9 +71,7 @@ def test_a_failure_is_never_predicted_without_a_finding_and_no_finding_is_a_fail
     ],
 )
 def test_what_became_of_a_program(exit_code: int, log: str, came: Came) -> None:
-    entry = shapes.Entry(
-        "one", shapes.Parts(), (), works="is done", degraded="slowly", fails="broke", ends=frozenset({124})
-    )
+    entry = shapes.Entry("one", Parts(), (), works="is done", degraded="slowly", fails="broke", ends=frozenset({124}))
     assert entry.came(exit_code, log) is came
 
 
