@@ -4,10 +4,15 @@
 #
 # ray.sh COMMAND [OPTION ...]: start Ray's head, and put an object into its store.
 cd /tmp || exit
-if ! "$@" 2>&1; then
-    tail -n 5 /tmp/ray/session_latest/logs/gcs_server.* /tmp/ray/session_latest/logs/raylet.* 2>/dev/null
-    exit 1
-fi
+tries=3
+until "$@" >start.log 2>&1; do
+    cat start.log
+    tries=$((tries - 1))
+    # on a busy machine, one of its processes now and then dies at the start
+    [ $tries -gt 0 ] && grep -q 'timed out during startup' start.log || exit 1
+    ray stop --force >/dev/null 2>&1
+done
+cat start.log
 /usr/bin/python3 - <<'END'
 import numpy, ray
 ray.init(address="auto", log_to_driver=False)

@@ -10,15 +10,11 @@ from trees import Parts
 _VERSION = "2.60.0"
 
 
-#: On a machine that is busy, its processes take their time.
-_ENV = (("RAY_raylet_start_wait_time_s", "150"),)
-
-
 def _head(store: int, memory: str = "3Gi") -> tuple[Container, ...]:
     argv = ("sh", f"{FILES}/ray.sh", "ray", "start", "--head", "--num-cpus=1", "--include-dashboard=false")
     options = ("--disable-usage-stats", f"--object-store-memory={store}")
     image = f"docker.io/rayproject/ray:{_VERSION}"
-    return (Container("ray", image, (*argv, *options), _ENV, memory=memory),)
+    return (Container("ray", image, (*argv, *options), memory=memory),)
 
 
 _STORE = 150_000_000
