@@ -40,6 +40,14 @@ _SIGNS: t.Final = (
         "mount an emptyDir of medium Memory on /dev/shm, or configure smaller pools",
         ("SHM309",),
     ),
+    Sign(
+        r"POSH__SHM_APP_MAPP_ERR|Unable to create a? ?shared memory( object)? with the following properties "
+        r"\[ name = iceoryx_mgmt, .*OpenMode::OPEN_EXISTING",
+        Sure.CERTAIN,
+        "the application has another /dev/shm than RouDi",
+        "mount one volume of medium Memory on /dev/shm in both containers",
+        ("SHM204",),
+    ),
 )
 
 _ROUDI: t.Final = Program(
@@ -64,7 +72,7 @@ _ROUDI: t.Final = Program(
         Need(
             Uses.DEV_SHM,
             "memory pools as its file has them",
-            symptom="its applications wait for it for ever",
+            symptom="its applications do not start",
             across=True,
             when=lambda values: bool(values["configured"]),
         ),
@@ -77,6 +85,8 @@ _ROUDI: t.Final = Program(
     ),
 )
 
+_ALONE: t.Final = "it does not start (POSH__SHM_APP_MAPP_ERR), or waits for RouDi"
+
 _APPLICATION: t.Final = Program(
     name="iceoryx_application",
     title=_TITLE,
@@ -85,9 +95,12 @@ _APPLICATION: t.Final = Program(
         unless=r".*exporter.*",
         command=runs(r"iox-(?!roudi\b)[\w-]+"),
     ),
-    needs=(Need(Uses.DEV_SHM, "the memory pools of RouDi", across=True, symptom="it waits for RouDi for ever"),),
+    needs=(Need(Uses.DEV_SHM, "the memory pools of RouDi", across=True, symptom=_ALONE),),
     one_user=True,
-    sources=("https://github.com/eclipse-iceoryx/iceoryx",),
+    sources=(
+        "https://github.com/eclipse-iceoryx/iceoryx",
+        "measured: an application of 2.0.3 that sees RouDi's socket in /tmp, but another /dev/shm, aborts",
+    ),
 )
 
 PROGRAMS: t.Final = (_ROUDI, _APPLICATION)

@@ -65,6 +65,7 @@ LINES: t.Final[dict[str, tuple[str, ...]]] = {
             "While setting the acquired shared memory to zero a fatal SIGBUS signal appeared caused by memset. The shared memory "
             "object with the following properties [ name = root, sizeInBytes = 149264720, access mode = AccessMode::READ_WRITE ]"
         ),
+        "2026-11-26 08:42:56.633 [ Error ]: ICEORYX error! POSH__SHM_APP_MAPP_ERR",
     ),
     "ibm_mq": ("AMQ6119S: An internal IBM MQ error has occurred (shmget: EINVAL)",),
     "db2": ("SQL1220N  The database manager failed to allocate shared memory.",),
