@@ -12,7 +12,14 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report, _terminal, _verdicts
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import (
+    _meaning_text,
+    _report,
+    _terminal,
+    _variables,
+    _verdicts,
+)
 
 
 class ActionModule(ActionBase):
@@ -28,20 +35,28 @@ class ActionModule(ActionBase):
                 "clusters": {"type": "list", "elements": "str", "required": True},
                 "variable": {"type": "str", "required": True},
                 "directory": {"type": "str", "required": True},
+                **_options.spec(_options.REPORT),
             }
         )
+        try:
+            programs = _variables.programs(args["programs"])
+        except ValueError as error:
+            return {"changed": False, "failed": True, "msg": f"wrong option: {error}"}
         hostvars = (task_vars or {})["hostvars"]
         now = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (imported with Python 3.10, too)
         written = now.isoformat(timespec="seconds")
         reports = [
-            _report.report(cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None, written)
+            _report.report(
+                cluster, hostvars[cluster].get(args["variable"]) if cluster in hostvars else None, written, programs
+            )
             for cluster in args["clusters"]
         ]
         if self._display.verbosity:
             for one in reports:
                 _terminal.show(line.text for line in _verdicts.every_line(one["cluster"], one["checks"]))
+            _terminal.show(_meaning_text.every_line(reports))
         directory = os.path.abspath(os.path.expanduser(args["directory"]))
-        table = _report.table(reports)
+        table = _report.table(reports, names_programs=bool(args["programs"]))
         result: dict[str, t.Any] = {
             "changed": False,
             "directory": directory,

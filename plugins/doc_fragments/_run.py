@@ -55,6 +55,9 @@ class ModuleDocFragment:
     # which workloads are audited
     WORKLOAD: str = yaml.safe_dump({"options": _options_of(_options.WORKLOAD)}, sort_keys=False)
 
+    # what a report is about
+    REPORT: str = yaml.safe_dump({"options": _options_of(_options.REPORT)}, sort_keys=False)
+
     # what a module of a run is and is not
     ATTRIBUTES = r"""
 attributes:

@@ -61,6 +61,10 @@ def worst(verdicts: t.Iterable[Verdict]) -> Verdict:
     return Verdict.ERROR if found <= {Verdict.SKIP} else min(found, key=lambda verdict: verdict.severity)
 
 
+#: Between what was observed and why somebody accepts a FAIL.
+ACCEPTED: t.Final = "; accepted: "
+
+
 @dataclasses.dataclass(frozen=True)
 class Decision:
     """What a rule decides: V(PASS), V(WARN) or V(FAIL), what was observed in one line, and the fix for this very outcome."""

@@ -41,12 +41,15 @@ CHECK: t.Final = "check"
 #: The audit of workloads.
 WORKLOAD: t.Final = "workload"
 
+#: The report.
+REPORT: t.Final = "report"
+
 
 @dataclasses.dataclass(frozen=True)
 class Option:
     """One option of a run.
 
-    :param scope: :data:`RUN`, :data:`SIZE`, :data:`CHECK` or :data:`WORKLOAD`.
+    :param scope: :data:`RUN`, :data:`SIZE`, :data:`CHECK`, :data:`WORKLOAD` or :data:`REPORT`.
     :param text: its description, for C(ansible-doc): one entry a paragraph.
     :param short: the same in a few words, for the table of variables.
     :param role: the role that has it as a variable of its own, beside the playbook.
@@ -641,10 +644,33 @@ WORKLOADS: t.Final[tuple[Option, ...]] = (
     ),
 )
 
+#: Those of the report.
+REPORTS: t.Final[tuple[Option, ...]] = (
+    Option(
+        "programs",
+        "list",
+        REPORT,
+        (
+            (
+                "The programs of which the report says what the verdicts mean for them, for example V(postgresql). By default all "
+                "that the collection knows, in a block of a few lines."
+            ),
+            (
+                "Each of the programs that are named has a line of its own, and the manifest of its volume if it needs one. "
+                "C(docs/adding-a-program.md) lists them."
+            ),
+        ),
+        "the programs of which the report says what the verdicts mean for them, each in a line",
+        elements="str",
+        version_added="0.4.0",
+        shown_default="all, in a block",
+    ),
+)
+
 
 def of_scope(*scopes: str) -> list[Option]:
     """The options of some scopes, in the order of the table."""
-    return [option for option in (*OPTIONS, *WORKLOADS) if option.scope in scopes]
+    return [option for option in (*OPTIONS, *WORKLOADS, *REPORTS) if option.scope in scopes]
 
 
 def spec(*scopes: str) -> dict[str, t.Any]:

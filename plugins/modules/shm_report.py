@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Reads what M(abcdesktopio.podshm.shm_check) or another module of the collection returned for every cluster, prints a
     table with the failures last, after everything else in the playbook C(site), and writes one JSON file per cluster and a summary in Markdown.
+  - Says what the verdicts mean for programs, which work with the C(/dev/shm) that they get by default, which need a volume of
+    which size, which do not work here, and of which it cannot be said because a check was not decided.
   - Runs on the controller.
 requirements:
   - python >= 3.11
@@ -34,6 +36,8 @@ options:
       - The folder for the reports, relative to the current directory. It is created if it is missing.
     type: str
     required: true
+extends_documentation_fragment:
+  - abcdesktopio.podshm._run.report
 attributes:
   check_mode:
     support: full
@@ -53,6 +57,7 @@ EXAMPLES = r"""
     clusters: "{{ ansible_play_hosts_all }}"
     variable: podshm_answer
     directory: reports
+    programs: [postgresql, pytorch]
   run_once: true
 """
 

@@ -16,7 +16,10 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.payload import VERSION
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _verdicts
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import meaning
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Program
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _meaning_text, _verdicts
 
 #: Of the JSON report; fields can be added under the same number, none is renamed or removed.
 SCHEMA: t.Final = "podshm/2"
@@ -25,11 +28,17 @@ SCHEMA: t.Final = "podshm/2"
 _NAME: t.Final = 100
 
 
-def report(cluster: str, answer: t.Mapping[str, t.Any] | None, written: str = "") -> dict[str, t.Any]:
+def report(
+    cluster: str,
+    answer: t.Mapping[str, t.Any] | None,
+    written: str = "",
+    programs: t.Sequence[Program] = PROGRAMS,
+) -> dict[str, t.Any]:
     """The report on one cluster.
 
     :param answer: what the module returned; nothing, or no checks, if the module did not start.
     :param written: the time of the report.
+    :param programs: those of which it is said what the verdicts mean for them.
     """
     answer = answer or {}
     checks = [{**check, "page": _catalog_text.PAGES.format(id=check["id"])} for check in answer.get("checks") or ()]
@@ -44,7 +53,22 @@ def report(cluster: str, answer: t.Mapping[str, t.Any] | None, written: str = ""
         "leftovers": list(answer.get("leftovers") or ()),
         "checks": checks,
         "controls": list(answer.get("controls") or ()),
+        "programs": _programs(answer, programs),
     }
+
+
+def _programs(answer: t.Mapping[str, t.Any], programs: t.Sequence[Program]) -> list[dict[str, t.Any]]:
+    """What the verdicts mean for programs, on each node and RuntimeClass where something was decided."""
+    places: dict[tuple[str, str], list[t.Mapping[str, t.Any]]] = {}
+    for check in (*(answer.get("checks") or ()), *(answer.get("controls") or ())):
+        places.setdefault((check.get("node", ""), check.get("runtime_class", "")), []).append(check)
+    return [
+        {"node": node, "runtime_class": runtime_class, **one.facts()}
+        for (node, runtime_class), checks in places.items()
+        for results in (meaning.Results(checks),)
+        if results.has_decided
+        for one in meaning.meanings(results, programs)
+    ]
 
 
 def to_json(one: t.Mapping[str, t.Any]) -> str:
@@ -159,8 +183,11 @@ def _headline(reports: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     return f"{len(reports)} cluster{'' if len(reports) == 1 else 's'}: {words or 'none'}; {decided} of {planned} checks decided"
 
 
-def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
-    """The lines for the terminal: cluster by check, then what to do, the worst last."""
+def table(reports: t.Sequence[dict[str, t.Any]], names_programs: bool = False) -> list[str]:
+    """The lines for the terminal: cluster by check, what that means for programs, then what to do, the worst last.
+
+    :param names_programs: the user named the programs that it is said of.
+    """
     reports = order(reports)
     rows = _rows(reports)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -172,6 +199,8 @@ def table(reports: t.Sequence[dict[str, t.Any]]) -> list[str]:
             for verdict, left in _skipped(one["run"])
         ]
     lines += [*_skips(reports), *_by_log(reports)]
+    meant = _meaning_text.block(reports, names_programs)
+    lines += ["", *meant] if meant else []
     for one in reports:
         if Verdict(one["status"]).is_bad and not one["checks"]:
             lines += ["", printable(one["message"])]
@@ -298,6 +327,7 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     for words in twins(reports):
         lines += ["", f"**{_cell(words)}**"]
+    lines += _meaning_section(reports)
     for one in reports:
         lines += ["", f"## {_cell(one['cluster'])}", "", _cell(one["message"]), ""]
         lines += _cluster_line(one["run"])
@@ -311,3 +341,8 @@ def summary(reports: t.Sequence[dict[str, t.Any]]) -> str:
         if one["leftovers"]:
             lines += ["", f"**Left behind:** {_cell(', '.join(one['leftovers']))}"]
     return "\n".join(lines) + "\n"
+
+
+def _meaning_section(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    lines = [f"- {_cell(line)}" for line in _meaning_text.every_line(reports)]
+    return ["", f"## {_meaning_text.TITLE}", "", *lines] if lines else []

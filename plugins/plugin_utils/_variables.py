@@ -23,6 +23,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _option
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import select
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import meaning
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Program
 
 PREFIX: t.Final = "podshm_"
 
@@ -64,10 +67,15 @@ OF_WORKLOADS: t.Final = tuple(
     option for option in _options.WORKLOADS if option.name not in {*_options.BY_NAME, *_PLAYBOOK}
 )
 
-#: Every variable that a user sets, without the prefix.
-KNOWN: t.Final = frozenset({*CONNECTION, *_PLAYBOOK, *(option.name for option in (*SETTABLE, *OF_WORKLOADS))})
+#: Those of the report.
+OF_REPORTS: t.Final = _options.REPORTS
 
-_BY_NAME: t.Final = {**_options.BY_NAME, **{option.name: option for option in OF_WORKLOADS}}
+#: Every variable that a user sets, without the prefix.
+KNOWN: t.Final = frozenset(
+    {*CONNECTION, *_PLAYBOOK, *(option.name for option in (*SETTABLE, *OF_WORKLOADS, *OF_REPORTS))}
+)
+
+_BY_NAME: t.Final = {**_options.BY_NAME, **{option.name: option for option in (*OF_WORKLOADS, *OF_REPORTS)}}
 
 
 class NotSetError(Exception):
@@ -133,10 +141,24 @@ def _plain(value: t.Any) -> t.Any:
 def _wrong_options(values: t.Mapping[str, t.Any]) -> list[str]:
     """What is wrong with values that have the right type."""
     try:
+        programs(values.get("programs"))
         _options.settings(_options.with_defaults(values))
     except ValueError as error:
         return [f"{PREFIX}{error}"]
     return []
+
+
+def programs(names: t.Sequence[str] | None) -> list[Program]:
+    """The programs that a report is about; all of them if none is named.
+
+    :raises ValueError: there is none of a name, or the list is empty.
+    """
+    if names is not None and not names:
+        raise ValueError("programs: the list is empty; name programs, or remove the variable to hear of all of them")
+    try:
+        return meaning.named(names or (), PROGRAMS)
+    except ValueError as error:
+        raise ValueError(f"programs: {error}") from None
 
 
 #: Tags of Ansible's own.

@@ -149,13 +149,28 @@ def test_a_good_cluster_is_one_row_and_the_table_comes_last(play: Play, alpha: C
     lines = played.output.splitlines()
     recap = next(number for number, line in enumerate(lines) if line.startswith("PLAY RECAP"))
     after = [line for line in lines[recap + 1 :] if line and "unreachable=" not in line]
-    assert [line.split()[0] for line in after] == ["CLUSTER", "alpha", "beta", "2", "reports"]
+    # what it means for programs is said once, and not of each cluster
+    assert [line.split()[0] for line in after if line[0] != " "] == ["CLUSTER", "alpha", "beta", "What", "2", "reports"]
+    assert len(after) < 24
     assert "SHM101 PASS" not in played.output
     played = play.run({"alpha": play.host(alpha)}, "-v", podshm_checks=["basic"])
     assert "alpha alpha: SHM101 PASS" in played.output
     assert played.output.index("PLAY RECAP") < played.output.index("CLUSTER ")
     # not the whole answer
     assert '"evidence"' not in played.output
+
+
+def test_what_it_means_for_a_program(play: Play, alpha: Cluster) -> None:
+    """All checks of PostgreSQL hold, and its parallel queries need a volume all the same: by the size that was measured."""
+    played = play.run({"alpha": play.host(alpha)}, podshm_checks=["postgresql"], podshm_programs=["postgresql"])
+    assert played.code == 0, played.output
+    (line,) = (line for line in played.output.splitlines() if line.startswith("  PostgreSQL: "))
+    assert line.startswith("  PostgreSQL: needs a volume on /dev/shm of at least 256Mi under load (SHM301, SHM303,")
+    assert "/dev/shm has 64Mi by default" in line
+    assert "emptyDir: {medium: Memory, sizeLimit: 256Mi}" in played.output
+    (said,) = played.report("alpha")["programs"]
+    assert (said["program"], said["size_bytes"]) == ("postgresql", 256 * 1024**2)
+    assert "PostgreSQL: needs a volume" in played.summary
 
 
 def test_secrets_are_not_shown_where_everything_works(play: Play, alpha: Cluster, tmp_path: pathlib.Path) -> None:

@@ -241,6 +241,7 @@ def variables(text: str) -> str:
     rows = [(f"`podshm_{name}`", words, "") for name, words in _variables.CONNECTION.items()]
     rows += [(f"`podshm_{option.name}`", option.short, _shown(option)) for option in _variables.SETTABLE]
     rows.append(("`podshm_reports`", "the folder for the reports", "`reports`"))
+    rows += [(f"`podshm_{option.name}`", option.short, _shown(option)) for option in _variables.OF_REPORTS]
     rows += [
         (f"`podshm_{option.name}`", f"(workloads) {option.short}", _shown(option)) for option in _variables.OF_WORKLOADS
     ]

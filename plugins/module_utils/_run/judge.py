@@ -151,7 +151,7 @@ class Judge:
         runtime_class = self.target.runtime_class if self.target else ""
         why = self.settings.accept.get(f"{check.id}@{runtime_class}") or self.settings.accept.get(check.id)
         if decision.verdict is Verdict.FAIL and why:
-            return Ruling(Verdict.WARN, f"{decision.observed}; accepted: {why}", decision.fix)
+            return Ruling(Verdict.WARN, f"{decision.observed}{_model.ACCEPTED}{why}", decision.fix)
         return Ruling(decision.verdict, decision.observed, decision.fix)
 
     def _context(self, check: Check) -> Context:

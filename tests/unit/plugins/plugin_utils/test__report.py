@@ -36,7 +36,8 @@ def report(cluster: str, status: str, *checks: dict[str, t.Any], **change: t.Any
         "checks": list(checks),
         "run": {"duration": 2.345},
     }
-    return _report.report(cluster, {**answer, **change})
+    # what verdicts mean for programs has tests of its own
+    return _report.report(cluster, {**answer, **change}, programs=())
 
 
 GOOD = report("alpha", "PASS", check("SHM101", "PASS"), check("SHM201", "PASS"))
@@ -129,6 +130,28 @@ def test_headline_has_a_denominator() -> None:
 def test_what_is_left_behind_is_named() -> None:
     left = report("alpha", "PASS", check("SHM101", "PASS"), leftovers=["pod default/x"])
     assert "left behind on alpha: pod default/x" in _report.table([left])
+
+
+def test_what_verdicts_mean_for_programs_comes_after_the_table_and_before_what_is_to_be_done() -> None:
+    facts = {"exists": True, "size_bytes": 64 * 1024**2}
+    size = check("SHM301", "PASS", evidence={"who": {"step": "identity", "facts": facts}})
+    answer = {"status": "FAIL", "checks": [*BAD["checks"], size], "run": {}}
+    one = _report.report("beta", answer)
+    lines = _report.table([one])
+    block = lines.index("What it means for your programs (/dev/shm by default: 64Mi):")
+    assert lines[block - 2].startswith("beta ")
+    assert block < lines.index("FAIL beta n1 SHM201 name_SHM201")
+    assert lines[-1].startswith("1 cluster: ")
+    assert "## What it means for your programs" in _report.summary([one])
+    postgresql = next(each for each in one["programs"] if each["program"] == "postgresql")
+    assert (postgresql["node"], postgresql["outcome"]) == ("n1", "not measured")
+    aerospike = next(each for each in one["programs"] if each["program"] == "aerospike")
+    assert (aerospike["outcome"], aerospike["checks"]) == ("works with the default", ["SHM101"])
+
+
+def test_of_a_cluster_where_nothing_was_decided_nothing_is_said_about_programs() -> None:
+    checks = [check("SHM101", "ERROR", reason="Timeout"), check("SHM201", "SKIP", reason="CheckMode")]
+    assert _report.report("beta", {"status": "ERROR", "checks": checks})["programs"] == []
 
 
 def test_json_has_what_programs_read() -> None:

@@ -136,3 +136,19 @@ def test_tags_select(checks: list[str] | None, run_tags: list[str], skip_tags: l
 def test_words_that_select_nothing(checks: list[str] | None, run_tags: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _variables.selection(checks, run_tags, [])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["postgresql", "postgres"], "there is no program 'postgres'; did you mean postgresql?"),
+        ([], "the list is empty; name programs, or remove the variable to hear of all of them"),
+    ],
+)
+def test_programs_that_there_are_not(names: list[str], words: str) -> None:
+    assert read(podshm_programs=names)[1] == [f"podshm_programs: {words}"]
+
+
+def test_programs_that_there_are() -> None:
+    assert read(podshm_programs="postgresql,redis") == ({"programs": ["postgresql", "redis"]}, [])
+    assert [one.name for one in _variables.programs(["redis"])] == ["redis"]
