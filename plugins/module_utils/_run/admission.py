@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import (
     memory_text,
@@ -37,38 +38,9 @@ _FIELDS: t.Final[dict[str, t.Any]] = {
 }
 
 
-def memory_limit(pod: Pod) -> int | None:
-    """The memory limit of a pod in bytes as the kubelet computes it, or None where it has none.
-
-    The limits of all that run at once, plus the overhead of the RuntimeClass; one container without a limit, and the
-    pod has none. A limit of the pod itself (Kubernetes 1.34) stands above them (PodLimits in component-helpers, and
-    ResourceConfigForPod in the kubelet).
-    """
-    spec = pod["spec"]
-    total = _memory(spec)
-    if total is None:
-        inits = [(_memory(one), one.get("restartPolicy") == "Always") for one in spec.get("initContainers") or ()]
-        mains = [_memory(one) for one in spec["containers"]]
-        if None in mains or any(limit is None for limit, _stays in inits):
-            return None
-        beside = most = 0
-        for limit, stays in inits:
-            # one that ends runs beside the sidecars that were started before it
-            most = max(most, beside + (limit or 0))
-            beside += (limit or 0) if stays else 0
-        total = max(most, beside + sum(limit or 0 for limit in mains))
-    return total + parse_bytes((spec.get("overhead") or {}).get("memory", 0))
-
-
-def _memory(part: t.Mapping[str, t.Any]) -> int | None:
-    """The memory limit of a container, or of a pod's spec itself; 0 is none."""
-    limits = (part.get("resources") or {}).get("limits") or {}
-    return parse_bytes(limits.get("memory", 0)) or None
-
-
 def container_limits(pod: Pod) -> dict[str, int | None]:
     """The memory limit of each container in bytes, or None where it has none."""
-    return {name: _memory(container) for name, container in _containers(pod["spec"]).items()}
+    return {name: _pod.memory_of(container) for name, container in _containers(pod["spec"]).items()}
 
 
 def unknown(requested: Pod, stored: Pod) -> list[str]:
@@ -110,7 +82,7 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
         if name not in dropped
     ]
     found += _demanded_changes(one, other)
-    found.append(_change("pod memory limit", _amount(_memory(one)), _amount(_memory(other))))
+    found.append(_change("pod memory limit", _amount(_pod.memory_of(one)), _amount(_pod.memory_of(other))))
     before, after = _sysctls(one), _sysctls(other)
     found += [_change(f"sysctl {name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
     volumes: dict[str, None] = {}
@@ -287,7 +259,7 @@ def _container_changes(requested: dict[str, t.Any], stored: dict[str, t.Any]) ->
     user, now = ((one.get("securityContext") or {}).get("runAsUser") for one in (requested, stored))
     before, after = _mounts(requested), _mounts(stored)
     return [
-        _change("memory limit", _amount(_memory(requested)), _amount(_memory(stored))),
+        _change("memory limit", _amount(_pod.memory_of(requested)), _amount(_pod.memory_of(stored))),
         # a user that is left to the cluster is no change
         "" if user is None else _change("runAsUser", user, now),
         *(_change(f"mount on {path}", before.get(path), after.get(path)) for path in (*before, *_added(before, after))),

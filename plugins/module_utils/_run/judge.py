@@ -12,7 +12,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _model
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _model, _pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import controls_of, depends_on
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
     SHM,
@@ -294,7 +294,7 @@ def pod_seen(role: str, stored: t.Mapping[str, t.Any], after: t.Mapping[str, t.A
     return PodSeen(
         role=role,
         spec=stored["spec"],
-        memory_limit=admission.memory_limit(stored),
+        memory_limit=_pod.memory_limit(stored["spec"]),
         container_limits=admission.container_limits(stored),
         phase=after["phase"] if after else None,
         reason=after["reason"] if after else "",

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID, CHECKS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Sizes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
@@ -76,7 +77,7 @@ def limited(amount: str | None, **more: t.Any) -> dict[str, t.Any]:
     ],
 )
 def test_memory_limit(pod: Pod, limit: int | None) -> None:
-    assert admission.memory_limit(pod) == limit
+    assert _pod.memory_limit(pod["spec"]) == limit
 
 
 def test_a_container_has_a_limit_of_its_own() -> None:
@@ -86,9 +87,9 @@ def test_a_container_has_a_limit_of_its_own() -> None:
 
 
 def test_what_is_asked_for_has_the_limits_that_the_plan_means() -> None:
-    assert admission.memory_limit(pods("SHM304")["undeclared"]) is None
-    assert admission.memory_limit(pods("SHM107")["life"]) == 32 * MIB
-    assert admission.memory_limit(pods("SHM108")["sidecar"]) == 64 * MIB
+    assert _pod.memory_limit(pods("SHM304")["undeclared"]["spec"]) is None
+    assert _pod.memory_limit(pods("SHM107")["life"]["spec"]) == 32 * MIB
+    assert _pod.memory_limit(pods("SHM108")["sidecar"]["spec"]) == 64 * MIB
 
 
 # ------------------------------------------------------------------------ changes

@@ -13,9 +13,10 @@ import typing as t
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NodeChoice, Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, nodes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import nodes
 
 Object: t.TypeAlias = "dict[str, t.Any]"
 
@@ -160,4 +161,4 @@ def played(pod: Object) -> int | None:
 @given(pods())
 def test_the_memory_limit_of_a_pod_is_the_most_that_runs_at_any_moment(pod: Object) -> None:
     expected = played(pod)
-    assert admission.memory_limit(pod) == (None if expected is None else expected * 1024**2)
+    assert _pod.memory_limit(pod["spec"]) == (None if expected is None else expected * 1024**2)
