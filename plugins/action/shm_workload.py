@@ -14,9 +14,16 @@ from ansible.module_utils.common.validation import check_type_list
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
-from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _terminal, _workload_text
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import (
+    _kustomize,
+    _report,
+    _terminal,
+    _workload_text,
+)
 
 #: What of a folder is read.
 _SUFFIXES: t.Final = (".yaml", ".yml", ".json")
@@ -37,17 +44,47 @@ class ActionModule(ActionBase):
         args = self._task.args
         verbose = boolean(args.get("verbose", False), strict=False) or bool(self._display.verbosity)
         names = check_type_list(args.get("manifests") or [])
+        try:
+            _options.require_fix(args)
+        except ValueError as error:
+            return {**result, "failed": True, "msg": f"wrong option: {error}"}
         if names:
             result.update(self._audited([str(name) for name in names]))
         else:
             result.update(self._execute_module(task_vars=task_vars))
         # what kept a cluster from being read at all is the message
         if result.get("workloads") or ("workloads" in result and not result.get("failed")):
+            fix = str(args.get("fix") or "none")
+            printed = _workload_text.lines(result, verbose, fix)
+            if fix == "kustomize":
+                printed += self._component(
+                    result, "" if names else str((task_vars or {}).get("inventory_hostname", ""))
+                )
             # in one piece: other clusters print at the same time
-            _terminal.show(["\n".join(["", *_workload_text.lines(result, verbose)])])
+            _terminal.show(["\n".join(["", *printed])])
         if self._display.verbosity < _WHOLE:
             result["_ansible_verbose_override"] = True
         return result
+
+    def _component(self, result: dict[str, t.Any], cluster: str) -> list[str]:
+        """Write the fixes as a component of kustomize, or return its lines."""
+        text = _kustomize.component(result["workloads"])
+        directory = str(self._task.args.get("fix_directory") or "")
+        if not text:
+            return ["fix: no workload has a patch"]
+        if not directory:
+            return ["", *text.splitlines()]
+        folder = os.path.abspath(os.path.expanduser(directory))
+        path = os.path.join(folder, *([_report.folder(cluster)] if cluster else []), _kustomize.FILE)
+        if self._task.check_mode:
+            return [f"fix: {path} would be written"]
+        try:
+            result["changed"] = _write(path, text)
+        except (OSError, ValueError) as error:
+            words = f"fix: {path} cannot be written: {error.strerror if isinstance(error, OSError) else error}"
+            result |= {"failed": True, "status": Verdict.ERROR.value, "msg": words}
+            return [words]
+        return [f"fix: wrote {path}; name its folder in the components of your kustomization"]
 
     def _audited(self, names: t.Sequence[str]) -> dict[str, t.Any]:
         """The answer of the module, for manifests."""
@@ -89,6 +126,26 @@ class ActionModule(ActionBase):
                 problems.append(manifests.Problem(name, f"the folder has no file that ends in {', '.join(_SUFFIXES)}"))
             for file in files:
                 yield from _read(file, os.path.join(name, os.path.relpath(file, path)), problems)
+
+
+def _write(path: str, text: str) -> bool:
+    """Write a component, also in place of an earlier one; returns whether that is another one.
+
+    :raises ValueError: the file is somebody else's.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.exists(path):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            before = file.read()
+        if not before.startswith(_kustomize.MARK):
+            raise ValueError("there is such a file, and podshm did not write it; name another folder")
+        if before == text:
+            return False
+    part = f"{path}.part"
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(part, path)
+    return True
 
 
 def _read(path: str, name: str, problems: list[manifests.Problem]) -> t.Iterator[tuple[str, str]]:

@@ -627,6 +627,39 @@ WORKLOADS: t.Final[tuple[Option, ...]] = (
         default=False,
     ),
     Option(
+        "fix",
+        "str",
+        WORKLOAD,
+        (
+            (
+                "What is printed of the fixes. V(diff) prints what changes in the pods' specs, V(patch) the strategic merge patches, "
+                "and V(kustomize) a component of kustomize with all of them. The result has them in any case."
+            ),
+            (
+                "Of a cluster, each fix is also sent as a server-side dry run, which stores nothing: validation, admission and quota "
+                "then say whether they take it (C(dry_run) of a workload). It needs C(patch) on what owns the pods, and C(create) on pods."
+            ),
+            "Pods of custom resources have no patch, since their operator would revert it. C(knobs) of a workload names its value.",
+        ),
+        "what is printed of the fixes: `none`, `diff`, `patch` or `kustomize`; on a cluster also what a dry run says of them",
+        choices=("none", "diff", "patch", "kustomize"),
+        default="none",
+    ),
+    Option(
+        "fix_directory",
+        "path",
+        WORKLOAD,
+        (
+            (
+                "With C(fix=kustomize), the folder that the component is written to, as C(kustomization.yaml), for example "
+                "V(podshm-fix); of a cluster in a folder of its name in there. It is created if it is missing."
+            ),
+            "Name the folder in the C(components) of your kustomization. A file that is not of podshm is not replaced.",
+        ),
+        "with `podshm_fix: kustomize`, the folder that the component is written to",
+        shown_default="none: it is printed",
+    ),
+    Option(
         "timeout",
         "int",
         WORKLOAD,
@@ -666,6 +699,19 @@ REPORTS: t.Final[tuple[Option, ...]] = (
         shown_default="all, in a block",
     ),
 )
+
+
+def require_fix(params: t.Mapping[str, t.Any]) -> None:
+    """Nothing, if the options about fixes have a meaning together.
+
+    :raises ValueError: they have none; the message names one.
+    """
+    fix = str(params.get("fix") or "none")
+    choices = next(option.choices for option in WORKLOADS if option.name == "fix")
+    if fix not in choices:
+        raise ValueError(f"fix: {fix!r} is not one of {', '.join(choices)}")
+    if params.get("fix_directory") and fix != "kustomize":
+        raise ValueError(f"fix_directory: with fix: {fix} nothing is written; set fix: kustomize")
 
 
 def of_scope(*scopes: str) -> list[Option]:

@@ -12,7 +12,7 @@ version_added: 0.4.0
 description:
   - Says of each workload of a cluster, or of manifests, which programs it runs, what they need of shared memory, and what is
     wrong with what it has. Each finding has an id (C(SHM7xx)) and a fix.
-  - Reads only. It creates no pod, and looks at no Secret and no ConfigMap.
+  - Reads only. It creates no pod, and looks at no Secret and no ConfigMap. With O(fix) it sends dry runs, which store nothing.
   - A workload of which it is not known what it runs is said to be that, V(SKIP), and not taken for well.
   - The module does not fail because of findings. RV(status) is the verdict; the playbook C(abcdesktopio.podshm.workloads)
     fails if it is V(FAIL) or V(ERROR).
@@ -62,6 +62,13 @@ EXAMPLES = r"""
     logs: true
   register: result
 
+- name: Write the fixes of a namespace as a component of kustomize, after the cluster has tried them out
+  abcdesktopio.podshm.shm_workload:
+    kubeconfig: ~/.kube/config
+    namespaces: [shop]
+    fix: kustomize
+    fix_directory: podshm-fix
+
 - name: Fail if a program has not what it needs
   ansible.builtin.fail:
     msg: "{{ result.msg }}"
@@ -82,7 +89,7 @@ workloads:
       returned: always
       sample: Deployment shop/db
     api_version:
-      description: The version of its API. Empty where only its pods were seen.
+      description: The version of its API. Empty for a custom resource of which only the pods were seen.
       type: str
       returned: always
       sample: apps/v1
@@ -215,6 +222,45 @@ workloads:
       type: list
       elements: str
       returned: always
+    dry_run:
+      description:
+        - What the cluster says of the fix, with O(fix) other than V(none). Two dry runs are sent, the patch of what owns the pods,
+          and the creation of one of the changed pods, which is what quotas, limit ranges and the Pod Security Standards are about.
+          Of a pod without an owner and of a Job it is the creation alone, since theirs cannot be changed.
+        - Empty for manifests, and where there is no patch.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        request:
+          description: The request.
+          type: str
+          returned: always
+          sample: patch deployments
+        about:
+          description: What it is about.
+          type: str
+          returned: always
+          sample: a pod of it
+        outcome:
+          description:
+            - V(accepted), V(refused), or V(unknown) if nobody has looked at it, for example as the account lacks a permission.
+          type: str
+          returned: always
+        reason:
+          description: The code of the reason where it was not accepted.
+          type: str
+          returned: always
+          sample: QuotaExceeded
+        detail:
+          description: The words of the API server where it was not accepted.
+          type: str
+          returned: always
+        warnings:
+          description: What the API server warns of.
+          type: list
+          elements: str
+          returned: always
 problems:
   description:
     - What could not be audited, each with its object or its file and line, the cause, and the remedy.

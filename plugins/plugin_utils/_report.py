@@ -81,10 +81,15 @@ def file_name(cluster: str) -> str:
 
     A host name can contain what a file name must not, and be longer than one: then a checksum of it tells it apart.
     """
+    return f"{folder(cluster)}.json"
+
+
+def folder(cluster: str) -> str:
+    """The name of a folder of a cluster, likewise."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".")[:_NAME]
     if name != cluster or not name:
         name += "-" + hashlib.sha256(cluster.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{name}.json"
+    return name
 
 
 def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

@@ -11,6 +11,8 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.trial import FIXED
+from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _kustomize
 
 PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/findings/{id}.md"
 
@@ -23,15 +25,16 @@ _NAMES: t.Final = 8
 Facts: t.TypeAlias = "t.Mapping[str, t.Any]"
 
 
-def lines(answer: t.Mapping[str, t.Any], verbose: bool = False) -> list[str]:
+def lines(answer: t.Mapping[str, t.Any], verbose: bool = False, fix: str = "none") -> list[str]:
     """Everything that was audited: the ill workloads, the worst last, then how many are well or not known.
 
     :param answer: what the module returns.
+    :param fix: what is printed of the fixes, as the option has it.
     """
     audits = answer["workloads"]
     ill = sorted((one for one in audits if one["findings"] or one["problem"]), key=_badness)
     shown = ill if verbose else ill[-_ILL:]
-    printed = [line for one in shown for line in _workload(one, verbose)]
+    printed = [line for one in shown for line in _workload(one, verbose, fix)]
     if len(shown) < len(ill):
         count = len(ill) - len(shown)
         printed.insert(0, f"{count} more with findings that are no worse than these; -v prints them")
@@ -44,7 +47,7 @@ def _badness(one: Facts) -> tuple[int, str]:
     return -Verdict(one["status"]).severity, one["workload"]
 
 
-def _workload(one: Facts, verbose: bool) -> list[str]:
+def _workload(one: Facts, verbose: bool, fix: str) -> list[str]:
     origin = f" ({one['origin']})" if one["origin"] else ""
     printed = [_line(0, f"{one['status']} {one['workload']}{origin}")]
     if one["problem"]:
@@ -57,17 +60,41 @@ def _workload(one: Facts, verbose: bool) -> list[str]:
             printed.append(_line(2, f"size: {finding['computation']}"))
         printed.append(_line(2, f"fix: {finding['fix']}"))
     printed += [_line(2, f"or, as its pods belong to {knob}") for knob in one["knobs"]]
-    if verbose:
+    if verbose or fix == "diff":
         printed += [f"    {_kept(line)}" for line in one["diff"]]
+    if fix == "patch" and one["patch"]:
+        printed += [f"    {_indented(line)}" for line in _kustomize.as_yaml(_kustomize.patch_of(one)).splitlines()]
+    printed += [_line(1, text) for text in _dry_run(one)]
+    if verbose:
         pages = dict.fromkeys(PAGES.format(id=finding["rule"]) for finding in one["findings"])
         printed += [_line(2, page) for page in pages]
     return printed
 
 
+def _dry_run(one: Facts) -> list[str]:
+    """What the cluster says of the fix."""
+    words = []
+    for answer in one["dry_run"]:
+        if answer["outcome"] == "refused":
+            words.append(f"dry run: {answer['about']} is refused: {answer['reason']}: {answer['detail']}")
+        elif answer["outcome"] == "unknown":
+            words.append(f"dry run: whether {answer['about']} is accepted is not known: {answer['reason']}")
+        words += [f"dry run: {answer['about']}: warning: {warning}" for warning in answer["warnings"]]
+    if one["dry_run"] and all(answer["outcome"] == "accepted" for answer in one["dry_run"]):
+        words.append(f"dry run: accepted ({' and '.join(answer['about'] for answer in one['dry_run'])})")
+    if one["dry_run"] and one["kind"] in FIXED:
+        words.append(f"a {one['kind']} cannot be changed: delete it, and create it with the fix")
+    return words
+
+
+def _indented(line: str) -> str:
+    """A line with its indentation."""
+    return " " * (len(line) - len(line.lstrip(" "))) + printable(line)
+
+
 def _kept(line: str) -> str:
     """A line of a diff with its mark and its indentation."""
-    mark, rest = line[:1], line[1:]
-    return mark + " " * (len(rest) - len(rest.lstrip())) + printable(rest)
+    return line[:1] + _indented(line[1:])
 
 
 def _line(level: int, text: str) -> str:

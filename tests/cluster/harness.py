@@ -36,6 +36,7 @@ OURS = "app.kubernetes.io/name=podshm"
 
 _GROUPS = {
     "jobs": "apis/batch/v1",
+    **dict.fromkeys(("deployments", "statefulsets"), "apis/apps/v1"),
     "leases": "apis/coordination.k8s.io/v1",
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",

@@ -39,6 +39,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors i
     failed_upgrade,
     is_weather,
     status_message,
+    warnings_of,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import (
     OUTPUT_BYTES,
@@ -263,6 +264,7 @@ class Cluster:
         subresource: str = "",
         stream: bool = False,
         accept: str = "application/json",
+        warnings: list[str] | None = None,
     ) -> t.Any:
         """Send a request, and again while its answer is weather and time is left.
 
@@ -274,7 +276,7 @@ class Cluster:
             options = {"body": body, "query_params": list(query), "content_type": content_type}
             options["header_params"] = {"Accept": accept}
             try:
-                return self._send(method, path, subject, read_seconds, subresource, stream, **options)
+                return self._send(method, path, subject, read_seconds, subresource, stream, warnings, **options)
             except WeatherError as weather:
                 if not (weather.already_exists and tries):
                     raise
@@ -318,10 +320,12 @@ class Cluster:
         read_seconds: float,
         subresource: str = "",
         stream: bool = False,
+        warnings: list[str] | None = None,
         **options: t.Any,
     ) -> t.Any:
         """Send a request once; the options are those of the client.
 
+        :param warnings: takes what the API server warns of.
         :raises WeatherError: another try can have another outcome. This API server has answered before, so that one
             that is not reached now is weather.
         """
@@ -331,6 +335,8 @@ class Cluster:
 
         def exchange() -> t.Any:
             response = self._client.request(method, path, serialize=False, _request_timeout=timeout, **options)
+            if warnings is not None:
+                warnings[:] = warnings_of(response.headers)
             return response if stream else bytes(response.data)
 
         try:
@@ -445,6 +451,26 @@ class Cluster:
         except WeatherError as weather:
             raise weather.problem(0) from None
         return body.decode("utf-8", "replace")
+
+    def try_out(self, method: str, kind: str, namespace: str, name: str, body: t.Mapping[str, t.Any]) -> list[str]:
+        """Send a change as a dry run, which stores nothing; returns what the API server warns of.
+
+        :param method: V(patch), a strategic merge patch, or V(create).
+        :param kind: in the plural, as in URLs.
+        """
+        path = f"/{_GROUPS.get(kind, 'api/v1')}/namespaces/{namespace}/{kind}"
+        is_patch = method == "patch"
+        warnings: list[str] = []
+        self._request(
+            "patch" if is_patch else "post",
+            f"{path}/{name}" if is_patch else path,
+            f"{kind} {namespace}/{name}".rstrip("/"),
+            body=dict(body),
+            query=[("dryRun", "All"), ("fieldManager", "podshm"), ("fieldValidation", "Strict")],
+            content_type="application/strategic-merge-patch+json" if is_patch else "application/json",
+            warnings=warnings,
+        )
+        return warnings
 
     # ------------------------------------------------------------------- objects
 

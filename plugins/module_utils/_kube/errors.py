@@ -38,6 +38,7 @@ __all__ = (
     "failed_upgrade",
     "is_weather",
     "status_message",
+    "warnings_of",
 )
 
 #: The words of a command that ended early, and its subject -> the known cause, or None.
@@ -156,6 +157,17 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     if status == 410:
         return GoneError(Reason.API_ERROR, detail, subject)
     return Inconclusive(Reason.API_ERROR, detail, subject)
+
+
+#: A warning of an API server, as RFC 7234 writes it.
+_WARNING: t.Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+def warnings_of(headers: t.Any) -> list[str]:
+    """What an API server warns of, each in words."""
+    texts = [text for name, text in headers.items() if name.lower() == "warning"]
+    found = [re.sub(r"\\(.)", r"\1", words) for text in texts for words in _WARNING.findall(text)]
+    return [quote(words) for words in dict.fromkeys(found)]
 
 
 #: Answers of an API server, or of what lies before it, that is overloaded, restarts or changes its leader.

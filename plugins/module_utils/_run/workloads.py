@@ -25,7 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     Reason,
     internal,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, scene
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, scene, trial
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.live import Collector, Key
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
@@ -46,6 +46,9 @@ _CONTROLLERS: t.Final = {
 _LOGS_EACH: t.Final = 3
 _LOGS: t.Final = 200
 
+#: How many fixes are tried out.
+_FIXES: t.Final = 200
+
 #: What an API server lacks that has no such kind, or that the account is not allowed to list, costs this kind alone.
 _OF_ALL: t.Final = UNREACHABLE - {Reason.NOT_KUBERNETES}
 
@@ -58,6 +61,7 @@ class Wanted:
     :param selector: of the labels of pods and of what owns them.
     :param kinds: all, if there is none; C(names) likewise.
     :param logs: whether to read the last lines of containers that ended badly.
+    :param fixes: whether to try out the fixes.
     :param timeout: for reading, in seconds.
     """
 
@@ -66,6 +70,7 @@ class Wanted:
     kinds: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     logs: bool = False
+    fixes: bool = False
     timeout: float = 300
 
     @classmethod
@@ -85,6 +90,7 @@ class Wanted:
             frozenset(kind.lower() for kind in params["kinds"] or ()),
             frozenset(params["names"] or ()),
             params["logs"],
+            (params.get("fix") or "none") != "none",
             params["timeout"],
         )
 
@@ -156,10 +162,10 @@ def audited(cluster: Cluster, wanted: Wanted, result: Audited) -> None:
     reader.read()
     result.problems += reader.problems()
     result.pods = reader.pods
-    logs = _Logs(cluster, wanted.logs)
+    logs, fixes = _Logs(cluster, wanted.logs), _DryRuns(cluster, wanted.fixes)
     for work in reader.collector.workloads():
-        result.workloads.append(audit.facts_of(work, PROGRAMS, logs.of(work)))
-    result.notes += [*reader.notes(), *logs.notes()]
+        result.workloads.append(audit.facts_of(work, PROGRAMS, logs.of(work), fixes.of))
+    result.notes += [*reader.notes(), *logs.notes(), *fixes.notes()]
 
 
 class _Reader:
@@ -307,3 +313,43 @@ class _Logs:
             for namespace, problem in self._refused.items()
         ]
         return [*notes, *(["logs: not all were read, there are too many"] if self._is_cut else [])]
+
+
+class _DryRuns:
+    """Sends fixes as dry runs, which store nothing, where the account is allowed to."""
+
+    def __init__(self, cluster: Cluster, is_wanted: bool) -> None:
+        self._cluster = cluster
+        self._is_wanted = is_wanted
+        self._left = _FIXES
+        #: by namespace and what the account lacks, the first refusal
+        self._lacks: dict[tuple[str, str], Inconclusive] = {}
+        self._is_cut = False
+
+    def of(self, found: audit.Audit) -> list[dict[str, t.Any]]:
+        """What the cluster says of the fix of a workload."""
+        answers = []
+        for one in trial.trials(found.workload, found.patch, found.changed) if self._is_wanted else ():
+            if self._left <= 0 or time.monotonic() > self._cluster.until:
+                self._is_cut = True
+                break
+            lacks = (one.namespace, one.grant)
+            try:
+                if lacks in self._lacks:
+                    raise self._lacks[lacks]
+                self._left -= 1
+                warnings = self._cluster.try_out(one.method, one.resource, one.namespace, one.name, one.body)
+                answers.append(trial.accepted(one, warnings))
+            except Inconclusive as problem:
+                if problem.reason is Reason.FORBIDDEN:
+                    self._lacks.setdefault(lacks, problem)
+                answers.append(trial.refused(one, problem))
+        return answers
+
+    def notes(self) -> list[str]:
+        """What could not be tried out."""
+        notes = [
+            f"fixes in {_where(namespace)}: {problem.reason}: whether it takes them is not known; grant {grant}"
+            for (namespace, grant), problem in self._lacks.items()
+        ]
+        return [*notes, *(["fixes: not all were tried out, there are too many"] if self._is_cut else [])]

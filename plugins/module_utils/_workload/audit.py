@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict, worst
@@ -59,11 +61,22 @@ class Audit:
             return Verdict(self.findings[0].severity.value)
         return Verdict.SKIP if self.unknown else Verdict.PASS
 
+    @functools.cached_property
+    def changed(self) -> t.Mapping[str, t.Any]:
+        """The spec of its pods with the fix."""
+        work = self.workload
+        return fix.fixed(work.spec, self.findings) if self.findings else work.spec
+
+    @property
+    def patch(self) -> dict[str, t.Any]:
+        """The fix as a strategic merge patch of the object; nothing where it has none."""
+        work = self.workload
+        patch = fix.patch(work.spec, self.changed) if work.kind in _BUILT_IN else {}
+        return t.cast("dict[str, t.Any]", fix.at((*work.path, "spec"), patch)) if patch else {}
+
     def facts(self) -> dict[str, t.Any]:
         """It as data. Nothing of it is the value of a variable or of a Secret."""
         work = self.workload
-        changed = fix.fixed(work.spec, self.findings) if self.findings else work.spec
-        patch = fix.patch(work.spec, changed)
         return {
             "workload": work.subject,
             "api_version": work.api_version,
@@ -81,9 +94,10 @@ class Audit:
                 {**dataclasses.asdict(one), "severity": one.severity.value, "sure": one.sure.value}
                 for one in self.findings
             ],
-            "patch": fix.at((*work.path, "spec"), patch) if patch and work.kind in _BUILT_IN else {},
+            "patch": self.patch,
             "knobs": self._knobs(),
-            "diff": fix.difference(work.spec, changed) if patch else [],
+            "diff": fix.difference(work.spec, self.changed) if self.changed != work.spec else [],
+            "dry_run": [],
         }
 
     def _containers(self) -> list[dict[str, t.Any]]:
@@ -142,11 +156,18 @@ def _knob_words(knob: Knob, size: int) -> str:
 
 
 def facts_of(
-    workload: Workload, programs: t.Sequence[Program], logs: t.Mapping[tuple[str, str], str] | None = None
+    workload: Workload,
+    programs: t.Sequence[Program],
+    logs: t.Mapping[tuple[str, str], str] | None = None,
+    try_out: collections.abc.Callable[[Audit], list[dict[str, t.Any]]] = lambda _found: [],
 ) -> dict[str, t.Any]:
-    """One workload as data. A spec that nobody has thought of costs itself alone."""
+    """One workload as data. A spec that nobody has thought of costs itself alone.
+
+    :param try_out: says what a cluster thinks of the fix.
+    """
     try:
-        return audit(workload, programs, logs).facts()
+        found = audit(workload, programs, logs)
+        return {**found.facts(), "dry_run": try_out(found)}
     except Exception as error:  # noqa: BLE001
         problem = internal(error)
         return Audit(workload, problem=f"{problem.reason}: {problem}; {problem.remedy}").facts()

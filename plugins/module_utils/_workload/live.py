@@ -51,6 +51,13 @@ _TEMPLATES: t.Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
+#: The versions of their APIs, which the items of a list do not have.
+_VERSIONS: t.Final = {
+    **dict.fromkeys(("Pod", "ReplicationController"), "v1"),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), "apps/v1"),
+    **dict.fromkeys(("Job", "CronJob"), "batch/v1"),
+}
+
 #: An annotation that repeats the whole object.
 _LAST_APPLIED: t.Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -103,7 +110,7 @@ class Collector:
         if owner:
             self._owners[key] = owner
         elif "spec" in one and self._wants(key):
-            self._templates[key] = workloads_of({**one, "kind": kind})
+            self._templates[key] = workloads_of({"apiVersion": _VERSIONS.get(kind, ""), **one, "kind": kind})
 
     def add_pod(self, pod: Object, allocatable: int | None = None) -> None:
         """A live pod.
@@ -147,7 +154,9 @@ class Collector:
             work = (
                 templates[0]
                 if len(templates) == 1
-                else Workload("", kind, namespace, name, _TEMPLATES.get(kind, ()), seen.metadata, seen.spec)
+                else Workload(
+                    _VERSIONS.get(kind, ""), kind, namespace, name, _TEMPLATES.get(kind, ()), seen.metadata, seen.spec
+                )
             )
             yield dataclasses.replace(
                 work,

@@ -58,3 +58,35 @@ def test_of_very_many_the_worst_are_printed() -> None:
 def test_nothing_of_a_terminal_gets_out() -> None:
     lines = _workload_text.lines(answer(problems=["f\x1b[31m.yaml: odd"]))
     assert "\x1b" not in "".join(lines)
+
+
+def test_fixes_are_printed_as_it_is_wanted() -> None:
+    found = answer(pod("db", "postgres:15"))
+    assert not any(line.startswith("    +") for line in _workload_text.lines(found))
+    assert "    +volumes:" in _workload_text.lines(found, fix="diff")
+    printed = _workload_text.lines(found, fix="patch")
+    begin = printed.index("    apiVersion: v1")
+    patch = yaml.safe_load("\n".join(printed[begin : printed.index("", begin) if "" in printed[begin:] else -1]))
+    assert patch["metadata"] == {"name": "db"}
+    assert patch["spec"]["template"]["spec"]["volumes"][0]["name"] == "dshm"
+
+
+def dry_run(about: str, outcome: str, reason: str = "", detail: str = "", *warnings: str) -> dict[str, t.Any]:
+    return {"about": about, "outcome": outcome, "reason": reason, "detail": detail, "warnings": warnings}
+
+
+def test_what_a_cluster_says_of_a_fix_is_printed() -> None:
+    found = answer(pod("db", "postgres:15"))
+    found["workloads"][0]["dry_run"] = [
+        dry_run("Deployment", "accepted", "", "", "it is old"),
+        dry_run("a pod of it", "refused", "QuotaExceeded", "exceeded quota: \x1b[1mteam"),
+    ]
+    lines = _workload_text.lines(found)
+    assert "  dry run: Deployment: warning: it is old" in lines
+    assert "  dry run: a pod of it is refused: QuotaExceeded: exceeded quota: ?[1mteam" in lines
+    found["workloads"][0]["dry_run"] = [dry_run("Deployment", "accepted"), dry_run("a pod of it", "accepted")]
+    assert "  dry run: accepted (Deployment and a pod of it)" in _workload_text.lines(found)
+    found["workloads"][0]["dry_run"] = [dry_run("Deployment", "unknown", "Forbidden")]
+    assert "  dry run: whether Deployment is accepted is not known: Forbidden" in _workload_text.lines(found)
+    found["workloads"][0] |= {"kind": "Pod", "dry_run": [dry_run("a new pod in its place", "accepted")]}
+    assert "  a Pod cannot be changed: delete it, and create it with the fix" in _workload_text.lines(found)
