@@ -43,7 +43,8 @@ attributes:
 notes:
   - Needs C(list) on pods, deployments, statefulsets, daemonsets, replicationcontrollers and cronjobs. What is forbidden is
     an entry of RV(problems), and the rest is audited.
-  - C(list) on replicasets, jobs and nodes helps to name workloads and to know the memory of nodes.
+  - C(list) on replicasets, jobs and nodes helps to name workloads and to know the memory of nodes. C(get) on nodes/proxy shows
+    what is in volumes of medium V(Memory) now, by one request for each node that has pods with some.
 seealso:
   - module: abcdesktopio.podshm.shm_explain
   - module: abcdesktopio.podshm.shm_check
@@ -158,7 +159,10 @@ workloads:
           elements: dict
           returned: always
         dev_shm:
-          description: What is behind its C(/dev/shm), the C(backing), the C(volume), its C(size_bytes), and what it is C(bound) by.
+          description:
+            - What is behind its C(/dev/shm), the C(backing), the C(volume), its C(size_bytes), what it is C(bound) by, and of a
+              volume of medium V(Memory) the C(in_use_bytes) that are in it now, the most of all live pods. The kubelet measures
+              it every one or two minutes. Null where that is not known.
           type: dict
           returned: always
         memory_limit_bytes:

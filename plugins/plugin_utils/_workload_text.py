@@ -10,7 +10,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import rounded_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.trial import FIXED
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _kustomize
 
@@ -58,6 +60,8 @@ def _workload(one: Facts, verbose: bool, fix: str) -> list[str]:
         printed.append(_line(1, f"{finding['rule']} {finding['severity']}{doubt}{where} {finding['observed']}"))
         if finding["computation"]:
             printed.append(_line(2, f"size: {finding['computation']}"))
+        if finding["size_bytes"]:
+            printed += [_line(2, text) for text in _in_use(one, finding["container"])]
         printed.append(_line(2, f"fix: {finding['fix']}"))
     printed += [_line(2, f"or, as its pods belong to {knob}") for knob in one["knobs"]]
     if verbose or fix == "diff":
@@ -69,6 +73,17 @@ def _workload(one: Facts, verbose: bool, fix: str) -> list[str]:
         pages = dict.fromkeys(PAGES.format(id=finding["rule"]) for finding in one["findings"])
         printed += [_line(2, page) for page in pages]
     return printed
+
+
+def _in_use(one: Facts, container: str) -> list[str]:
+    """How much is in the volume on /dev/shm of a container, where its kubelet says it."""
+    folders = [each["dev_shm"] for each in one["containers"] if each["name"] == container]
+    return [
+        f"in use now: {rounded_text(folder['in_use_bytes'])}"
+        + (f" of {memory_text(folder['size_bytes'])}" if folder["size_bytes"] else "")
+        for folder in folders
+        if folder["in_use_bytes"] is not None
+    ]
 
 
 def _dry_run(one: Facts) -> list[str]:

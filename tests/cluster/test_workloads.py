@@ -1,13 +1,46 @@
 # Copyright (c) 2026, abcdesktop.io contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit of a real cluster's workloads: what it says of fixes."""
+"""The audit of a real cluster's workloads: what it says of fixes, and of what is in volumes."""
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
 from harness import Cluster, ask
+
+MIB = 1024**2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def written(alpha: Cluster) -> t.Iterator[str]:
+    """The namespace of a pod that has 40 MiB in a volume of 64 MiB. Its kubelet sees that within a minute or two."""
+    name = alpha.make_namespace()
+    limits = {"memory": "96Mi", "cpu": "100m"}
+    pod = {
+        "metadata": {"name": "db", "annotations": {"podshm.abcdesktop.io/program": "postgresql"}},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "containers": [
+                {
+                    "name": "pg",
+                    "image": "docker.io/library/busybox:1.35.0",
+                    "imagePullPolicy": "Never",
+                    "command": ["sh", "-c", "dd if=/dev/zero of=/dev/shm/file bs=1M count=40 && exec sleep 600"],
+                    "resources": {"limits": limits, "requests": {"memory": "64Mi", "cpu": "1m"}},
+                    "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+                }
+            ],
+            "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}],
+        },
+    }
+    try:
+        alpha.create("pods", pod, name)
+        yield name
+    finally:
+        alpha.delete("namespaces", name)
 
 
 @pytest.fixture
@@ -125,3 +158,17 @@ def test_an_account_that_only_reads_learns_nothing_about_a_fix(alpha: Cluster, n
         f"fixes in namespace {namespace}: Forbidden: whether it takes them is not known; grant patch on deployments",
         f"fixes in namespace {namespace}: Forbidden: whether it takes them is not known; grant create on pods",
     ]
+
+
+def test_what_is_in_a_volume_is_what_its_kubelet_says(alpha: Cluster, written: str) -> None:
+    until = time.monotonic() + 150
+    while True:
+        answer = ask(alpha, "shm_workload", namespaces=[written])
+        (one,) = answer.result["workloads"]
+        in_use = one["containers"][0]["dev_shm"]["in_use_bytes"]
+        if in_use or time.monotonic() > until:
+            break
+        time.sleep(5)
+    assert in_use == 40 * MIB, answer.output
+    assert [finding["rule"] for finding in one["findings"]] == ["SHM702"]
+    assert answer.result["notes"] == []

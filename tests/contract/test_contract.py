@@ -278,7 +278,7 @@ def test_the_processes_of_a_pod_end_with_the_node(tmp_path: pathlib.Path) -> Non
 
 
 #: What only an audit of workloads calls; the fake stands for a cluster that checks run on.
-AUDIT = {"every", "require_namespace", "last_lines", "try_out"}
+AUDIT = {"every", "require_namespace", "last_lines", "stats", "try_out"}
 
 
 @pytest.mark.parametrize("method", [name for name in vars(Cluster) if not name.startswith("_") and name not in AUDIT])

@@ -452,6 +452,13 @@ class Cluster:
             raise weather.problem(0) from None
         return body.decode("utf-8", "replace")
 
+    def stats(self, node: str) -> dict[str, t.Any]:
+        """What the kubelet of a node says of its pods and their volumes, without patience.
+
+        :raises Inconclusive: Forbidden, KubeletUnreachable and others.
+        """
+        return self._once(f"/api/v1/nodes/{node}/proxy/stats/summary", f"stats of node {node}")
+
     def try_out(self, method: str, kind: str, namespace: str, name: str, body: t.Mapping[str, t.Any]) -> list[str]:
         """Send a change as a dry run, which stores nothing; returns what the API server warns of.
 

@@ -46,6 +46,10 @@ _CONTROLLERS: t.Final = {
 _LOGS_EACH: t.Final = 3
 _LOGS: t.Final = 200
 
+#: How many nodes are looked at for what is in volumes, and for how long (seconds) in all.
+_STATS: t.Final = 200
+_STATS_SECONDS: t.Final = 30
+
 #: How many fixes are tried out.
 _FIXES: t.Final = 200
 
@@ -162,10 +166,11 @@ def audited(cluster: Cluster, wanted: Wanted, result: Audited) -> None:
     reader.read()
     result.problems += reader.problems()
     result.pods = reader.pods
+    result.notes += [*reader.notes(), *_look_at_volumes(cluster, reader.collector)]
     logs, fixes = _Logs(cluster, wanted.logs), _DryRuns(cluster, wanted.fixes)
     for work in reader.collector.workloads():
         result.workloads.append(audit.facts_of(work, PROGRAMS, logs.of(work), fixes.of))
-    result.notes += [*reader.notes(), *logs.notes(), *fixes.notes()]
+    result.notes += [*logs.notes(), *fixes.notes()]
 
 
 class _Reader:
@@ -272,6 +277,32 @@ def _remedy(problem: Inconclusive, namespace: str) -> str:
     if problem.reason is Reason.NAMESPACE_MISSING:
         return "name one that exists with the option namespaces"
     return problem.remedy
+
+
+def _look_at_volumes(cluster: Cluster, collector: Collector) -> list[str]:
+    """Add what is in volumes of medium Memory now, as kubelets say it; returns what could not be looked at."""
+    nodes, until = collector.nodes(), min(time.monotonic() + _STATS_SECONDS, cluster.until)
+    silent: list[str] = []
+    seen = 0
+    for node in nodes[:_STATS]:
+        if time.monotonic() > until:
+            break
+        try:
+            collector.add_stats(node, cluster.stats(node))
+        except Inconclusive as problem:
+            # also of an API server that is gone meanwhile: what was read is audited
+            if problem.reason is Reason.FORBIDDEN:
+                return ["volumes: Forbidden: what is in use of them is not known; grant get on nodes/proxy"]
+            silent.append(f"{node} ({problem.reason})")
+        seen += 1
+    notes = [f"volumes on {_some(silent)}: what is in use of them is not known"] if silent else []
+    left = len(nodes) - seen
+    return [*notes, *([f"volumes on {left} of {len(nodes)} nodes: to look at all takes too long"] if left else [])]
+
+
+def _some(names: t.Sequence[str]) -> str:
+    more = len(names) - 1
+    return names[0] + (f" and {more} other node{'' if more == 1 else 's'}" if more else "")
 
 
 class _Logs:

@@ -120,6 +120,7 @@ class Audit:
                     "volume": one.dev_shm.volume,
                     "size_bytes": one.dev_shm.size_bytes,
                     "bound": one.dev_shm.bound,
+                    "in_use_bytes": self.workload.used.get(one.dev_shm.volume),
                 },
                 "memory_limit_bytes": one.memory_limit,
             }
@@ -190,6 +191,9 @@ def audit(
         return Audit(workload, problem=str(error))
     pod = _as_created(pod, runs, workload)
     found = rules.findings(Audited(pod, runs, stated, workload.is_owned))
+    # where something is in a volume, somebody uses it
+    in_use = {one.name for one in pod.containers if workload.used.get(one.dev_shm.volume)}
+    found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
     found = rules.worst_first([*scene.findings(pod, workload.pods, logs or {}, programs), *found])
     unknown = [
         one.name

@@ -85,6 +85,7 @@ class _Seen:
     replicas: int = 0
     ended: list[Object] = dataclasses.field(default_factory=list)
     allocatable: int | None = None
+    used: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def _all(_key: Key) -> bool:
@@ -102,6 +103,8 @@ class Collector:
         self._templates: dict[Key, list[Workload]] = {}
         self._owners: dict[Key, tuple[str, str]] = {}
         self._seen: dict[tuple[Key, int], _Seen] = {}
+        #: by node, its pods that have a volume of medium Memory: namespace, name, and what is kept of them
+        self._with_memory: dict[str, list[tuple[str, str, _Seen]]] = {}
 
     def add_controller(self, one: Object, kind: str) -> None:
         """An object that creates pods, or what creates them; without its spec it says no more than who owns it."""
@@ -128,8 +131,23 @@ class Collector:
         seen.replicas += 1
         if allocatable is not None:
             seen.allocatable = min(allocatable, seen.allocatable or allocatable)
+        if any((one.get("emptyDir") or {}).get("medium") == "Memory" for one in spec.get("volumes") or ()):
+            node, metadata = str(spec.get("nodeName") or ""), pod["metadata"]
+            here = self._with_memory.setdefault(node, []) if node else []
+            here.append((str(metadata.get("namespace") or ""), str(metadata["name"]), seen))
         if (scene.ends(pod) or scene.eviction(pod)) and len(seen.ended) < _PODS:
             seen.ended.append({"metadata": {"name": pod["metadata"]["name"]}, "status": pod.get("status") or {}})
+
+    def nodes(self) -> list[str]:
+        """The nodes that run pods with a volume of medium Memory, those with most of them first."""
+        return sorted(self._with_memory, key=lambda node: (-len(self._with_memory[node]), node))
+
+    def add_stats(self, node: str, summary: Object) -> None:
+        """What the kubelet of a node says is in the volumes of its pods."""
+        used = used_bytes(summary)
+        for namespace, name, seen in self._with_memory.get(node, ()):
+            for volume, size in used.get((namespace, name), {}).items():
+                seen.used[volume] = max(size, seen.used.get(volume, 0))
 
     def _top(self, pod: Object) -> Key:
         """What a pod belongs to. Owners of owners have been added before the pods."""
@@ -165,10 +183,29 @@ class Collector:
                 pods=tuple(seen.ended),
                 replicas=seen.replicas,
                 allocatable=seen.allocatable,
+                used=seen.used,
             )
         for key, templates in self._templates.items():
             if key not in with_pods:
                 yield from templates
+
+
+def used_bytes(summary: Object) -> dict[tuple[str, str], dict[str, int]]:
+    """By namespace and name of pods, how many bytes are in each of their volumes. What is no number is left out."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for pod in _mappings(summary.get("pods")):
+        reference = pod.get("podRef")
+        if isinstance(reference, dict):
+            found[str(reference.get("namespace")), str(reference.get("name"))] = {
+                str(one.get("name")): one["usedBytes"]
+                for one in _mappings(pod.get("volume"))
+                if isinstance(one.get("usedBytes"), int)
+            }
+    return found
+
+
+def _mappings(value: t.Any) -> list[Object]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _metadata(pod: Object) -> dict[str, t.Any]:

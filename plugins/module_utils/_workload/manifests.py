@@ -42,6 +42,7 @@ class Workload:
     :param seen: the spec of a live pod of it, with what admission and injection made of it.
     :param pods: its live pods, as far as something became of them; C(replicas) how many there are.
     :param allocatable: the least memory, in bytes, that pods can have on a node of its pods; None where that is not known.
+    :param used: by volume of medium Memory, the most, in bytes, that a live pod has in it, as far as that is known.
     """
 
     api_version: str
@@ -56,6 +57,7 @@ class Workload:
     pods: t.Sequence[t.Mapping[str, t.Any]] = ()
     replicas: int = 0
     allocatable: int | None = None
+    used: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def subject(self) -> str:

@@ -41,6 +41,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shap
     PodShape,
 )
 
+#: The finding that nobody uses a volume: what is in it says more.
+FOR_NOTHING: t.Final = "SHM716"
+
 
 class Severity(TextEnum):
     """How bad a finding is."""
@@ -571,7 +574,7 @@ def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
         if (folder.size_limit or 0) >= _LARGE and not sharing and not is_named:
             titles = " and ".join(run.program.title for run in runs)
             yield Finding(
-                "SHM716",
+                FOR_NOTHING,
                 Severity.WARN,
                 container.name,
                 f"the volume {folder.volume} of {rounded_text(folder.size_limit or 0)} on /dev/shm: {titles} uses nothing of it",
@@ -612,7 +615,7 @@ RULES: t.Final = (
     Rule("SHM713", "different_users", "Do containers that share run as different users?", _different_users),
     Rule("SHM714", "mixed_libraries", "Do containers that share have different C libraries?", _mixed_libraries),
     Rule("SHM715", "workaround", "Does the program avoid /dev/shm at a cost?", _workarounds),
-    Rule("SHM716", "shm_for_nothing", "Is there memory on /dev/shm that nobody uses?", _for_nothing),
+    Rule(FOR_NOTHING, "shm_for_nothing", "Is there memory on /dev/shm that nobody uses?", _for_nothing),
     Rule("SHM717", "pid_namespaces", "Do containers that share need one PID namespace?", _own_pids),
 )
 

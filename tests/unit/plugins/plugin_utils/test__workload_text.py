@@ -90,3 +90,19 @@ def test_what_a_cluster_says_of_a_fix_is_printed() -> None:
     assert "  dry run: whether Deployment is accepted is not known: Forbidden" in _workload_text.lines(found)
     found["workloads"][0] |= {"kind": "Pod", "dry_run": [dry_run("a new pod in its place", "accepted")]}
     assert "  a Pod cannot be changed: delete it, and create it with the fix" in _workload_text.lines(found)
+
+
+def test_what_is_in_use_stands_beside_a_finding_about_size() -> None:
+    text = """\
+kind: Pod
+metadata: {name: db}
+spec:
+  containers: [{name: pg, image: "postgres:15", volumeMounts: [{name: v, mountPath: /dev/shm}]}]
+  volumes: [{name: v, emptyDir: {medium: Memory, sizeLimit: 64Mi}}]
+"""
+    found = answer(text)
+    assert not any("in use" in line for line in _workload_text.lines(found))
+    found["workloads"][0]["containers"][0]["dev_shm"]["in_use_bytes"] = 61 * 1024**2
+    lines = _workload_text.lines(found)
+    assert lines[1].startswith("  SHM702")
+    assert "    in use now: 61Mi of 64Mi" in lines

@@ -39,6 +39,10 @@ class Fake:
         self.until = time.monotonic() + 60
         self.logs: list[str | Inconclusive] = []
         self.looked: list[tuple[str, ...]] = []
+        self.summaries: dict[str, Object | Inconclusive] = {}
+        self.asked: list[str] = []
+        self.tried: list[tuple[str, ...]] = []
+        self.refusals: dict[str, Inconclusive] = {}
 
     def require_namespace(self, name: str) -> None:
         if name not in self.namespaces:
@@ -53,6 +57,19 @@ class Fake:
         for one in found:
             if not namespace or one["metadata"].get("namespace") == namespace:
                 yield one
+
+    def stats(self, node: str) -> Object:
+        self.asked.append(node)
+        found = self.summaries.get(node, {})
+        if isinstance(found, Inconclusive):
+            raise found
+        return found
+
+    def try_out(self, method: str, kind: str, namespace: str, name: str, body: t.Mapping[str, t.Any]) -> list[str]:
+        self.tried.append((method, kind, namespace, name))
+        if kind in self.refusals:
+            raise self.refusals[kind]
+        return ["deprecated"]
 
     def last_lines(self, namespace: str, pod: str, container: str, previous: bool) -> str:
         self.looked.append((namespace, pod, container, "previous" if previous else "now"))
@@ -265,3 +282,124 @@ def test_ten_thousand_pods_take_the_memory_of_what_differs() -> None:
     assert (result.pods, len(result.workloads)) == (10_000, 1000)
     # 30 MiB were measured; all pods at once take 150
     assert peak < 60 * 1024 * 1024, peak
+
+
+# ------------------------------------------------------------------------------------------ what is in volumes
+
+
+def with_volume(name: str, node: str = "node", **volume: t.Any) -> Object:
+    one = pod(name)
+    one["spec"]["nodeName"] = node
+    one["spec"]["containers"][0]["volumeMounts"] = [{"name": "shm", "mountPath": "/dev/shm"}]
+    one["spec"]["volumes"] = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"} | volume}]
+    return one
+
+
+def summary(**used: t.Any) -> Object:
+    return {
+        "pods": [
+            {"podRef": {"namespace": "n", "name": name}, "volume": [{"name": "shm", "usedBytes": size}, {"name": "x"}]}
+            for name, size in used.items()
+        ]
+    }
+
+
+def in_use(result: Audited) -> dict[str, int | None]:
+    return {one["name"]: one["containers"][0]["dev_shm"]["in_use_bytes"] for one in result.workloads}
+
+
+def test_what_is_in_volumes_is_read_from_the_nodes_that_have_some() -> None:
+    fake = Fake(pods=[with_volume("a", "n1"), with_volume("b", "n2"), with_volume("d", "n3", medium=""), pod("c")])
+    fake.summaries = {
+        "n1": summary(a=7, other=9),
+        "n2": {"pods": ["odd", {"podRef": None}, {"podRef": {}, "volume": 1}]},
+    }
+    result = audited(fake)
+    assert sorted(fake.asked) == ["n1", "n2"]
+    assert in_use(result) == {"a": 7, "b": None, "c": None, "d": None}
+    assert result.notes == []
+
+
+def test_of_several_pods_the_fullest_volume_counts() -> None:
+    owner = [{"controller": True, "kind": "StatefulSet", "name": "db"}]
+    pods = [with_volume("db-0"), with_volume("db-1")]
+    for one in pods:
+        one["metadata"]["ownerReferences"] = owner
+    fake = Fake(pods=pods)
+    fake.summaries = {"node": summary(**{"db-0": 7, "db-1": 9})}
+    assert in_use(audited(fake)) == {"db": 9}
+    assert fake.asked == ["node"]
+
+
+def test_who_may_not_look_at_kubelets_looks_once() -> None:
+    fake = Fake(pods=[with_volume("a", "n1"), with_volume("b", "n2")])
+    fake.summaries = dict.fromkeys(("n1", "n2"), forbidden("nodes"))
+    result = audited(fake)
+    assert fake.asked == ["n1"]
+    assert result.notes == ["volumes: Forbidden: what is in use of them is not known; grant get on nodes/proxy"]
+    assert (result.problems, len(result.workloads)) == ([], 2)
+
+
+@pytest.mark.parametrize("reason", [Reason.KUBELET_UNREACHABLE, Reason.API_UNREACHABLE, Reason.NOT_KUBERNETES])
+def test_a_kubelet_that_does_not_answer_costs_its_own_pods_alone(reason: Reason) -> None:
+    fake = Fake(pods=[with_volume(f"p{number}", f"n{number}") for number in range(3)])
+    fake.summaries = {"n0": Inconclusive(reason, "no", "x"), "n1": Inconclusive(reason, "no", "x"), "n2": summary(p2=5)}
+    result = audited(fake)
+    assert in_use(result) == {"p0": None, "p1": None, "p2": 5}
+    assert result.notes == [f"volumes on n0 ({reason}) and 1 other node: what is in use of them is not known"]
+
+
+def test_not_more_nodes_are_looked_at_than_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(pods=[with_volume(f"p{number}", f"n{number}") for number in range(9)])
+    monkeypatch.setattr(workloads, "_STATS", 4)
+    result = audited(fake)
+    assert len(fake.asked) == 4
+    assert result.notes == ["volumes on 5 of 9 nodes: to look at all takes too long"]
+    monkeypatch.setattr(workloads, "_STATS_SECONDS", -1)
+    assert audited(fake).notes == ["volumes on 9 of 9 nodes: to look at all takes too long"]
+
+
+def test_a_volume_with_something_in_it_is_not_for_nothing() -> None:
+    one = with_volume("a", sizeLimit="2Gi")
+    one["spec"]["containers"][0]["image"] = "nginx:1"
+    fake = Fake(pods=[one])
+    assert [each["rule"] for each in audited(fake).workloads[0]["findings"]] == ["SHM716"]
+    fake.summaries = {"node": summary(a=0)}
+    assert [each["rule"] for each in audited(fake).workloads[0]["findings"]] == ["SHM716"]
+    fake.summaries = {"node": summary(a=4096)}
+    assert audited(fake).workloads[0]["findings"] == []
+
+
+# ------------------------------------------------------------------------------------------------ dry runs
+
+
+def deployment(name: str) -> Object:
+    template = {"spec": {"containers": [{"name": "c", "image": "postgres:15"}]}}
+    return {"metadata": {"name": name, "namespace": "n", "uid": name}, "spec": {"template": template}}
+
+
+def test_fixes_are_tried_out_only_where_that_is_wanted() -> None:
+    fake = Fake(deployments=[deployment("db")])
+    assert audited(fake).workloads[0]["dry_run"] == []
+    assert fake.tried == []
+    answers = audited(fake, fixes=True).workloads[0]["dry_run"]
+    assert fake.tried == [("patch", "deployments", "n", "db"), ("create", "pods", "n", "")]
+    assert [(one["outcome"], one["warnings"]) for one in answers] == [("accepted", ["deprecated"])] * 2
+
+
+def test_what_the_account_lacks_is_tried_once_and_noted_once() -> None:
+    fake = Fake(deployments=[deployment("a"), deployment("b")])
+    fake.refusals = {"deployments": forbidden("deployments", "n")}
+    result = audited(fake, fixes=True)
+    assert [one[1] for one in fake.tried] == ["deployments", "pods", "pods"]
+    assert [one["outcome"] for each in result.workloads for one in each["dry_run"]] == ["unknown", "accepted"] * 2
+    words = "fixes in namespace n: Forbidden: whether it takes them is not known; grant patch on deployments"
+    assert result.notes == [words]
+
+
+def test_not_more_fixes_are_tried_out_than_the_bound_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "_FIXES", 3)
+    fake = Fake(deployments=[deployment("a"), deployment("b")])
+    result = audited(fake, fixes=True)
+    assert len(fake.tried) == 3
+    assert result.notes == ["fixes: not all were tried out, there are too many"]
