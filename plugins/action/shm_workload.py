@@ -48,7 +48,10 @@ class ActionModule(ActionBase):
             _options.require_fix(args)
         except ValueError as error:
             return {**result, "failed": True, "msg": f"wrong option: {error}"}
-        if names:
+        if names and boolean(args.get("prove", False), strict=False):
+            words = "wrong option: prove: manifests have no cluster to prove anything in; leave out prove or manifests"
+            result.update(failed=True, msg=words)
+        elif names:
             result.update(self._audited([str(name) for name in names]))
         else:
             result.update(self._execute_module(task_vars=task_vars))
@@ -101,6 +104,7 @@ class ActionModule(ActionBase):
             "workloads": audits,
             "problems": words,
             "notes": [],
+            "leftovers": [],
             "status": audit.status(audits, words).value,
             "msg": audit.headline(audits, words),
         }

@@ -660,6 +660,56 @@ WORKLOADS: t.Final[tuple[Option, ...]] = (
         shown_default="none: it is printed",
     ),
     Option(
+        "prove",
+        "bool",
+        WORKLOAD,
+        (
+            (
+                "Whether to prove what the audit says. For each workload whose needs are known, a pod in its shape is created in its "
+                "namespace and on its node, and deleted again: as it is, and with the fix. The probe is the command of its "
+                "containers, and nothing of the workload runs. It is measured whether containers that must share do, and whether "
+                "C(/dev/shm) can be filled with what the programs need."
+            ),
+            "No Secret, ConfigMap, claim, folder of the node or service account of the workload is used. It needs a cluster.",
+        ),
+        "whether to measure in pods of the same shape what the audit says",
+        default=False,
+    ),
+    Option(
+        "resize_holds",
+        "bool",
+        WORKLOAD,
+        (
+            (
+                "Whether a proof does, when all else is measured, what the owner of a workload does: it raises the memory limit of "
+                "a container and the sizeLimit of its volume in place, restarts the container, and says whether the size of "
+                "C(/dev/shm) and its content hold. It needs O(prove), and C(patch) on pods/resize."
+            ),
+        ),
+        "whether proofs also resize in place and restart a container",
+        default=False,
+    ),
+    Option(
+        "prove_timeout",
+        "int",
+        WORKLOAD,
+        (
+            "How long all proofs together take at most, in seconds. What is not proved by then is V(ERROR). One workload gets 120 s.",
+        ),
+        "seconds for all proofs together",
+        default=600,
+    ),
+    dataclasses.replace(BY_NAME["image"], scope=WORKLOAD),
+    dataclasses.replace(
+        BY_NAME["max_write"],
+        scope=WORKLOAD,
+        text=(
+            "No proof fills C(/dev/shm) with more than this, a Kubernetes quantity. A larger need is V(ERROR) where it cannot be decided.",
+        ),
+        default="4Gi",
+        role="",
+    ),
+    Option(
         "timeout",
         "int",
         WORKLOAD,
@@ -773,6 +823,31 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
         restart_kubelet=tuple(params["restart_kubelet"] or ()),
         transport=Transport(params["transport"]),
     )
+
+
+#: How long the proof of one workload takes at most, in seconds.
+_PROOF_SECONDS: t.Final = 120
+
+#: How long one step of a proof takes at most, in seconds: some write gigabytes.
+_PROOF_STEP_SECONDS: t.Final = 40
+
+
+def settings_of_proofs(params: t.Mapping[str, t.Any]) -> Settings | None:
+    """The settings of the proofs of workloads; None, if there are to be none.
+
+    :raises ValueError: an option has no meaning; the message names it.
+    """
+    if params["prove_timeout"] < 1:
+        raise ValueError(f"prove_timeout: {params['prove_timeout']} is less than 1 second")
+    if params["resize_holds"] and not params["prove"]:
+        raise ValueError("resize_holds: nothing is resized without a proof; set prove, too")
+    found = dataclasses.replace(
+        settings(with_defaults(params)),
+        timeout=min(_PROOF_SECONDS, params["prove_timeout"]),
+        total_timeout=params["prove_timeout"],
+        step_timeout=_PROOF_STEP_SECONDS,
+    )
+    return found if params["prove"] else None
 
 
 def _texts(values: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ version_added: 0.4.0
 description:
   - Says of each workload of a cluster, or of manifests, which programs it runs, what they need of shared memory, and what is
     wrong with what it has. Each finding has an id (C(SHM7xx)) and a fix.
-  - Reads only. It creates no pod, and looks at no Secret and no ConfigMap. With O(fix) it sends dry runs, which store nothing.
+  - Reads only, unless O(prove) is set, and looks at no Secret and no ConfigMap. With O(fix) it sends dry runs, which store nothing.
   - A workload of which it is not known what it runs is said to be that, V(SKIP), and not taken for well.
   - The module does not fail because of findings. RV(status) is the verdict; the playbook C(abcdesktopio.podshm.workloads)
     fails if it is V(FAIL) or V(ERROR).
@@ -28,6 +28,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - With O(prove), the API server gets every object as a server-side dry run, with admission. Proofs are then V(SKIP).
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
   diff_mode:
     support: none
@@ -45,6 +47,7 @@ notes:
     an entry of RV(problems), and the rest is audited.
   - C(list) on replicasets, jobs and nodes helps to name workloads and to know the memory of nodes. C(get) on nodes/proxy shows
     what is in volumes of medium V(Memory) now, by one request for each node that has pods with some.
+  - O(prove) needs in the namespaces of the workloads what M(abcdesktopio.podshm.shm_check) needs in its own, and C(pods/exec).
 seealso:
   - module: abcdesktopio.podshm.shm_explain
   - module: abcdesktopio.podshm.shm_check
@@ -69,6 +72,13 @@ EXAMPLES = r"""
     namespaces: [shop]
     fix: kustomize
     fix_directory: podshm-fix
+
+- name: Measure in pods of the same shape what the audit says of a database, before and with the fix
+  abcdesktopio.podshm.shm_workload:
+    kubeconfig: ~/.kube/config
+    namespaces: [shop]
+    names: [db]
+    prove: true
 
 - name: Fail if a program has not what it needs
   ansible.builtin.fail:
@@ -221,6 +231,45 @@ workloads:
       type: list
       elements: str
       returned: always
+    proof:
+      description: What was measured in pods of its shape. Empty without O(prove), and where nothing is known to be needed.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        shape:
+          description: Which shape, V(as it is) or V(with the fix).
+          type: str
+          returned: always
+        verdict:
+          description:
+            - V(PASS) what its programs need is there, V(FAIL) it is not, V(WARN) it is not under load, V(ERROR) it could not be
+              decided, V(SKIP) the cluster refuses the pod by a policy, or in check mode.
+          type: str
+          returned: always
+        observed:
+          description: The evidence, what decides first.
+          type: list
+          elements: str
+          returned: always
+        node:
+          description: The node.
+          type: str
+          returned: always
+        dropped:
+          description: What of the workload the pod did not have.
+          type: list
+          elements: str
+          returned: always
+        raised:
+          description: What of its requests was other than the workload's, so that the node has room for it.
+          type: list
+          elements: str
+          returned: always
+        seconds:
+          description: How long it took.
+          type: float
+          returned: always
     diff:
       description: What the fix changes in the pod's spec, as lines of a unified diff.
       type: list
@@ -274,6 +323,12 @@ problems:
 notes:
   description:
     - What else could not be looked at, and what is not known for that reason.
+  returned: always
+  type: list
+  elements: str
+leftovers:
+  description:
+    - Objects of the proofs that could not be removed. The cluster removes them at the deadline of their anchor.
   returned: always
   type: list
   elements: str
@@ -335,10 +390,11 @@ def exit_fields(result: Audited) -> dict[str, t.Any]:
     """What the module returns, the same on success and on failure."""
     found = result.source
     return {
-        "changed": False,
+        "changed": bool(result.leftovers),
         "workloads": result.workloads,
         "problems": result.problems,
         "notes": result.notes,
+        "leftovers": result.leftovers,
         "status": result.status.value,
         "msg": result.line(),
         "run": {
@@ -358,11 +414,11 @@ def main() -> None:
     module = _answer.begin(_options.spec(_options.WORKLOAD))
     name = _answer.name(module.params)
     try:
-        wanted = Wanted.of(module.params)
+        wanted = Wanted.of(module.params, _options.settings_of_proofs(module.params))
     except ValueError as error:
         answer = {**exit_fields(Audited(name)), "msg": f"cluster {name}: wrong option: {error}"}
         _answer.leave(module, answer, failed=True)
-    result = run(module.params, name, wanted)
+    result = run(module.params, name, wanted, module.check_mode)
     _answer.leave(module, exit_fields(result), failed=bool(result.problem))
 
 

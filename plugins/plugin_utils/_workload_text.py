@@ -34,7 +34,7 @@ def lines(answer: t.Mapping[str, t.Any], verbose: bool = False, fix: str = "none
     :param fix: what is printed of the fixes, as the option has it.
     """
     audits = answer["workloads"]
-    ill = sorted((one for one in audits if one["findings"] or one["problem"]), key=_badness)
+    ill = sorted((one for one in audits if one["findings"] or one["problem"] or one["proof"]), key=_badness)
     shown = ill if verbose else ill[-_ILL:]
     printed = [line for one in shown for line in _workload(one, verbose, fix)]
     if len(shown) < len(ill):
@@ -69,6 +69,7 @@ def _workload(one: Facts, verbose: bool, fix: str) -> list[str]:
     if fix == "patch" and one["patch"]:
         printed += [f"    {_indented(line)}" for line in _kustomize.as_yaml(_kustomize.patch_of(one)).splitlines()]
     printed += [_line(1, text) for text in _dry_run(one)]
+    printed += _proofs(one["proof"])
     if verbose:
         pages = dict.fromkeys(PAGES.format(id=finding["rule"]) for finding in one["findings"])
         printed += [_line(2, page) for page in pages]
@@ -107,6 +108,23 @@ def _indented(line: str) -> str:
     return " " * (len(line) - len(line.lstrip(" "))) + printable(line)
 
 
+def _proofs(proofs: t.Sequence[Facts]) -> list[str]:
+    """What was measured in each shape, a line each; shapes with one answer together. The node is the same for all."""
+    shapes: dict[tuple[str, str], list[str]] = {}
+    for one in proofs:
+        shapes.setdefault((one["verdict"], _evidence(one)), []).append(one["shape"])
+    printed = [f"proof: {verdict} {', '.join(names)}: {words}" for (verdict, words), names in shapes.items()]
+    nodes = [f", node {one['node']}" for one in proofs if one["node"]]
+    return [
+        _line(1, line + node) for line, node in zip(printed, [*[""] * (len(printed) - 1), *nodes[:1], ""], strict=False)
+    ]
+
+
+def _evidence(one: Facts) -> str:
+    first, *others = one["observed"]
+    return f"{first}{f' (and {len(others)} more)' if others else ''}"
+
+
 def _kept(line: str) -> str:
     """A line of a diff with its mark and its indentation."""
     return line[:1] + _indented(line[1:])
@@ -118,7 +136,7 @@ def _line(level: int, text: str) -> str:
 
 def _quiet(audits: t.Sequence[Facts]) -> list[str]:
     """What nothing is said of: names of what is well, and of what nobody knows."""
-    well = [one["workload"] for one in audits if one["status"] == Verdict.PASS]
+    well = [one["workload"] for one in audits if one["status"] == Verdict.PASS and not one["proof"]]
     unknown = [
         f"{one['workload']} ({', '.join(one['unknown'])})" for one in audits if one["unknown"] and not one["findings"]
     ]

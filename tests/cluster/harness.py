@@ -35,6 +35,7 @@ MINE = f"{LABEL}={SESSION}"
 OURS = "app.kubernetes.io/name=podshm"
 
 _GROUPS = {
+    "deployments": "apis/apps/v1",
     "jobs": "apis/batch/v1",
     **dict.fromkeys(("deployments", "statefulsets"), "apis/apps/v1"),
     "leases": "apis/coordination.k8s.io/v1",

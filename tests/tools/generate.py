@@ -132,7 +132,7 @@ _WORKLOADS_README: t.Final = """\
 # Role abcdesktopio.podshm.workloads
 
 Audits whether workloads have the shared memory that their programs need, and fails if one has not.
-Nothing is created or changed.
+Nothing is changed. Nothing is created, unless `workloads_prove` is true.
 
 ```yaml
 - hosts: all
@@ -210,7 +210,13 @@ def site(text: str) -> str:
 
 def workloads(text: str) -> str:
     """The playbook of the audit with its arguments."""
-    names = [*_variables.CONNECTION, *(option.name for option in _variables.OF_WORKLOADS), "timeout"]
+    names = [
+        *_variables.CONNECTION,
+        *(option.name for option in _variables.OF_WORKLOADS),
+        "image",
+        "max_write",
+        "timeout",
+    ]
     return with_block(text, "arguments", [f"        {line}" for line in _arguments(names)], YAML)
 
 

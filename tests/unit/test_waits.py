@@ -115,14 +115,19 @@ WAITS: dict[tuple[str, str, str], Wait] = {
         f"{_RUN}/test_lost.py",
         "test_a_node_that_says_later_what_is_wrong_is_waited_for_once",
     ),
+    ("_run/proof.py", "_prove_in", "result"): Wait(
+        "none is needed: it has ended",
+        "tests/cluster/test_proof.py",
+        "test_needs_are_measured_as_it_is_and_with_the_fix",
+    ),
     ("_run/run.py", "_run_layouts", "result"): Wait("none is needed: it has ended", _FAULTS, "test_timeout"),
-    ("_run/run.py", "_run_layouts", "shutdown"): Wait(
+    ("_run/owned.py", "threads", "shutdown"): Wait(
         "every wait of the layouts ends at the same time", _FAULTS, "test_told_to_end"
     ),
-    ("_run/run.py", "_clean_up", "sleep"): Wait(
+    ("_run/owned.py", "_clean_up", "sleep"): Wait(
         "2 s, and cleanup_timeout", _FAULTS, "test_api_server_that_falls_silent"
     ),
-    ("_run/run.py", "_remove", "wait"): Wait(
+    ("_run/owned.py", "_remove", "wait"): Wait(
         "cleanup_timeout", _FAULTS, "test_api_server_that_answers_deletes_with_silence"
     ),
     ("_run/logged.py", "LoggedRun.patiently", "wait"): Wait(

@@ -367,11 +367,75 @@ def _volume(volume: Volume, size_limit: int | None) -> dict[str, t.Any]:
     return {"name": volume.name, "emptyDir": empty_dir}
 
 
-def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
-    """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
-    metadata = _metadata(meta, object_name(meta, plan.name), anchor_uid)
+def _on_node(meta: RunMeta) -> dict[str, t.Any]:
+    """The affinity of a pod that is held on its node, but still admitted by the scheduler."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [meta.node]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+
+
+def _ending(meta: RunMeta) -> dict[str, t.Any]:
+    """What lets a pod end by itself and at once, and keeps from it what it has no use for."""
+    return {
+        "activeDeadlineSeconds": meta.deadline_seconds,
+        # the probe obeys SIGTERM at once; 0 would drop the object before the node has cleaned up
+        "terminationGracePeriodSeconds": 1,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+    }
+
+
+def _pod_metadata(meta: RunMeta, name: str, anchor_uid: str) -> dict[str, t.Any]:
+    metadata = _metadata(meta, object_name(meta, name), anchor_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"], **meta.additions.labels}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"], **meta.additions.annotations}
+    return metadata
+
+
+def shaped_pod(
+    meta: RunMeta, name: str, shape: t.Mapping[str, t.Any], commands: t.Mapping[str, t.Sequence[str]], anchor_uid: str
+) -> dict[str, t.Any]:
+    """A pod in the shape of a workload, with the probe as the command of every container.
+
+    :param shape: what is kept of the workload's spec.
+    :param commands: by container: the arguments of the probe.
+    """
+    taken = {one["name"] for one in shape["volumes"]}
+    volume = next(name for name in ("probe", *(f"probe-{number}" for number in range(len(taken)))) if name not in taken)
+    mount = {"name": volume, "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True}
+
+    def containers(field: str) -> list[dict[str, t.Any]]:
+        return [
+            {
+                **one,
+                "image": meta.image,
+                "imagePullPolicy": meta.pull_policy,
+                "command": [PROBE, *commands[one["name"]]],
+                "workingDir": "/",
+                "volumeMounts": [mount, *one["volumeMounts"]],
+            }
+            for one in shape[field]
+        ]
+
+    spec = {
+        **shape,
+        "restartPolicy": "Always",
+        **_ending(meta),
+        "affinity": _on_node(meta),
+        "initContainers": containers("initContainers"),
+        "containers": containers("containers"),
+        "volumes": [_probe_volume(meta, volume), *shape["volumes"]],
+    }
+    _add(spec, meta.additions)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": _pod_metadata(meta, name, anchor_uid), "spec": spec}
+
+
+def _probe_volume(meta: RunMeta, name: str = "probe") -> dict[str, t.Any]:
+    return {"name": name, "configMap": {"name": _config_name(meta), "defaultMode": 0o555}}
+
+
+def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
+    """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
+    metadata = _pod_metadata(meta, plan.name, anchor_uid)
     options = plan.options
     if plan.has_scripts:
         metadata["annotations"].update(_grant(0))
@@ -381,26 +445,14 @@ def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
 
     spec: dict[str, t.Any] = {
         "restartPolicy": "Always" if options.restarts else "Never",
-        "activeDeadlineSeconds": meta.deadline_seconds,
-        # the probe obeys SIGTERM at once; 0 would drop the object before the node has cleaned up
-        "terminationGracePeriodSeconds": 1,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
+        **_ending(meta),
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [
-                        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [meta.node]}]}
-                    ]
-                }
-            }
-        },
+        "affinity": _on_node(meta),
         "tolerations": list(meta.tolerations),
         "initContainers": containers(ContainerKind.INIT, ContainerKind.SIDECAR),
         "containers": containers(ContainerKind.MAIN),
         "volumes": [
-            {"name": "probe", "configMap": {"name": _config_name(meta), "defaultMode": 0o555}},
+            _probe_volume(meta),
             *(_volume(volume, size_limit) for volume, size_limit in plan.volumes),
             *(_SCRIPT_VOLUMES if plan.has_scripts else ()),
         ],

@@ -9,10 +9,8 @@
 from __future__ import annotations
 
 import collections.abc
-import concurrent.futures
 import contextlib
 import dataclasses
-import functools
 import itertools
 import os
 import secrets
@@ -22,13 +20,11 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import controls_of
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import (
     TURN,
     Interrupt,
     ended,
     interruptible,
-    uninterruptible,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
@@ -44,18 +40,18 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
-    TRANSIENT,
     UNREACHABLE,
     Inconclusive,
     Reason,
     internal,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests, nodes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, nodes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import anchored, mounted, threads
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import LayoutResult
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun, NoExec
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Object, Shared
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Shared
 
 #: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
 _ANCHOR_SLACK: t.Final = 30
@@ -257,35 +253,16 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
 
     :param leftovers: gets what could not be removed.
     """
-    shared.losses.pulse.start()
-    try:
-        requested = manifests.anchor(targets[0].meta)
-        began, waiting = time.monotonic(), shared.within(shared.settings.timeout)
-        anchor = waiting.when_free(lambda: shared.create(requested), began)
-        admission.require_deadline(requested, anchor)
-        shared.anchor_uid = str(anchor["metadata"]["uid"])
+    with anchored(shared, targets[0].meta, leftovers) as create:
         if not shared.dry_run:
-            shared.watch.start()
-            _choose_way(shared, requested["metadata"]["name"])
-        by_architecture = {target.meta.architecture: target.meta for target in targets}
-        problems: dict[str, Inconclusive] = {}
-        for architecture, meta in by_architecture.items():
-            try:
-                config = manifests.probe_config(meta, shared.anchor_uid, payload.binary(architecture))
-                waiting.when_free(functools.partial(shared.create, config), began)
-            except Inconclusive as problem:
-                problems[architecture] = problem
+            _choose_way(shared, manifests.object_name(targets[0].meta))
+        problems = mounted(shared, [target.meta for target in targets], create)
         for target in targets:
             target.problem = problems.get(target.meta.architecture)
         able = [target for target in targets if not target.problem]
         if not able:
             raise next(iter(problems.values()))
         _run_layouts(shared, able)
-    finally:
-        shared.losses.pulse.stop()
-        if not shared.dry_run:
-            with uninterruptible():
-                leftovers += _clean_up(shared, manifests.run_selector(targets[0].meta.run))
 
 
 def _choose_way(shared: Shared, no_pod: str) -> None:
@@ -299,8 +276,7 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     jobs = [(target, layout) for target in targets for layout in target.layouts]
     together = [(target, layout) for target, layout in jobs if not layout.layout.exclusive]
     places = threading.Semaphore(_AT_ONCE)
-    executor = concurrent.futures.ThreadPoolExecutor(len(jobs), thread_name_prefix="layout")
-    try:
+    with threads(shared, len(jobs)) as executor:
         for batch in (together, *([job] for job in jobs if job not in together)):
             futures = {}
             for target, layout in batch:
@@ -309,14 +285,6 @@ def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
             for future in ended(futures):
                 target, layout = futures[future]
                 target.results[layout.layout.name] = future.result()
-    finally:
-        # an interrupt must not wait for the threads: their waits end here, and none begins
-        shared.stopping.set()
-        shared.cluster.stopping.set()
-        shared.watch.stop()
-        for session in shared.sessions:
-            session.abort()
-        executor.shutdown(wait=True, cancel_futures=True)
 
 
 class _Place:
@@ -356,55 +324,3 @@ def _run_layout(shared: Shared, target: TargetRun, layout: LayoutPlan, place: _P
         with contextlib.suppress(NoExec):
             return LayoutRun(mine, target.meta, layout).run()
         return LayoutRun(mine, target.meta, layout).run()
-
-
-def _clean_up(shared: Shared, selector: str) -> list[str]:
-    """Remove what was created, on a budget of its own; returns what stays, in words."""
-    until = shared.cluster.until = time.monotonic() + shared.settings.cleanup_timeout
-    shared.cluster.stopping.clear()
-    left: list[Object] | None = list(shared.created)
-    pause = 0.2
-    while True:
-        left, problems = _remove(shared, left or (), selector, until)
-        hopeless = any(problem.reason not in TRANSIENT for problem in problems)
-        if left == [] or hopeless or time.monotonic() + pause >= until:
-            break
-        # an API server that restarts, or a watch that broke: nothing announces when to try again
-        time.sleep(pause)
-        pause = min(pause * 2, 2.0)
-    shared.watch.close()
-    return _leftovers(left, problems)
-
-
-def _remove(
-    shared: Shared, objects: t.Sequence[Object], selector: str, until: float
-) -> tuple[list[Object] | None, list[Inconclusive]]:
-    """Delete objects and wait until they are gone; returns what is left, None if that is not known, and all problems."""
-    problems: list[Inconclusive] = []
-    # the anchor last: as long as it is there, the cluster itself will finish this
-    for stored in sorted(objects, key=lambda stored: bool(stored["kind"] == "Job")):
-        if problems and time.monotonic() >= until:
-            break
-        try:
-            shared.cluster.delete(stored)
-        except Inconclusive as problem:
-            problems.append(problem)
-    if not problems:
-        for stored in objects:
-            if stored["kind"] == "Pod":
-                # without a watch there is still the list below
-                with contextlib.suppress(Inconclusive):
-                    shared.watch.wait(stored["metadata"]["name"], lambda pod: not pod, until, stoppable=False)
-    try:
-        # by label: also what was created while the answer was lost
-        return shared.cluster.list_run_objects(selector), problems
-    except Inconclusive as problem:
-        return None, [*problems, problem]
-
-
-def _leftovers(left: t.Sequence[Object] | None, problems: t.Sequence[Inconclusive]) -> list[str]:
-    """What stays, each with why it could not be removed."""
-    if left is None:
-        return [f"unknown: {problems[-1]}"]
-    causes = {problem.subject: str(problem) for problem in problems}
-    return [causes.get(describe(stored), describe(stored)) for stored in left]

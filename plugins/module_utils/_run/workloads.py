@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""Cluster -> audits of its workloads. Nothing is created, changed or run there."""
+"""Cluster -> audits of its workloads. Nothing is created, changed or run there, unless proofs are wanted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt, interruptible
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
     UNREACHABLE,
@@ -25,7 +25,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     Reason,
     internal,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, scene, trial
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.proof import Job, prove
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, proof, scene, trial
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.live import Collector, Key
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
@@ -67,6 +68,7 @@ class Wanted:
     :param logs: whether to read the last lines of containers that ended badly.
     :param fixes: whether to try out the fixes.
     :param timeout: for reading, in seconds.
+    :param prove: the settings of the proofs; None, if there are to be none. C(resize_holds) whether they resize, too.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -76,11 +78,14 @@ class Wanted:
     logs: bool = False
     fixes: bool = False
     timeout: float = 300
+    prove: Settings | None = None
+    resize_holds: bool = False
 
     @classmethod
-    def of(cls, params: t.Mapping[str, t.Any]) -> Wanted:
+    def of(cls, params: t.Mapping[str, t.Any], settings: Settings | None = None) -> Wanted:
         """What the options of the module say.
 
+        :param settings: of the proofs.
         :raises ValueError: an option has no meaning; the message names it.
         """
         for name in ("namespaces", "kinds", "names"):
@@ -96,6 +101,8 @@ class Wanted:
             params["logs"],
             (params.get("fix") or "none") != "none",
             params["timeout"],
+            settings,
+            bool(params.get("resize_holds")),
         )
 
     def has(self, key: Key) -> bool:
@@ -110,6 +117,7 @@ class Audited:
 
     :param problems: what could not be audited, each with its object, cause and remedy.
     :param notes: what could not be looked at beside that, and what is less well known for it.
+    :param leftovers: what proofs left behind.
     :param problem: why there is no answer as a whole.
     """
 
@@ -117,6 +125,7 @@ class Audited:
     workloads: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     problems: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
+    leftovers: list[str] = dataclasses.field(default_factory=list)
     problem: Inconclusive | None = None
     source: Source | None = None
     kubernetes: str = ""
@@ -134,11 +143,13 @@ class Audited:
         """The result in one line: how many workloads are well or ill, or why there is no answer."""
         if self.problem:
             return f"cluster {self.cluster}: {self.problem.reason}: {self.problem}; {self.problem.remedy}"
-        return f"cluster {self.cluster}: {audit.headline(self.workloads, self.problems)}"
+        return (
+            f"cluster {self.cluster}: {audit.headline(self.workloads, self.problems)}{proof.headline(self.workloads)}"
+        )
 
 
-def run(params: t.Mapping[str, t.Any], name: str, wanted: Wanted) -> Audited:
-    """Audit the workloads of the cluster that a module's parameters name.
+def run(params: t.Mapping[str, t.Any], name: str, wanted: Wanted, check_mode: bool = False) -> Audited:
+    """Audit the workloads of the cluster that a module's parameters name, and prove them if that is wanted.
 
     :param name: of the cluster, for messages.
     """
@@ -149,7 +160,9 @@ def run(params: t.Mapping[str, t.Any], name: str, wanted: Wanted) -> Audited:
             result.source = resolve(params, os.environ)
             cluster = Cluster(result.source, "", wanted.timeout)
             result.kubernetes = cluster.version()
-            audited(cluster, wanted, result)
+            jobs = audited(cluster, wanted, result)
+            if wanted.prove and jobs:
+                prove(result.source, jobs, wanted.prove, check_mode, result.leftovers)
         except Inconclusive as problem:
             result.problem = problem
         except Interrupt as signal:
@@ -160,17 +173,22 @@ def run(params: t.Mapping[str, t.Any], name: str, wanted: Wanted) -> Audited:
     return result
 
 
-def audited(cluster: Cluster, wanted: Wanted, result: Audited) -> None:
-    """Read everything, then audit it."""
+def audited(cluster: Cluster, wanted: Wanted, result: Audited) -> list[Job]:
+    """Read everything, then audit it; returns what is worth a proof, if proofs are wanted."""
     reader = _Reader(cluster, wanted)
     reader.read()
     result.problems += reader.problems()
     result.pods = reader.pods
     result.notes += [*reader.notes(), *_look_at_volumes(cluster, reader.collector)]
     logs, fixes = _Logs(cluster, wanted.logs), _DryRuns(cluster, wanted.fixes)
+    jobs = []
     for work in reader.collector.workloads():
-        result.workloads.append(audit.facts_of(work, PROGRAMS, logs.of(work), fixes.of))
+        found, facts = audit.with_facts(work, PROGRAMS, logs.of(work), fixes.of)
+        result.workloads.append(facts)
+        if wanted.prove and (job := Job.of(found, facts, wanted.resize_holds)):
+            jobs.append(job)
     result.notes += [*logs.notes(), *fixes.notes()]
+    return jobs
 
 
 class _Reader:

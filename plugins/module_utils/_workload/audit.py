@@ -43,6 +43,7 @@ class Audit:
 
     :param problem: why it could not be audited, or nothing.
     :param unknown: the containers of which nobody knows what they run.
+    :param stated: by container: what the pod itself says that it needs.
     """
 
     workload: Workload
@@ -51,6 +52,7 @@ class Audit:
     findings: t.Sequence[Finding] = ()
     unknown: t.Sequence[str] = ()
     problem: str = ""
+    stated: t.Mapping[str, t.Sequence[recognise.Stated]] = dataclasses.field(default_factory=dict)
 
     @property
     def status(self) -> Verdict:
@@ -96,6 +98,7 @@ class Audit:
             ],
             "patch": self.patch,
             "knobs": self._knobs(),
+            "proof": [],
             "diff": fix.difference(work.spec, self.changed) if self.changed != work.spec else [],
             "dry_run": [],
         }
@@ -162,16 +165,30 @@ def facts_of(
     logs: t.Mapping[tuple[str, str], str] | None = None,
     try_out: collections.abc.Callable[[Audit], list[dict[str, t.Any]]] = lambda _found: [],
 ) -> dict[str, t.Any]:
-    """One workload as data. A spec that nobody has thought of costs itself alone.
+    """One workload as data.
+
+    :param try_out: says what a cluster thinks of the fix.
+    """
+    return with_facts(workload, programs, logs, try_out)[1]
+
+
+def with_facts(
+    workload: Workload,
+    programs: t.Sequence[Program],
+    logs: t.Mapping[tuple[str, str], str] | None = None,
+    try_out: collections.abc.Callable[[Audit], list[dict[str, t.Any]]] = lambda _found: [],
+) -> tuple[Audit, dict[str, t.Any]]:
+    """One workload, and the same as data. A spec that nobody has thought of costs itself alone.
 
     :param try_out: says what a cluster thinks of the fix.
     """
     try:
         found = audit(workload, programs, logs)
-        return {**found.facts(), "dry_run": try_out(found)}
+        return found, {**found.facts(), "dry_run": try_out(found)}
     except Exception as error:  # noqa: BLE001
         problem = internal(error)
-        return Audit(workload, problem=f"{problem.reason}: {problem}; {problem.remedy}").facts()
+        found = Audit(workload, problem=f"{problem.reason}: {problem}; {problem.remedy}")
+        return found, found.facts()
 
 
 def audit(
@@ -200,7 +217,7 @@ def audit(
         for one in pod.containers
         if one.runs and one.name not in stated and all(run.program.is_library for run in runs[one.name])
     ]
-    return Audit(workload, pod, runs, found, unknown)
+    return Audit(workload, pod, runs, found, unknown, stated=stated)
 
 
 def _as_created(pod: PodShape, runs: t.Mapping[str, t.Sequence[recognise.Recognised]], workload: Workload) -> PodShape:

@@ -218,7 +218,7 @@ def _enlarge(bound: str, size: int) -> str:
 
 def _one_sided(audited: Audited) -> collections.abc.Iterator[Finding]:
     """Containers that share by /dev/shm and do not see the same one."""
-    for run, need, who in _sharing(audited, Uses.DEV_SHM):
+    for run, need, who in sharing(audited, Uses.DEV_SHM):
         sides = {container.dev_shm.identity for container in who}
         if len(sides) < 2:
             continue
@@ -241,7 +241,7 @@ def _words(container: ContainerShape) -> str:
     return f"the volume {folder.volume}" if folder.volume else folder.bound
 
 
-def _sharing(audited: Audited, uses: Uses) -> collections.abc.Iterator[tuple[str, str, list[ContainerShape]]]:
+def sharing(audited: Audited, uses: Uses) -> collections.abc.Iterator[tuple[str, str, list[ContainerShape]]]:
     """Which containers share by a mechanism: the program, what happens if they do not, and who."""
     pod = audited.pod
     for name, said in audited.stated.items():
@@ -479,7 +479,7 @@ def _own_pids(audited: Audited) -> collections.abc.Iterator[Finding]:
     if audited.pod.share_pids or audited.pod.host_pid:
         return
     for uses in (Uses.DEV_SHM, Uses.SYSV_SHM):
-        for title, _symptom, who in _sharing(audited, uses):
+        for title, _symptom, who in sharing(audited, uses):
             if any(
                 run.program.one_pid_namespace and run.program.title == title
                 for one in who
@@ -519,7 +519,7 @@ _MUSL: t.Final = re.compile("alpine|musl")
 
 
 def _mixed_libraries(audited: Audited) -> collections.abc.Iterator[Finding]:
-    for title, _symptom, who in _sharing(audited, Uses.DEV_SHM):
+    for title, _symptom, who in sharing(audited, Uses.DEV_SHM):
         musl = [one for one in who if _MUSL.search(f"{basename(one.image)} {image_tag(one.image)}")]
         if musl and len(musl) < len(who):
             other = next((one for one in who if one not in musl), who[0])

@@ -106,3 +106,25 @@ spec:
     lines = _workload_text.lines(found)
     assert lines[1].startswith("  SHM702")
     assert "    in use now: 61Mi of 64Mi" in lines
+
+
+def proofs(*found: tuple[str, str, str, str]) -> list[str]:
+    audited = answer(pod("db", "postgres:15"))
+    audited["workloads"][0]["proof"] = [
+        {"shape": shape, "verdict": verdict, "observed": words.split("|"), "node": node}
+        for shape, verdict, words, node in found
+    ]
+    return [line for line in _workload_text.lines(audited) if "proof: " in line]
+
+
+def test_proofs_are_a_line_each_and_the_node_stands_once() -> None:
+    assert proofs(("as it is", "FAIL", "full|more|more", "n1"), ("with the fix", "PASS", "filled", "n1")) == [
+        "  proof: FAIL as it is: full (and 2 more)",
+        "  proof: PASS with the fix: filled, node n1",
+    ]
+
+
+def test_what_kept_all_shapes_from_being_measured_stands_once() -> None:
+    assert proofs(("as it is", "ERROR", "Forbidden: no", ""), ("with the fix", "ERROR", "Forbidden: no", "")) == [
+        "  proof: ERROR as it is, with the fix: Forbidden: no"
+    ]

@@ -27,7 +27,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import RUN_LABEL
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import REMEDIES, Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import owned, run
 
 SETTINGS = Settings(namespace="n", timeout=5, start_timeout=5, cleanup_timeout=5)
 CHECKS = [BY_ID["SHM301"]]
@@ -240,7 +240,7 @@ def test_a_forbidden_deletion_is_reported_with_its_cause_and_not_tried_again(fak
     leftovers = ran().leftovers
     assert len(leftovers) == len(fake.objects) == 3
     left = [{"kind": "ConfigMap", "metadata": {"namespace": "n", "name": "podshm-1-probe"}}]
-    assert run._leftovers(left, [Inconclusive(Reason.FORBIDDEN, "no delete", title)]) == [f"{title}: no delete"]
+    assert owned._leftovers(left, [Inconclusive(Reason.FORBIDDEN, "no delete", title)]) == [f"{title}: no delete"]
 
 
 def test_leftovers_that_cannot_be_listed_are_reported_as_unknown(fake: FakeCluster) -> None:
@@ -249,7 +249,7 @@ def test_leftovers_that_cannot_be_listed_are_reported_as_unknown(fake: FakeClust
 
 
 def test_nothing_is_left_if_the_list_is_empty() -> None:
-    assert run._leftovers([], [Inconclusive(Reason.API_ERROR, "a delete failed, but it had worked")]) == []
+    assert owned._leftovers([], [Inconclusive(Reason.API_ERROR, "a delete failed, but it had worked")]) == []
 
 
 @pytest.mark.parametrize(
