@@ -35,7 +35,9 @@ def rows() -> dict[tuple[str, str], Row | str]:
             missing[entry.name] = str(error)
     found = trial.predict([entry for entry in ENTRIES if entry.name not in missing])
     with local.cluster(NAME, local_cluster_kubelet_config=KUBELET) as cluster, trial.named_images(cluster, found):
-        trial.run(cluster, cluster.make_namespace(), found)
+        namespace = cluster.make_namespace()
+        trial.prove(cluster, namespace, found)
+        trial.run(cluster, namespace, found)
     print(trial.table(found))
     return {key: missing.get(key[0], "") for key in SHAPES} | {(row.entry.name, row.shape.name): row for row in found}
 

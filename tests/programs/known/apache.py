@@ -23,15 +23,15 @@ ENTRY = Entry(
     Parts(debian=("apache2-bin",)),
     (
         Shape(
-            "Mutex sysvsem, no semaphores",
+            "sysvsem, no semaphores",
             Came.FAILS,
             _SYSVSEM,
             frozenset({"SHM708 FAIL", "SHM709 WARN"}),
             sysctls=_NONE,
             sign="SHM724 Apache httpd",
         ),
-        Shape("Mutex sysvsem", Came.WORKS, _SYSVSEM),
-        Shape("its default, no semaphores", Came.WORKS, _server(), frozenset({"SHM709 WARN"}), sysctls=_NONE),
+        Shape("sysvsem", Came.WORKS, _SYSVSEM),
+        Shape("default, no semaphores", Came.WORKS, _server(), frozenset({"SHM709 WARN"}), sysctls=_NONE),
     ),
     works="resuming normal operations",
     fails="AH00023: Couldn't create",

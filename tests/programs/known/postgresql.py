@@ -26,7 +26,7 @@ ENTRY = Entry(
         Shape("join, 64Mi", Came.FAILS, _server("join", *_JOIN), _FAIL, sign=_SIGN),
         Shape("join, mended", Came.WORKS, mends="join, 64Mi"),
         Shape(
-            "join, min_dynamic_shared_memory",
+            "join, min_dynamic",
             Came.WORKS,
             _server("join", *_JOIN, "-c", "min_dynamic_shared_memory=512MB"),
         ),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -78,15 +79,24 @@ def test_what_became_of_a_program(exit_code: int, log: str, came: Came) -> None:
 def test_a_row_that_is_not_as_predicted_says_so() -> None:
     row = next(row for row in ROWS if row.name == "iceoryx: 64Mi")
     good = trial.Row(
-        row.entry, row.shape, row.manifest, row.predicted, row.finds, Came.FAILS, 1, signs=frozenset({row.shape.sign})
+        row.entry,
+        row.shape,
+        row.manifest,
+        row.predicted,
+        row.finds,
+        came=Came.FAILS,
+        exit_code=1,
+        signs=frozenset({row.shape.sign}),
     )
     assert good.wrong() == ""
-    bad = trial.Row(row.entry, row.shape, row.manifest, row.predicted, frozenset(), Came.WORKS, 0)
+    lying = dataclasses.replace(good, proved="PASS", evidence="256Mi filled")
+    assert lying.wrong() == "the proof is PASS (256Mi filled), and it came as fails"
+    bad = trial.Row(row.entry, row.shape, row.manifest, row.predicted, came=Came.WORKS, exit_code=0)
     assert bad.wrong() == (
         "the audit found nothing, not SHM701 FAIL; it works (exit code 0), and should be: fails; the audit predicted "
         "fails, and it came as works; afterwards the audit found nothing, not SHM724 iceoryx"
     )
-    assert "iceoryx  64Mi   fails      works !  0     0  nothing       nothing" in trial.table([bad])
+    assert "iceoryx  64Mi   fails      -      works !  0     0  -      -" in trial.table([bad])
 
 
 def test_a_patch_merges_lists_by_name() -> None:
