@@ -456,7 +456,9 @@ def _met(probes: _Probes, meeting: proof.Meeting, one: str, other: str) -> Line:
         got = probes.ask(other, "mq_receive", {"name": name})
         probes.ask(one, "mq_unlink", {"name": name})
     else:
-        put = probes.ask(one, "sysv_shm_create", {"key": key, "size": 512, "mode": "0666", "text": text})
+        # where all have to be one user, segments are open to this one alone (X11's clients)
+        mode = "0600" if meeting.writes else "0666"
+        put = probes.ask(one, "sysv_shm_create", {"key": key, "size": 512, "mode": mode, "text": text})
         got = probes.ask(other, "sysv_shm_read", {"key": key})
         probes.ask(one, "sysv_shm_finish", {})
     return proof.met(meeting, one, other, put, got)
