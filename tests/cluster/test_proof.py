@@ -88,6 +88,13 @@ WORKLOADS = (
         volumes=sized("32Mi"),
         containers=[container("a", volume="dshm"), container("b")],
     ),
+    deployment(
+        "desktop",
+        {"podshm.abcdesktop.io/program": "x11", "podshm.abcdesktop.io/program.client": "x11"},
+        containers=[
+            container(name, securityContext={"runAsUser": user}) for name, user in (("x", 1000), ("client", 1001))
+        ],
+    ),
     deployment("clipped", {}, volumes=sized("256Mi"), containers=[container("a", "64Mi", "dshm")]),
     deployment(f"{LONG}-{LONG}", needs("posix_shm=8Mi"), containers=[container(LONG, "64Mi")]),
     deployment(
@@ -159,7 +166,7 @@ def test_needs_are_measured_as_it_is_and_with_the_fix(seen: Seen) -> None:
     }
     assert {one["node"] for one in database["proof"]} == {"alpha"}
     assert seen.answer.msg == (
-        "cluster alpha: 7 workloads: 3 FAIL, 1 WARN, 3 PASS; proof as it is: 3 FAIL, 1 WARN, 3 PASS; with the fix: 3 PASS"
+        "cluster alpha: 8 workloads: 4 FAIL, 1 WARN, 3 PASS; proof as it is: 4 FAIL, 1 WARN, 3 PASS; with the fix: 3 PASS"
     )
 
 
@@ -172,6 +179,13 @@ def test_containers_that_must_share_and_do_not(seen: Seen) -> None:
     # one IPC namespace, whatever is mounted
     for each in pair["proof"]:
         assert {"a and b share System V IPC", "a and b share POSIX message queues"} <= set(each["observed"])
+
+
+def test_segments_of_one_user_are_closed_to_another(seen: Seen) -> None:
+    # measured: a client of X11 dies of BadAccess (tests/programs)
+    verdict, observed = proofs(workloads(seen.answer)["desktop"])["as it is"]
+    assert verdict == "FAIL"
+    assert observed == "client cannot open in System V IPC what x created (EACCES): they run as other users"
 
 
 def test_a_container_that_is_killed_before_its_volume_is_full(seen: Seen) -> None:
