@@ -176,7 +176,12 @@ def prove(cluster: harness.Cluster, namespace: str, rows: t.Sequence[Row]) -> No
         template = {"metadata": {"annotations": annotations}, "spec": row.manifest["spec"]}
         spec = {"suspend": True, "schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": template}}}
         cluster.request("POST", path, {"metadata": {"name": name}, "spec": spec})
-    wanted = {"namespaces": [namespace], "kinds": ["CronJob"], "prove": True, "prove_timeout": _PROOFS}
+    wanted: dict[str, t.Any] = {
+        "namespaces": [namespace],
+        "kinds": ["CronJob"],
+        "prove": True,
+        "prove_timeout": _PROOFS,
+    }
     answer = harness.call(cluster, "shm_workload", **wanted).answer(_PROOFS + 120)
     assert answer.code == 0, answer.output
     assert answer.result["leftovers"] == []
