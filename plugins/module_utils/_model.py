@@ -388,6 +388,9 @@ class Action(TextEnum):
 #: Where POSIX shared memory is.
 SHM: t.Final = "/dev/shm"
 
+#: What memory of a size is. gVisor shows its volumes by the protocol they come over.
+MEMORY_FILE_SYSTEMS: t.Final = frozenset({"tmpfs", "9p"})
+
 #: The name of the step that fills a file system; the option fill leaves it out.
 FILL: t.Final = "fill"
 

@@ -166,7 +166,7 @@ def test_what_it_means_for_a_program(play: Play, alpha: Cluster) -> None:
     assert played.code == 0, played.output
     (line,) = (line for line in played.output.splitlines() if line.startswith("  PostgreSQL: "))
     assert line.startswith("  PostgreSQL: needs a volume on /dev/shm of at least 256Mi under load (SHM301, SHM303,")
-    assert "/dev/shm has 64Mi by default" in line
+    assert "/dev/shm by default: 64Mi" in line
     assert "emptyDir: {medium: Memory, sizeLimit: 256Mi}" in played.output
     (said,) = played.report("alpha")["programs"]
     assert (said["program"], said["size_bytes"]) == ("postgresql", 256 * 1024**2)

@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps import Queue, Segment, SharedObject
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    MEMORY_FILE_SYSTEMS,
     SENTENCE,
     Container,
     Context,
@@ -344,10 +345,6 @@ def failed_absence(seen: Seen, shared: SharedObject, fix: str) -> Decision | Non
     if errno(get, "shm_open") != "ENOENT":
         raise premise_failed(f"the second container cannot look for the object ({last_failed(get)})")
     return None
-
-
-#: gVisor shows its volumes by the protocol they come over.
-MEMORY_FILE_SYSTEMS: t.Final = frozenset({"tmpfs", "9p"})
 
 
 def failed_medium(who: Observation, fix: str = MEDIUM_MEMORY) -> Decision | None:

@@ -14,7 +14,6 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import features
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.common import (
     HONOURED_SIZE,
-    MEMORY_FILE_SYSTEMS,
     NO_USER_NAMESPACES,
     SET_FILL,
     SIZED_VOLUME,
@@ -77,6 +76,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.steps 
     put_object,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
+    MEMORY_FILE_SYSTEMS,
     SHM,
     Action,
     Container,

@@ -17,7 +17,7 @@ import difflib
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import ACCEPTED, Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import ACCEPTED, MEMORY_FILE_SYSTEMS, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import TextEnum
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
@@ -132,7 +132,7 @@ class Meaning:
         because = f" ({', '.join(self.because)})" if self.because else ""
         size = f" of at least {memory_text(self.size_bytes)}" if self.size_bytes else ""
         leans = f" ({', '.join(self.leans)})" if self.leans else ""
-        default = f"/dev/shm has {self.default} by default"
+        default = f"/dev/shm by default: {self.default}"
         takes = f"; it takes {self.computation}" if self.computation else ""
         text = {
             Outcome.FAILS: f"does not work here{because}",
@@ -224,6 +224,8 @@ class DefaultSize:
         """It in words; nothing where it was not decided."""
         if not self.is_known:
             return ""
+        if not self.most:
+            return "none"
         least, most = memory_text(self.least), memory_text(self.most)
         return most if least == most else f"{least} to {most}"
 
@@ -261,7 +263,8 @@ class Results:
         size = identity.get("size_bytes")
         if premise.state in (State.UNDECIDED, State.MISSING):
             return DefaultSize(premise)
-        if identity.get("exists") is False:
+        if identity.get("exists") is False or identity.get("mount_fs", "tmpfs") not in MEMORY_FILE_SYSTEMS:
+            # none, a folder on the disk, or memory without an end
             return DefaultSize(premise)
         if not isinstance(size, int):
             return DefaultSize(Premise(State.UNDECIDED, (f"{_DEFAULT_SIZE} without a size",)))

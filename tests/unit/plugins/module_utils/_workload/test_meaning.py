@@ -111,7 +111,7 @@ def test_the_size_is_the_one_that_was_measured() -> None:
     assert said(shm(40), sized(32 * MIB)).outcome is Outcome.VOLUME
     assert said(
         shm(1), check("SHM301", "FAIL", evidence={"a": {"step": "identity", "facts": {"exists": False}}})
-    ) == Meaning("p", "P", Outcome.VOLUME, 128 * MIB, "1Mi for it", (), ("SHM301", "SHM303"), "0")
+    ) == Meaning("p", "P", Outcome.VOLUME, 128 * MIB, "1Mi for it", (), ("SHM301", "SHM303"), "none")
 
 
 def test_a_size_that_was_not_filled_to_its_end_is_not_known_beyond_what_was_written() -> None:
@@ -121,6 +121,13 @@ def test_a_size_that_was_not_filled_to_its_end_is_not_known_beyond_what_was_writ
     assert said(shm(66), larger).because == ("SHM301 FAIL",)
     assert said(shm(1025), larger).outcome is Outcome.VOLUME
     assert said(shm(66), larger).default == "65Mi to 1Gi"
+
+
+def test_a_folder_on_the_disk_is_no_memory() -> None:
+    disk = sized(50 * 1024 * MIB, "FAIL", written=65 * MIB, stopped="max")
+    disk["evidence"]["who_first"]["facts"]["mount_fs"] = "ext4"
+    found = said(shm(1), disk)
+    assert (found.outcome, found.default) == (Outcome.VOLUME, "none")
 
 
 def test_a_size_that_is_not_real_is_none() -> None:
@@ -269,7 +276,7 @@ def test_a_pass_of_everything_does_not_read_as_if_postgresql_worked() -> None:
     assert (found.outcome, found.size_bytes) == (Outcome.LOAD, 256 * MIB)
     assert found.words() == (
         "PostgreSQL: needs a volume on /dev/shm of at least 256Mi under load (SHM301, SHM303, SHM601, SHM901); "
-        f"/dev/shm has 64Mi by default; it takes {found.computation}"
+        f"/dev/shm by default: 64Mi; it takes {found.computation}"
     )
     spec = yaml.safe_load(found.manifest)["spec"]
     assert spec["volumes"] == [{"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}}]
