@@ -15,7 +15,11 @@ import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.meaning import Outcome, manifest
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.meaning import (
+    DEFAULT_SIZE,
+    Outcome,
+    manifest,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _verdicts
 
 #: What is said of a program, as a report has it.
@@ -40,6 +44,9 @@ TITLE: t.Final = "What it means for your programs"
 #: How wide lines are at most.
 _WIDTH: t.Final = 110
 
+#: Of so many programs each is named of which it cannot be said.
+_UNKNOWN: t.Final = 12
+
 #: How many lines the block has at most.
 _MOST: t.Final = 24
 
@@ -51,12 +58,18 @@ def block(reports: t.Sequence[t.Mapping[str, t.Any]], is_named: bool = False) ->
     """
     places = _places(reports)
     # without a size, almost nothing can be said of almost all
-    if not is_named and not any(said["default_size"] for _place, programs in places for said in programs):
+    if not is_named and not any(_is_about_size(said) for _place, programs in places for said in programs):
         return []
     found = _each(places, with_manifest=True) if is_named else _groups(places)
     if len(found) > _MOST:
-        found = [*found[:_MOST], f"  and {len(found) - _MOST} more lines: the summary has them"]
+        # the worst comes last
+        found = [f"  {len(found) - _MOST} lines that are no worse than these: the summary has them", *found[-_MOST:]]
     return [f"{TITLE}{_default(places)}:", *found] if found else []
+
+
+def _is_about_size(said: Said) -> bool:
+    """Whether the size of /dev/shm was measured, or should have been."""
+    return bool(said["default_size"]) or any(words.startswith(f"{DEFAULT_SIZE} ") for words in said["because"])
 
 
 def every_line(reports: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
@@ -129,7 +142,12 @@ def _groups(places: t.Sequence[tuple[str, list[Said]]]) -> list[str]:
             if each == outcome:
                 groups.setdefault(tuple(here), {}).setdefault(because, []).append(name)
         for together, names in groups.items():
-            text = _counted(names) if outcome is Outcome.NOT_MEASURED else _listed(names)
+            text = _listed(names)
+            if outcome is Outcome.NOT_MEASURED:
+                text = _counted(names, "need", "needs")
+            elif outcome is Outcome.UNKNOWN and sum(map(len, names.values())) > _UNKNOWN:
+                # one cause is behind them, and its finding is below
+                text = f"{_counted(names, 'depend on', 'depends on')}, which were not decided"
             lines.append(f"{phrase.format(where=_where(together, len(places)))}: {text}")
         if outcome is Outcome.WORKS:
             idle = sum(said["outcome"] == Outcome.NOTHING for said in places[0][1])
@@ -144,11 +162,11 @@ def _listed(names: t.Mapping[str, t.Sequence[str]]) -> str:
     return "; ".join(parts)
 
 
-def _counted(names: t.Mapping[str, t.Sequence[str]]) -> str:
-    """Programs of which nothing is said: how many, and what to select."""
-    ids = sorted({one for because in names for one in because.split(", ")})
+def _counted(names: t.Mapping[str, t.Sequence[str]], verb: str, verb_of_one: str) -> str:
+    """How many programs there are, and of which checks."""
+    ids = sorted({one.partition(" ")[0] for because in names for one in because.split(", ")})
     count = sum(map(len, names.values()))
-    return f"{count} program{'' if count == 1 else 's'} that need{'s' if count == 1 else ''} {', '.join(ids)}"
+    return f"{count} program{'' if count == 1 else 's'} that {verb_of_one if count == 1 else verb} {', '.join(ids)}"
 
 
 def _wrapped(line: str) -> list[str]:

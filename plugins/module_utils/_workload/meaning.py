@@ -41,7 +41,7 @@ Row: t.TypeAlias = "tuple[str, ...]"
 # ------------------------------------------------------------------------------ which checks a need leans on
 
 #: How large the default of /dev/shm is, and whether that is real.
-_DEFAULT_SIZE: t.Final = "SHM301"
+DEFAULT_SIZE: t.Final = "SHM301"
 #: The sysctls of a pod.
 _SYSCTLS: t.Final = "SHM601"
 
@@ -254,8 +254,8 @@ class Results:
 
     def default_size(self) -> DefaultSize:
         """What is known of /dev/shm of a container that has no volume there."""
-        premise = self.holds((_DEFAULT_SIZE,))
-        check = self._checks.get(_DEFAULT_SIZE, {})
+        premise = self.holds((DEFAULT_SIZE,))
+        check = self._checks.get(DEFAULT_SIZE, {})
         facts = {
             str(seen.get("step")): seen.get("facts") or {} for seen in (check.get("evidence") or {}).values() if seen
         }
@@ -267,7 +267,7 @@ class Results:
             # none, a folder on the disk, or memory without an end
             return DefaultSize(premise)
         if not isinstance(size, int):
-            return DefaultSize(Premise(State.UNDECIDED, (f"{_DEFAULT_SIZE} without a size",)))
+            return DefaultSize(Premise(State.UNDECIDED, (f"{DEFAULT_SIZE} without a size",)))
         if premise.state is State.HOLDS:
             return DefaultSize(premise, size, size)
         # another size than expected, or one that is not real: what was written is there all the same
@@ -413,7 +413,7 @@ def _of_dev_shm(results: Results, size: DefaultSize, program: Program, values: V
     rows = _VOLUME_ACROSS if across else _VOLUME
     volume = _all(results.holds(row) for row in rows)
     is_open = is_more or len(sized) < len(needs)
-    by_default = (_DEFAULT_SIZE, *(_ACROSS[Uses.DEV_SHM][0] if across else ()))
+    by_default = (DEFAULT_SIZE, *(_ACROSS[Uses.DEV_SHM][0] if across else ()))
     failed = _FAILED[min((need.less for need in every), key=list(Less).index)]
 
     def said(outcome: Outcome, because: tuple[str, ...] = ()) -> _Said:

@@ -89,6 +89,22 @@ def test_without_a_size_only_programs_that_are_named_have_a_line() -> None:
     assert _meaning_text.every_line([{"cluster": "gone", "programs": []}]) == []
 
 
+def test_a_size_that_was_not_decided_is_said() -> None:
+    one = report("alpha", said("pg", Outcome.UNKNOWN, None, "SHM301 ERROR Timeout", default=""))
+    lines = _meaning_text.block([one])
+    assert lines[:2] == ["What it means for your programs:", "  cannot be said: Pg (SHM301 ERROR Timeout)"]
+
+
+def test_many_programs_of_which_it_cannot_be_said_are_counted() -> None:
+    many = [
+        said(f"p{number}", Outcome.UNKNOWN, None, f"SHM30{number % 2} ERROR X", "SHM601 ERROR X")
+        for number in range(13)
+    ]
+    lines = _meaning_text.block([report("alpha", *many)])
+    words = "cannot be said: 13 programs that depend on SHM300, SHM301, SHM601, which were not decided"
+    assert f"  {words}" in lines
+
+
 def test_programs_that_are_named_have_a_line_and_a_manifest() -> None:
     lines = _meaning_text.block([report("alpha", GOOD[3], GOOD[0])], is_named=True)
     assert lines[0] == HEAD
@@ -113,6 +129,9 @@ def test_the_block_fits_a_screen() -> None:
     reports = [report(f"c{number}", *programs[number:]) for number in range(30)]
     lines = _meaning_text.block(reports)
     assert len(lines) <= 26
+    # the worst comes last, and stays
+    assert any("do not work here" in line for line in lines)
+    assert "lines that are no worse than these: the summary has them" in lines[1]
     assert all(len(line) <= 110 for line in lines)
 
 
