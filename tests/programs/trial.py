@@ -153,7 +153,8 @@ def named_images(cluster: harness.Cluster, rows: t.Iterable[Row]) -> t.Iterator[
     home = cluster.kubeconfig.parent
     argv = [str(home / "bin" / "ctr"), f"--address={home / 'run' / 'containerd.sock'}", "--namespace=k8s.io", "images"]
     there = subprocess.run([*argv, "list", "--quiet"], capture_output=True, text=True, check=True).stdout.split()
-    busybox = next(name for name in there if name.startswith("docker.io/library/busybox:"))
+    busybox = next((name for name in there if name.startswith("docker.io/library/busybox:")), None)
+    assert busybox, f"no busybox among {there}"
     wanted = {one["image"] for row in rows for one in row.manifest["spec"]["containers"]}
     added = sorted(wanted - {*there})
     for name in added:

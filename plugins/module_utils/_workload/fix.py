@@ -131,8 +131,11 @@ def _leave_memory(spec: Spec, finding: Finding) -> None:
         limits["memory"] = memory_text(finding.size_bytes + parse_bytes(limits["memory"]))
 
 
-def _remove_host_ipc(spec: Spec, _finding: Finding) -> None:
+def _remove_host_ipc(spec: Spec, finding: Finding) -> None:
+    """Without it /dev/shm is the runtime's: a volume takes its place where a program needs more."""
     spec.pop("hostIPC", None)
+    if finding.size_bytes:
+        _add_volume(spec, finding)
 
 
 def _replace_host_path(spec: Spec, finding: Finding) -> None:

@@ -34,6 +34,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.reco
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.recognise import tag as image_tag
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
+    DEFAULT_BYTES,
     DEV_SHM,
     POD_LIMIT,
     Backing,
@@ -432,13 +433,24 @@ def _across_pods(audited: Audited) -> bool:
 
 def _host_ipc(audited: Audited) -> collections.abc.Iterator[Finding]:
     if audited.pod.host_ipc and not _across_pods(audited):
+        # without it, /dev/shm is the runtime's, which can be too small
+        wanted = {one.name: demand(audited, one) for one in audited.pod.containers if not one.dev_shm.volume}
+        sizes = {name: one.busy for name, one in wanted.items() if one and one.busy.size_bytes > DEFAULT_BYTES}
+        most = max(sizes, key=lambda name: sizes[name].size_bytes, default="")
+        size = fitting_size(sizes[most]) if most else None
+        volume = (
+            f", and mount an emptyDir of medium Memory with sizeLimit: {memory_text(size)} on /dev/shm"
+            if size
+            else ", and mount an emptyDir of medium Memory on /dev/shm if its size was the reason"
+        )
         yield Finding(
             "SHM710",
             Severity.WARN,
-            audited.pod.main.name,
+            most or audited.pod.main.name,
             "hostIPC: containers of a pod share System V and POSIX queues without it; with it the pod sees those of the node "
             "and of all other pods that have it",
-            "remove hostIPC, and mount an emptyDir of medium Memory on /dev/shm if its size was the reason",
+            f"remove hostIPC{volume}",
+            size_bytes=size,
         )
 
 

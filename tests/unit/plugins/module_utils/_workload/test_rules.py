@@ -350,6 +350,7 @@ def test_only_what_is_known_passes() -> None:
             {"volumes": [{"name": "dshm", "hostPath": {"path": "/dev/shm"}}]},
         ),
         ([{"image": "small"}], {"hostIPC": True}),
+        ([{"image": "small"}, {"image": "large"}], {"hostIPC": True}),
         (
             [{"image": "small", "volumeMounts": [SHM], "resources": {"limits": {"memory": "1Gi"}}}],
             {"volumes": memory(sizeLimit="2Gi")},
