@@ -12,8 +12,8 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import FIXED
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import rounded_text
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.trial import FIXED
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _kustomize
 
 PAGES: t.Final = "https://github.com/abcdesktopio/podshm/blob/main/docs/findings/{id}.md"

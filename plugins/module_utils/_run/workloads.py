@@ -28,20 +28,15 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.proof import Job, prove
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, proof, scene, trial
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.live import Collector, Key
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
 
 #: What says who owns a pod: kinds of which there are many, of which metadata is enough.
-_OWNERS: t.Final = {"replicasets": "ReplicaSet", "jobs": "Job"}
+_OWNERS: t.Final = ("ReplicaSet", "Job")
 
 #: What has a template. Custom resources are known by the pods that they own.
-_CONTROLLERS: t.Final = {
-    "deployments": "Deployment",
-    "statefulsets": "StatefulSet",
-    "daemonsets": "DaemonSet",
-    "replicationcontrollers": "ReplicationController",
-    "cronjobs": "CronJob",
-}
+_CONTROLLERS: t.Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicationController", "CronJob")
 
 #: How many logs are read: of one workload, and in all.
 _LOGS_EACH: t.Final = 3
@@ -222,12 +217,12 @@ class _Reader:
 
     def _read(self, namespace: str) -> None:
         kinds, selector = self._wanted.kinds, self._wanted.selector
-        for plural, kind in _OWNERS.items():
-            for one in self._noted(plural, namespace, "what owns them is not known", metadata_only=True):
+        for kind in _OWNERS:
+            for one in self._noted(BUILT_IN[kind].plural, namespace, "what owns them is not known", metadata_only=True):
                 self.collector.add_controller(one, kind)
-        for plural, kind in _CONTROLLERS.items():
+        for kind in _CONTROLLERS:
             if not kinds or kind.lower() in kinds:
-                for one in self._needed(plural, namespace, selector):
+                for one in self._needed(BUILT_IN[kind].plural, namespace, selector):
                     self.collector.add_controller(one, kind)
         for pod in self._needed("pods", namespace, selector):
             self.pods += 1

@@ -16,6 +16,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import internal
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import fix, recognise, rules, scene
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Knob, Program
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.rules import Audited, Finding, Kind
@@ -30,11 +31,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shap
 
 #: All that can be found.
 KINDS: t.Final[tuple[Kind, ...]] = (*rules.RULES, *scene.KINDS)
-
-#: Kinds that a strategic merge patch works on; others keep theirs by a merge patch of whole lists.
-_BUILT_IN: t.Final = frozenset(
-    {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +69,8 @@ class Audit:
     def patch(self) -> dict[str, t.Any]:
         """The fix as a strategic merge patch of the object; nothing where it has none."""
         work = self.workload
-        patch = fix.patch(work.spec, self.changed) if work.kind in _BUILT_IN else {}
+        # of others, the API server merges whole lists only
+        patch = fix.patch(work.spec, self.changed) if work.kind in BUILT_IN else {}
         return t.cast("dict[str, t.Any]", fix.at((*work.path, "spec"), patch)) if patch else {}
 
     def facts(self) -> dict[str, t.Any]:

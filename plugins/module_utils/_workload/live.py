@@ -18,6 +18,7 @@ import typing as t
 import zlib
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import scene
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload, workloads_of
 
 Object: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -42,21 +43,6 @@ _OWN: t.Final = (
     "topologySpreadConstraints",
     "schedulingGates",
 )
-
-#: Where an object of these kinds has its template.
-_TEMPLATES: t.Final[dict[str, tuple[str, ...]]] = {
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
-    **dict.fromkeys(
-        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"), ("spec", "template")
-    ),
-}
-
-#: The versions of their APIs, which the items of a list do not have.
-_VERSIONS: t.Final = {
-    **dict.fromkeys(("Pod", "ReplicationController"), "v1"),
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), "apps/v1"),
-    **dict.fromkeys(("Job", "CronJob"), "batch/v1"),
-}
 
 #: An annotation that repeats the whole object.
 _LAST_APPLIED: t.Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -113,7 +99,7 @@ class Collector:
         if owner:
             self._owners[key] = owner
         elif "spec" in one and self._wants(key):
-            self._templates[key] = workloads_of({"apiVersion": _VERSIONS.get(kind, ""), **one, "kind": kind})
+            self._templates[key] = workloads_of({"apiVersion": BUILT_IN[kind].api_version, **one, "kind": kind})
 
     def add_pod(self, pod: Object, allocatable: int | None = None) -> None:
         """A live pod.
@@ -168,14 +154,7 @@ class Collector:
         for (key, _digest_of), seen in self._seen.items():
             with_pods.add(key)
             templates = self._templates.get(key, [])
-            namespace, kind, name = key
-            work = (
-                templates[0]
-                if len(templates) == 1
-                else Workload(
-                    _VERSIONS.get(kind, ""), kind, namespace, name, _TEMPLATES.get(kind, ()), seen.metadata, seen.spec
-                )
-            )
+            work = templates[0] if len(templates) == 1 else _without_template(key, seen)
             yield dataclasses.replace(
                 work,
                 metadata=seen.metadata,
@@ -188,6 +167,14 @@ class Collector:
         for key, templates in self._templates.items():
             if key not in with_pods:
                 yield from templates
+
+
+def _without_template(key: Key, seen: _Seen) -> Workload:
+    """A workload of which no more is known than its pods."""
+    namespace, kind, name = key
+    known = BUILT_IN.get(kind)
+    version, path = (known.api_version, known.template) if known else ("", ())
+    return Workload(version, kind, namespace, name, path, seen.metadata, seen.spec)
 
 
 def used_bytes(summary: Object) -> dict[tuple[str, str], dict[str, int]]:

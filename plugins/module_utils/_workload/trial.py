@@ -16,20 +16,8 @@ import dataclasses
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import UNREACHABLE, Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN, FIXED
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
-
-#: Built-in kinds whose pod template can be changed, each with its name in URLs.
-_CHANGEABLE: t.Final = {
-    "Deployment": "deployments",
-    "StatefulSet": "statefulsets",
-    "DaemonSet": "daemonsets",
-    "ReplicaSet": "replicasets",
-    "ReplicationController": "replicationcontrollers",
-    "CronJob": "cronjobs",
-}
-
-#: Those whose pods are fixed once they are there.
-FIXED: t.Final = frozenset({"Pod", "Job"})
 
 #: What only a pod that is already there has.
 _OF_LIVE_PODS: t.Final = ("nodeName", "ephemeralContainers")
@@ -79,8 +67,8 @@ def trials(work: Workload, patch: t.Mapping[str, t.Any], changed: t.Mapping[str,
     if not patch:
         return []
     found = []
-    if work.kind in _CHANGEABLE:
-        found.append(Trial("patch", _CHANGEABLE[work.kind], work.namespace, work.name, patch, work.kind))
+    if work.kind in BUILT_IN.keys() - FIXED:
+        found.append(Trial("patch", BUILT_IN[work.kind].plural, work.namespace, work.name, patch, work.kind))
     words = "a new pod in its place" if work.kind in FIXED else "a pod of it"
     return [*found, Trial("create", "pods", work.namespace, "", _pod(work, changed), words)]
 
