@@ -173,7 +173,7 @@ def _prove_in(
 
 def _meta(run: str, index: int, target: Target, found: Audit, settings: Settings, seconds: float) -> manifests.RunMeta:
     work = found.workload
-    spec = work.seen or work.spec
+    spec = work.latest
     return manifests.RunMeta(
         run=run,
         # not the workload's name, which can be as long as a name is allowed to be
@@ -205,7 +205,7 @@ class _Nodes:
         :raises Inconclusive: there is none.
         """
         work = found.workload
-        spec = work.seen or work.spec
+        spec = work.latest
         name, runtime_class = str(spec.get("nodeName") or ""), str(spec.get("runtimeClassName") or "")
         if name:
             those = [self._named(name)]

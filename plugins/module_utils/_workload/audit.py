@@ -65,7 +65,7 @@ class Audit:
         work = self.workload
         return fix.fixed(work.spec, self.findings) if self.findings else work.spec
 
-    @property
+    @functools.cached_property
     def patch(self) -> dict[str, t.Any]:
         """The fix as a strategic merge patch of the object; nothing where it has none."""
         work = self.workload
@@ -156,17 +156,9 @@ def _knob_words(knob: Knob, size: int) -> str:
     return f"{knob.owner}: {value} ({knob.words})" if value else f"{knob.owner}: {knob.words}"
 
 
-def facts_of(
-    workload: Workload,
-    programs: t.Sequence[Program],
-    logs: t.Mapping[tuple[str, str], str] | None = None,
-    try_out: collections.abc.Callable[[Audit], list[dict[str, t.Any]]] = lambda _found: [],
-) -> dict[str, t.Any]:
-    """One workload as data.
-
-    :param try_out: says what a cluster thinks of the fix.
-    """
-    return with_facts(workload, programs, logs, try_out)[1]
+def facts_of(workload: Workload, programs: t.Sequence[Program]) -> dict[str, t.Any]:
+    """One workload of a manifest as data."""
+    return with_facts(workload, programs)[1]
 
 
 def with_facts(
@@ -198,7 +190,7 @@ def audit(
     :param logs: by pod and container, the last lines of containers that ended badly.
     """
     try:
-        pod = shape(workload.metadata, workload.seen or workload.spec, workload.allocatable)
+        pod = shape(workload.metadata, workload.latest, workload.allocatable)
         runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
         stated = {one.name: said for one in pod.containers if (said := recognise.stated(pod, one)) is not None}
     except (SpecError, recognise.AnnotationError) as error:
@@ -228,13 +220,7 @@ def _as_created(pod: PodShape, runs: t.Mapping[str, t.Sequence[recognise.Recogni
         for knob in found
         if knob.mounts and workload.kind in knob.kinds
     }
-    containers = (
-        dataclasses.replace(one, dev_shm=added[one.name])
-        if one.name in added and one.dev_shm.backing is Backing.DEFAULT
-        else one
-        for one in pod.containers
-    )
-    return dataclasses.replace(pod, containers=tuple(containers))
+    return pod.with_default(added)
 
 
 def status(audits: t.Sequence[t.Mapping[str, t.Any]], problems: t.Sequence[str]) -> Verdict:

@@ -13,9 +13,9 @@ import copy
 import difflib
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import SHM
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text, parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.rules import Finding
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import DEV_SHM
 
 with contextlib.suppress(ImportError):
     import yaml  # it comes with ansible-core, and with the Kubernetes client
@@ -49,7 +49,7 @@ def _container(spec: Spec, name: str) -> Spec:
 
 
 def _mount_on_dev_shm(container: Spec) -> Spec | None:
-    return next((one for one in container.get("volumeMounts") or () if one.get("mountPath") == DEV_SHM), None)
+    return next((one for one in container.get("volumeMounts") or () if one.get("mountPath") == SHM), None)
 
 
 def _volume_of(spec: Spec, container: Spec) -> Spec | None:
@@ -82,7 +82,7 @@ def _add_volume(spec: Spec, finding: Finding) -> None:
     name = _new_volume(spec, size)
     for one in _every(spec):
         if not _mount_on_dev_shm(one):
-            one["volumeMounts"] = [*(one.get("volumeMounts") or ()), {"name": name, "mountPath": DEV_SHM}]
+            one["volumeMounts"] = [*(one.get("volumeMounts") or ()), {"name": name, "mountPath": SHM}]
     _grow_memory(container, size)
 
 
@@ -103,7 +103,7 @@ def _share_volume(spec: Spec, finding: Finding) -> None:
     mount = next((found for one in _every(spec) if (found := _mount_on_dev_shm(one))), None)
     container = _container(spec, finding.container)
     if mount:
-        others = [one for one in container.get("volumeMounts") or () if one.get("mountPath") != DEV_SHM]
+        others = [one for one in container.get("volumeMounts") or () if one.get("mountPath") != SHM]
         container["volumeMounts"] = [*others, copy.deepcopy(mount)]
 
 

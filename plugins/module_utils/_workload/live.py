@@ -20,6 +20,7 @@ import zlib
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import scene
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload, workloads_of
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import is_token
 
 Object: t.TypeAlias = "t.Mapping[str, t.Any]"
 
@@ -207,16 +208,12 @@ def _digest(spec: Object, name: str) -> int:
     volumes = [
         {**one, "persistentVolumeClaim": {}} if "persistentVolumeClaim" in one else one
         for one in spec.get("volumes") or ()
-        if not str(one.get("name", "")).startswith("kube-api-access-")
+        if not is_token(one)
     ]
     containers = [
         {
             **one,
-            "volumeMounts": [
-                each
-                for each in one.get("volumeMounts") or ()
-                if not str(each.get("name", "")).startswith("kube-api-access-")
-            ],
+            "volumeMounts": [each for each in one.get("volumeMounts") or () if not is_token(each)],
         }
         for one in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     ]

@@ -65,6 +65,11 @@ class Workload:
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
     @property
+    def latest(self) -> t.Mapping[str, t.Any]:
+        """The spec of its pods, as far as it is known: that of a live one, or of the template."""
+        return self.seen or self.spec
+
+    @property
     def is_owned(self) -> bool:
         """Whether a controller creates its pods, again and again."""
         return self.kind != "Pod"

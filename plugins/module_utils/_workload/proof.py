@@ -13,7 +13,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod, _profiles
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text, parse_bytes
@@ -30,7 +30,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shap
     POD_LIMIT,
     Backing,
     ContainerShape,
-    PodShape,
+    is_token,
     shape,
 )
 
@@ -127,7 +127,9 @@ def questions(found: Audit, spec: t.Mapping[str, t.Any]) -> Questions:
     """What a proof of a workload measures in one of its shapes; nothing where nothing is known to be needed."""
     if found.pod is None or found.pod.is_windows or found.problem:
         return Questions()
-    pod = _as_created(found.pod, shape(found.workload.metadata, spec, found.workload.allocatable))
+    # what its owner mounts in pods that it creates
+    others = {one.name: one.dev_shm for one in found.pod.containers if one.dev_shm.backing is Backing.OTHER}
+    pod = shape(found.workload.metadata, spec, found.workload.allocatable).with_default(others)
     audited = rules.Audited(pod, found.runs, found.stated, found.workload.is_owned)
     return Questions(
         tuple(_sizes(audited, found)),
@@ -135,18 +137,6 @@ def questions(found: Audit, spec: t.Mapping[str, t.Any]) -> Questions:
         tuple(_sysctls(audited)),
         tuple(one.name for one in pod.containers if one.runs and one.dev_shm.backing is Backing.DISK),
     )
-
-
-def _as_created(known: PodShape, pod: PodShape) -> PodShape:
-    """A pod with what its owner mounts on /dev/shm in pods that it creates, as the audit knows it."""
-    others = {one.name: one.dev_shm for one in known.containers if one.dev_shm.backing is Backing.OTHER}
-    containers = (
-        dataclasses.replace(one, dev_shm=others[one.name])
-        if one.name in others and one.dev_shm.backing is Backing.DEFAULT
-        else one
-        for one in pod.containers
-    )
-    return dataclasses.replace(pod, containers=tuple(containers))
 
 
 #: Findings about a volume of which no program says how much of it is needed.
@@ -203,12 +193,8 @@ def _sysctls(audited: rules.Audited) -> collections.abc.Iterator[Sysctl]:
                     yield Sysctl(container.name, run.program.title, name, tuple(least))
     for name, text in audited.pod.sysctls.items():
         # others the probe does not read
-        if name in (*_profiles.SYSCTLS, _RMID_FORCED) and all(word.isdecimal() for word in text.split()):
+        if name in (*_profiles.SYSCTLS, *rules.SAFE) and all(word.isdecimal() for word in text.split()):
             yield Sysctl(audited.pod.main.name, "the pod", name, tuple(map(int, text.split())), is_exact=True)
-
-
-#: The one IPC sysctl that a kubelet admits without being configured for it.
-_RMID_FORCED: t.Final = "kernel.shm_rmid_forced"
 
 
 # ------------------------------------------------------------------------------------------------ the copy
@@ -280,7 +266,7 @@ def copied(spec: t.Mapping[str, t.Any], writes: t.Mapping[str, int]) -> Copied:
     for one in spec.get("volumes") or ():
         if "emptyDir" in one or len(one) == 1:
             volumes.append({"name": one["name"], "emptyDir": copy.deepcopy(one.get("emptyDir") or {})})
-        elif not str(one["name"]).startswith("kube-api-access-"):
+        elif not is_token(one):
             kind = next((name for name in one if name != "name"), "emptyDir")
             lost[f"volume {one['name']} ({kind})"] = None
     kept["volumes"] = volumes
@@ -337,9 +323,9 @@ def _resources(resources: t.Mapping[str, t.Any], lost: dict[str, None]) -> Spec:
 
 def _raise_request(container: Spec, writes: int) -> list[str]:
     resources = container.setdefault("resources", {})
-    limit = parse_bytes((resources.get("limits") or {}).get("memory", 0))
+    limit = _pod.memory_of(container)
     # without a request, the limit is the request
-    has = parse_bytes((resources.get("requests") or {}).get("memory", 0)) or limit
+    has = parse_bytes((resources.get("requests") or {}).get("memory", 0)) or limit or 0
     wanted = min(writes + _OWN_BYTES, limit or writes + _OWN_BYTES)
     if has >= wanted:
         return []
@@ -353,12 +339,12 @@ def lowered(whole: Copied, writes: t.Mapping[str, int]) -> Copied:
     total = 0
     for one in (*spec["initContainers"], *spec["containers"]):
         resources = one.setdefault("resources", {})
-        limit = parse_bytes((resources.get("limits") or {}).get("memory", 0))
+        limit = _pod.memory_of(one)
         memory = _OWN_BYTES + writes.get(one["name"], 0)
         total += memory
         resources["requests"] = _least_requests(resources, min(memory, limit or memory))
     if "resources" in spec:
-        limit = parse_bytes((spec["resources"].get("limits") or {}).get("memory", 0))
+        limit = _pod.memory_of(spec)
         spec["resources"]["requests"] = _least_requests(spec["resources"], min(total, limit or total))
     words = "requests are lowered, as the node has no room for a second pod of this size"
     return Copied(spec, whole.dropped, (words,))
@@ -414,8 +400,7 @@ def _fits(expressions: t.Iterable[t.Mapping[str, t.Any]], labels: t.Mapping[str,
 
 def forms(found: Audit) -> dict[Form, Spec]:
     """The specs in which a workload is proved: as it is, and with the fix where there is one."""
-    work = found.workload
-    before = dict(work.seen or work.spec)
+    before = dict(found.workload.latest)
     after = fix.fixed(before, found.findings)
     return {Form.AS_IS: before, **({Form.FIXED: after} if after != before else {})}
 
@@ -624,12 +609,11 @@ def growth(stored: t.Mapping[str, t.Any], name: str) -> Growth | None:
     The class of the pod (Guaranteed, Burstable) cannot change, so that an equal request grows with the limit.
     """
     one = next(each for each in stored["containers"] if each["name"] == name)
-    resources = one.get("resources") or {}
-    limit = parse_bytes((resources.get("limits") or {}).get("memory", 0))
-    if not limit:
+    limit = _pod.memory_of(one)
+    if limit is None:
         return None
     after = limit + _MORE_BYTES
-    request = parse_bytes((resources.get("requests") or {}).get("memory", limit))
+    request = parse_bytes((one["resources"].get("requests") or {}).get("memory", limit))
     amount = {"memory": memory_text(after)}
     patch = {"limits": amount, **({"requests": amount} if request == limit else {})}
     policies = {each["resourceName"]: each["restartPolicy"] for each in one.get("resizePolicy") or ()}

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _profiles
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import SHM
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import TextEnum
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
@@ -35,7 +36,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.reco
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.recognise import tag as image_tag
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
     DEFAULT_BYTES,
-    DEV_SHM,
     POD_LIMIT,
     Backing,
     ContainerShape,
@@ -398,7 +398,7 @@ def _small_sysctls(audited: Audited) -> collections.abc.Iterator[Finding]:
 
 
 #: The IPC sysctls that a kubelet admits without being configured for it.
-_SAFE: t.Final = frozenset({"kernel.shm_rmid_forced"})
+SAFE: t.Final = frozenset({"kernel.shm_rmid_forced"})
 
 
 #: Sysctls that kubelets allow together, as allowedUnsafeSysctls has them.
@@ -407,7 +407,7 @@ _FAMILIES: t.Final = re.compile(r"(kernel\.(?:msg|shm)|fs\.mqueue\.)\w+")
 
 def _unsafe_sysctls(audited: Audited) -> collections.abc.Iterator[Finding]:
     unsafe = sorted(
-        name for name in audited.pod.sysctls if name.startswith(("kernel.", "fs.mqueue.")) and name not in _SAFE
+        name for name in audited.pod.sysctls if name.startswith(("kernel.", "fs.mqueue.")) and name not in SAFE
     )
     # one that is bound to some nodes has them for this
     if not unsafe or audited.pod.selects_nodes:
@@ -582,7 +582,7 @@ def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
             continue
         sharing = [one for one in audited.pod.containers if one is not container and one.dev_shm == folder]
         # a folder for its temporary files, for instance
-        is_named = any(DEV_SHM in text for text in (container.command, *filter(None, container.env.values())))
+        is_named = any(SHM in text for text in (container.command, *filter(None, container.env.values())))
         if (folder.size_limit or 0) >= _LARGE and not sharing and not is_named:
             titles = " and ".join(run.program.title for run in runs)
             yield Finding(

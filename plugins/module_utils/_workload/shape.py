@@ -13,10 +13,9 @@ import posixpath
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import SHM
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import TextEnum
-
-DEV_SHM: t.Final = "/dev/shm"
 
 #: What bounds a volume that has no sizeLimit in a pod with a memory limit, as :func:`_pod.volume_bound` has it.
 POD_LIMIT: t.Final = "pod memory limit"
@@ -27,6 +26,11 @@ DEFAULT_BYTES: t.Final = 64 * MIB
 #: The labels of nodes that have their operating system; and those by which nobody selects some of them.
 _OS_LABELS: t.Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _COMMON_LABELS: t.Final = frozenset({*_OS_LABELS, "kubernetes.io/arch", "beta.kubernetes.io/arch"})
+
+
+def is_token(part: t.Mapping[str, t.Any]) -> bool:
+    """Whether a volume, or a mount of it, holds the token of a service account, as every pod gets one of its own."""
+    return str(part.get("name", "")).startswith("kube-api-access-")
 
 
 class SpecError(ValueError):
@@ -146,6 +150,16 @@ class PodShape:
         """A container by its name."""
         return next(one for one in self.containers if one.name == name)
 
+    def with_default(self, folders: t.Mapping[str, Folder]) -> PodShape:
+        """The same with these folders, by container, on /dev/shm of those that have the default there."""
+        containers = (
+            dataclasses.replace(one, dev_shm=folders[one.name])
+            if one.name in folders and one.dev_shm.backing is Backing.DEFAULT
+            else one
+            for one in self.containers
+        )
+        return dataclasses.replace(self, containers=tuple(containers))
+
     def folder(self, container: ContainerShape, path: str) -> Folder:
         """What is behind a folder of a container."""
         return _folder(path, container.mounts, self.volumes, self.host_ipc, self.memory_limit, self.allocatable)
@@ -249,7 +263,7 @@ def _container(
         user=user if user is not None else _number(pod_security, "runAsUser", "spec.securityContext"),
         starts=starts,
         mounts=mounts,
-        dev_shm=_folder(DEV_SHM, mounts, volumes, host_ipc, pod_limit, allocatable),
+        dev_shm=_folder(SHM, mounts, volumes, host_ipc, pod_limit, allocatable),
     )
 
 
@@ -275,8 +289,8 @@ def _folder(
     ]
     # the longest path lies on top
     mounted, mount = max(above, key=lambda each: len(each[0]), default=("", {}))
-    in_dev_shm = path == DEV_SHM or path.startswith(f"{DEV_SHM}/")
-    if in_dev_shm and len(mounted) < len(DEV_SHM):
+    in_dev_shm = path == SHM or path.startswith(f"{SHM}/")
+    if in_dev_shm and len(mounted) < len(SHM):
         if host_ipc:
             return Folder(Backing.HOST, bound="the node's /dev/shm")
         return Folder(Backing.DEFAULT, size_bytes=DEFAULT_BYTES, bound="the default of the runtime")
