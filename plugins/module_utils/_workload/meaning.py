@@ -404,10 +404,8 @@ def _of_dev_shm(results: Results, size: DefaultSize, program: Program, values: V
     is_more = program.is_library or any(not need.when(values) for need in every if not need.until)
     if not every or not (needs or is_more):
         return _Said(Outcome.WORKS)
-    amounts = [(need.size(values) if need.size else None, need) for need in needs]
-    sized = [(amount, (need.busy and need.busy(values)) or amount) for amount, need in amounts if amount is not None]
-    least = Amount(tuple(term for amount, _busy in sized for term in amount.terms))
-    busy = Amount(tuple(term for _amount, amount in sized for term in amount.terms))
+    sized = [amounts for need in needs if (amounts := need.takes(values))]
+    least, busy = Amount.sum(each for each, _busy in sized), Amount.sum(each for _least, each in sized)
     across = any(need.across for need in needs)
     shared = _all(results.holds(row) for row in _ACROSS[Uses.DEV_SHM]) if across else Premise(State.HOLDS)
     rows = _VOLUME_ACROSS if across else _VOLUME

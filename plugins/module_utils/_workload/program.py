@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import functools
+import itertools
 import re
 import typing as t
 
@@ -80,11 +82,22 @@ class Amount:
         addends = " + ".join(f"{rounded_text(term.size_bytes)} {term.words}" for term in self.terms)
         return addends if len(self.terms) == 1 else f"{addends} = {rounded_text(self.size_bytes)}"
 
+    @classmethod
+    def sum(cls, amounts: collections.abc.Iterable[Amount]) -> Amount:
+        """Several amounts as one, with all their terms."""
+        return cls(tuple(itertools.chain.from_iterable(amount.terms for amount in amounts)))
+
 
 def rounded_text(size_bytes: int) -> str:
     """A size for people: exact where it is a whole number of MiB, else in MiB, rounded up."""
     mebibytes = -(-size_bytes // 1024**2)
     return memory_text(mebibytes * 1024**2) if size_bytes >= 1024**2 else memory_text(size_bytes)
+
+
+@functools.lru_cache(maxsize=2048)
+def pattern(text: str) -> re.Pattern[str]:
+    """A pattern of a program, which is found without regard to case."""
+    return re.compile(text, re.IGNORECASE)
 
 
 def count(text: str) -> int:
@@ -223,6 +236,11 @@ class Need:
         if version and (version < self.since or (self.until and version >= self.until)):
             return False
         return bool(version or not self.until) and self.when(values)
+
+    def takes(self, values: Values) -> tuple[Amount, Amount] | None:
+        """How much one use of it takes, and many at a time; None where no size is known."""
+        least = self.size(values) if self.size else None
+        return None if least is None else (least, (self.busy and self.busy(values)) or least)
 
 
 @dataclasses.dataclass(frozen=True)

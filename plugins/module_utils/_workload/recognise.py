@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import typing as t
 
@@ -23,6 +22,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     Uses,
     Values,
     Version,
+    pattern,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import ContainerShape, PodShape
 
@@ -153,11 +153,6 @@ def tag(image: str) -> str:
     return name[len(_without_tag(image)) + 1 :]
 
 
-@functools.lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
-
-
 #: Longer command lines are scripts, which are slow to match.
 _MAX_COMMAND: t.Final = 16 * 1024
 
@@ -171,19 +166,19 @@ _TOOLS: t.Final = (
 def _seen(marks: Marks, pod: PodShape, container: ContainerShape) -> By | None:
     """What a container is recognised by, the surest; nothing if it is not."""
     name, command = basename(container.image), container.command[:_MAX_COMMAND]
-    if marks.unless and _pattern(marks.unless).fullmatch(name):
+    if marks.unless and pattern(marks.unless).fullmatch(name):
         return None
-    if marks.command and _pattern(marks.command).search(command):
+    if marks.command and pattern(marks.command).search(command):
         return By.COMMAND
     if any(has_label(pod.node_selector, label) for label in marks.nodes):
         return By.OPERATOR
     if marks.containers and any(has_label(pod.labels, label) for label in marks.labels):
-        return By.OPERATOR if _pattern(marks.containers).fullmatch(container.name) else None
-    if marks.images and _pattern(marks.images).fullmatch(name):
+        return By.OPERATOR if pattern(marks.containers).fullmatch(container.name) else None
+    if marks.images and pattern(marks.images).fullmatch(name):
         return None if container.starts == "init" or _runs_else(marks, command) else By.IMAGE
-    if marks.own_env and any(_pattern(marks.own_env).fullmatch(variable) for variable in container.env):
+    if marks.own_env and any(pattern(marks.own_env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES
-    if marks.env and any(_pattern(marks.env).fullmatch(variable) for variable in container.env):
+    if marks.env and any(pattern(marks.env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES if set(marks.ports) & set(container.ports) else None
     return None
 
@@ -191,7 +186,7 @@ def _seen(marks: Marks, pod: PodShape, container: ContainerShape) -> By | None:
 def _runs_else(marks: Marks, command: str) -> bool:
     """Whether a command line, which is not the program's, runs something else of its image."""
     return bool(
-        _pattern(_TOOLS).match(command) or (marks.unless_command and _pattern(marks.unless_command).search(command))
+        pattern(_TOOLS).match(command) or (marks.unless_command and pattern(marks.unless_command).search(command))
     )
 
 
@@ -204,7 +199,7 @@ def has_label(labels: t.Mapping[str, str], label: str) -> bool:
 def _version(marks: Marks, container: ContainerShape) -> Version:
     if not marks.version:
         return ()
-    match = _pattern(marks.version).search(tag(container.image))
+    match = pattern(marks.version).search(tag(container.image))
     return tuple(int(group) for group in match.groups() if group) if match else ()
 
 
@@ -214,7 +209,7 @@ def values(program: Program, container: ContainerShape) -> Values:
     given: dict[str, str] = {}
     for setting in program.settings:
         texts = [("environment", container.env[name]) for name in setting.env if container.env.get(name)]
-        if setting.args and (match := _pattern(setting.args).search(container.command)):
+        if setting.args and (match := pattern(setting.args).search(container.command)):
             texts.append(("arguments", match[1]))
         for where, text in texts:
             try:

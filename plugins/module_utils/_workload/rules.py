@@ -11,7 +11,6 @@ from __future__ import annotations
 import collections
 import collections.abc
 import dataclasses
-import itertools
 import re
 import typing as t
 
@@ -144,20 +143,19 @@ def demand(audited: Audited, container: ContainerShape) -> Demand | None:
             "its annotation", stated, stated, Less.FAILS, "it has less than its annotation asks for", Sure.CERTAIN
         )
     sized = [
-        (run, need, amount)
+        (run, need, *amounts)
         for run, need in audited.needs(container.name)
-        if need.uses is Uses.DEV_SHM and need.size and (amount := need.size(run.values))
+        if need.uses is Uses.DEV_SHM and (amounts := need.takes(run.values))
     ]
     if not sized:
         return None
-    busy = [(need.busy and need.busy(run.values)) or amount for run, need, amount in sized]
     worst = max(sized, key=lambda each: (list(Less)[::-1].index(each[1].less), each[2].size_bytes))[1]
-    runs = list(dict.fromkeys(run.program.title for run, _need, _amount in sized))
-    sure = Sure.CERTAIN if all(run.by.sure is Sure.CERTAIN for run, _need, _amount in sized) else Sure.LIKELY
+    runs = list(dict.fromkeys(run.program.title for run, *_more in sized))
+    sure = Sure.CERTAIN if all(run.by.sure is Sure.CERTAIN for run, *_more in sized) else Sure.LIKELY
     return Demand(
         " and ".join(runs),
-        Amount(tuple(itertools.chain.from_iterable(amount.terms for _run, _need, amount in sized))),
-        Amount(tuple(itertools.chain.from_iterable(amount.terms for amount in busy))),
+        Amount.sum(least for _run, _need, least, _busy in sized),
+        Amount.sum(busy for _run, _need, _least, busy in sized),
         worst.less,
         worst.symptom,
         sure,

@@ -8,11 +8,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Program, Sign, Sure
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Program, Sign, Sure, pattern
 
 #: What a terminal is told by: colours, and other sequences.
 _ESCAPES: t.Final = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_])")
@@ -208,11 +207,6 @@ FALSE_FRIENDS: t.Final = (
 )
 
 
-@functools.lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
-
-
 def plain(line: str) -> str:
     """A line without the sequences of a terminal, and no longer than words are."""
     return _ESCAPES.sub("", line)[:_MAX_LINE].strip()
@@ -220,9 +214,10 @@ def plain(line: str) -> str:
 
 def matches(text: str, programs: t.Sequence[Program]) -> list[Match]:
     """What the lines of a text say about shared memory, in their order. Each sign counts once, the last time it is seen."""
+    signs = [(sign, program.title) for program in programs for sign in program.signs] + [(one, "") for one in GENERAL]
     found: dict[str, Match] = {}
     for line in map(plain, text.splitlines()):
-        match = _match(line, programs)
+        match = _match(line, signs)
         if match:
             found.pop(match.sign.pattern, None)
             found[match.sign.pattern] = match
@@ -231,15 +226,15 @@ def matches(text: str, programs: t.Sequence[Program]) -> list[Match]:
 
 def false_friend(text: str) -> str:
     """What words are about that only look like shared memory between processes, or nothing."""
-    return next((words for pattern, words in FALSE_FRIENDS if _pattern(pattern).search(text)), "")
+    return next((words for friend, words in FALSE_FRIENDS if pattern(friend).search(text)), "")
 
 
-def _match(line: str, programs: t.Sequence[Program]) -> Match | None:
+def _match(line: str, signs: t.Iterable[tuple[Sign, str]]) -> Match | None:
+    """The first sign that a line has; each comes with the title of its program."""
     if not line or false_friend(line):
         return None
-    signs = [(sign, program.title) for program in programs for sign in program.signs]
-    for sign, title in [*signs, *((one, "") for one in GENERAL)]:
-        match = _pattern(sign.pattern).search(line)
+    for sign, title in signs:
+        match = pattern(sign.pattern).search(line)
         if match:
             size = match.groupdict().get("bytes")
             return Match(line, sign, title, int(size) if size else None)
