@@ -245,11 +245,14 @@ class Cluster:
 
     # ------------------------------------------------------------------ requests
 
-    def _path(self, kind: str, name: str = "") -> str:
-        group = _GROUPS.get(kind, "api/v1")
-        if kind in _CLUSTER_WIDE:
-            return f"/{group}/{kind}/{name}".rstrip("/")
-        return f"/{group}/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
+    def _path(self, kind: str, name: str = "", namespace: str | None = None) -> str:
+        """Where objects of a kind are.
+
+        :param namespace: None is that of this cluster; all of them if it is empty.
+        """
+        namespace = self.namespace if namespace is None else namespace
+        where = "" if kind in _CLUSTER_WIDE or not namespace else f"namespaces/{namespace}/"
+        return f"/{_GROUPS.get(kind, 'api/v1')}/{where}{kind}/{name}".rstrip("/")
 
     def _request(
         self,
@@ -400,8 +403,7 @@ class Cluster:
         :param namespace: all namespaces if it is empty.
         :param metadata_only: without spec and status.
         """
-        where = f"namespaces/{namespace}/" if namespace else ""
-        path = f"/{_GROUPS.get(kind, 'api/v1')}/{where}{kind}"
+        path = self._path(kind, namespace=namespace)
         subject = (
             kind if kind in _CLUSTER_WIDE else f"{kind} of {f'namespace {namespace}' if namespace else 'the cluster'}"
         )
@@ -442,22 +444,16 @@ class Cluster:
 
         :param previous: those of the container before its restart.
         """
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        query = [("container", container), ("previous", str(previous).lower()), *_LAST_LINES]
-        subject = describe_container(namespace, pod, container)
-        try:
-            options: dict[str, t.Any] = {"body": None, "query_params": query}
-            body: bytes = self._send("get", path, subject, _LOOK_SECONDS, **options)
-        except WeatherError as weather:
-            raise weather.problem(0) from None
-        return body.decode("utf-8", "replace")
+        path = f"{self._path('pods', pod, namespace)}/log"
+        query = (("container", container), ("previous", str(previous).lower()), *_LAST_LINES)
+        return self._look(path, describe_container(namespace, pod, container), *query).decode("utf-8", "replace")
 
     def stats(self, node: str) -> dict[str, t.Any]:
         """What the kubelet of a node says of its pods and their volumes, without patience.
 
         :raises Inconclusive: Forbidden, KubeletUnreachable and others.
         """
-        return self._once(f"/api/v1/nodes/{node}/proxy/stats/summary", f"stats of node {node}")
+        return self._once(f"{self._path('nodes', node)}/proxy/stats/summary", f"stats of node {node}")
 
     def try_out(self, method: str, kind: str, namespace: str, name: str, body: t.Mapping[str, t.Any]) -> list[str]:
         """Send a change as a dry run, which stores nothing; returns what the API server warns of.
@@ -465,12 +461,11 @@ class Cluster:
         :param method: V(patch), a strategic merge patch, or V(create).
         :param kind: in the plural, as in URLs.
         """
-        path = f"/{_GROUPS.get(kind, 'api/v1')}/namespaces/{namespace}/{kind}"
         is_patch = method == "patch"
         warnings: list[str] = []
         self._request(
             "patch" if is_patch else "post",
-            f"{path}/{name}" if is_patch else path,
+            self._path(kind, name if is_patch else "", namespace),
             f"{kind} {namespace}/{name}".rstrip("/"),
             body=dict(body),
             query=[("dryRun", "All"), ("fieldManager", "podshm"), ("fieldValidation", "Strict")],
@@ -597,10 +592,14 @@ class Cluster:
         return list(answer.get("items") or [])
 
     def _once(self, path: str, subject: str, *query: tuple[str, str]) -> dict[str, t.Any]:
+        """The object that a GET returns now, without patience."""
+        return self._json(self._look(path, subject, *query))
+
+    def _look(self, path: str, subject: str, *query: tuple[str, str]) -> bytes:
         """What a GET returns now, without patience: for what only explains something."""
         options: dict[str, t.Any] = {"body": None, "query_params": list(query)}
         try:
-            return self._json(self._send("get", path, subject, _LOOK_SECONDS, **options))
+            return bytes(self._send("get", path, subject, _LOOK_SECONDS, **options))
         except WeatherError as weather:
             raise weather.problem(0) from None
 
