@@ -45,6 +45,16 @@ def name(params: t.Mapping[str, t.Any]) -> str:
     return params["cluster"] or params["context"] or source.without_login(params["host"]) or "of the current context"
 
 
+def asked(cluster: str, found: source.Source | None) -> dict[str, str]:
+    """Which cluster it was, as returned: its name, and where server and credentials came from, as far as that is known."""
+    return {
+        "cluster": cluster,
+        "server": found.shown_server if found else "",
+        "context": found.context if found else "",
+        "source": found.origin if found else "",
+    }
+
+
 def leave(module: t.Any, answer: dict[str, t.Any], failed: bool) -> t.NoReturn:
     """End the module. All that leaves it goes through here: what it returns, and what Ansible shows of its options."""
     answer = {**answer, "invocation": {"module_args": _shown(module.params)}}

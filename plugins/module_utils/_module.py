@@ -47,7 +47,6 @@ def _leave(module: t.Any, msg: str, result: Result, failed: bool) -> t.NoReturn:
 
 def exit_fields(result: Result) -> dict[str, t.Any]:
     """What a module returns, the same on success and on failure."""
-    found = result.source
     return {
         "changed": bool(result.leftovers),
         "checks": result.checks,
@@ -55,10 +54,7 @@ def exit_fields(result: Result) -> dict[str, t.Any]:
         "status": result.status.value,
         "run": {
             "id": result.run,
-            "cluster": result.cluster,
-            "server": found.shown_server if found else "",
-            "context": found.context if found else "",
-            "source": found.origin if found else "",
+            **_answer.asked(result.cluster, result.source),
             "cluster_uid": result.cluster_uid,
             "kubernetes": result.kubernetes,
             "transport": result.transport.value,

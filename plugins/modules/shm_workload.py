@@ -388,7 +388,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.workloads
 
 def exit_fields(result: Audited) -> dict[str, t.Any]:
     """What the module returns, the same on success and on failure."""
-    found = result.source
     return {
         "changed": bool(result.leftovers),
         "workloads": result.workloads,
@@ -398,10 +397,7 @@ def exit_fields(result: Audited) -> dict[str, t.Any]:
         "status": result.status.value,
         "msg": result.line(),
         "run": {
-            "cluster": result.cluster,
-            "server": found.shown_server if found else "",
-            "context": found.context if found else "",
-            "source": found.origin if found else "",
+            **_answer.asked(result.cluster, result.source),
             "kubernetes": result.kubernetes,
             "pods": result.pods,
             "duration": result.duration,

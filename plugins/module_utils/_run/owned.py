@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""What begins and ends a run: its anchor, the probe, its threads, and the removal of everything."""
+"""What begins and ends a run: its anchor, the probe, its threads, the removal of everything, and why it was no run."""
 
 from __future__ import annotations
 
@@ -15,15 +15,70 @@ import functools
 import time
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import uninterruptible
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import (
+    Interrupt,
+    interruptible,
+    uninterruptible,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import TRANSIENT, Inconclusive
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
+    TRANSIENT,
+    Inconclusive,
+    Reason,
+    internal,
+)
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, manifests, nodes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Object, Shared
+
+#: The anchor outlives a run by this much (seconds) beside the clean-up; then the cluster removes everything.
+_ANCHOR_SLACK: t.Final = 30
 
 #: Creates an object as soon as no quota is used up that could hold it.
 Create: t.TypeAlias = "collections.abc.Callable[[Object], Object]"
+
+
+class HasProblem(t.Protocol):
+    """What a module returns, whatever happened."""
+
+    problem: Inconclusive | None
+
+
+@contextlib.contextmanager
+def reported(outcome: HasProblem, what: str) -> collections.abc.Iterator[None]:
+    """Let what ends the block be the problem of an outcome: also a signal, and an error of ours.
+
+    :param what: is done in it, in words: V(the run).
+    """
+    with interruptible():
+        try:
+            yield
+        except Inconclusive as problem:
+            outcome.problem = problem
+        except Interrupt as signal:
+            outcome.problem = Inconclusive(Reason.INTERRUPTED, f"{what} was ended by {signal}")
+        except Exception as error:  # noqa: BLE001
+            outcome.problem = internal(error)
+
+
+def node_named(cluster: Cluster, name: str) -> Object:
+    """A node; one that the account is not allowed to look at has no more than its name.
+
+    :raises Inconclusive: NoNode, there is none of the name.
+    """
+    return cluster.node(name) or {"metadata": {"name": name}}
+
+
+def runtime_classes(cluster: Cluster, settings: Settings) -> dict[str, nodes.RuntimeClass]:
+    """What is known of the RuntimeClasses: the account may not be allowed to look at them."""
+    return {name: nodes.RuntimeClass.of(cluster.runtime_class(name)) for name in settings.runtime_classes if name}
+
+
+def deadline_seconds(seconds: float, cleanup_seconds: int) -> int:
+    """When the cluster itself removes what a run has created that takes so long at most."""
+    return round(seconds) + cleanup_seconds + _ANCHOR_SLACK
 
 
 @contextlib.contextmanager

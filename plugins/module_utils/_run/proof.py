@@ -37,7 +37,14 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation, Scalar
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, internal
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, nodes
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import anchored, mounted, threads
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import (
+    anchored,
+    deadline_seconds,
+    mounted,
+    node_named,
+    runtime_classes,
+    threads,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.resized import Keeping
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
@@ -54,9 +61,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.proo
 
 #: So many workloads are proved side by side: a node must not feel it.
 _AT_ONCE: t.Final = 2
-
-#: The anchor outlives the proofs of its namespace by this much (seconds) beside the clean-up.
-_ANCHOR_SLACK: t.Final = 30
 
 #: How long (seconds) a pod waits for room with the requests of its workload.
 _PATIENCE: t.Final = 5
@@ -147,10 +151,9 @@ def _prove_in(
 ) -> None:
     """Prove the workloads of one namespace."""
     seconds = until - time.monotonic()
+    words = f"all proofs together took longer than {settings.total_timeout} s (option prove_timeout)"
     if seconds <= 0:
-        raise Inconclusive(
-            Reason.TIMEOUT, f"all proofs together took longer than {settings.total_timeout} s (option prove_timeout)"
-        )
+        raise Inconclusive(Reason.TIMEOUT, words)
     cluster = Cluster(source, namespace, seconds)
     found = _Nodes(cluster)
     able: list[tuple[Job, manifests.RunMeta]] = []
@@ -162,7 +165,6 @@ def _prove_in(
         return
     metas = [meta for _job, meta in able]
     watch = PodWatch(cluster, manifests.run_selector(run), cluster.until + settings.cleanup_timeout)
-    words = f"all proofs together took longer than {settings.total_timeout} s (option prove_timeout)"
     shared = Shared(cluster, settings, watch, cluster.until, dry_run, out_of_time=words)
     with anchored(shared, metas[0], leftovers) as create:
         problems = mounted(shared, metas, create)
@@ -188,7 +190,7 @@ def _meta(run: str, index: int, target: Target, found: Audit, settings: Settings
         labels=dict(settings.labels),
         annotations={**settings.annotations, _OF: f"{work.kind} {work.name}"},
         additions=settings.additions,
-        deadline_seconds=round(seconds) + settings.cleanup_timeout + _ANCHOR_SLACK,
+        deadline_seconds=deadline_seconds(seconds, settings.cleanup_timeout),
     )
 
 
@@ -213,9 +215,6 @@ class _Nodes:
             those = [one for one in self._every() if proof.selects(spec, one)]
             if not those:
                 raise Inconclusive(Reason.NO_NODE, "no node has what the template selects", work.subject)
-        classes = (
-            {runtime_class: nodes.RuntimeClass.of(self._cluster.runtime_class(runtime_class))} if runtime_class else {}
-        )
         chosen = dataclasses.replace(
             settings,
             node_selector={},
@@ -223,7 +222,7 @@ class _Nodes:
             runtime_classes=(runtime_class,),
             nodes=NodeChoice.FIRST,
         )
-        return nodes.choose(those, chosen, payload.BINARIES, classes).targets[0]
+        return nodes.choose(those, chosen, payload.BINARIES, runtime_classes(self._cluster, chosen)).targets[0]
 
     def _every(self) -> list[Object]:
         if self._all is None:
@@ -236,8 +235,7 @@ class _Nodes:
         except Inconclusive as problem:
             if problem.reason is not Reason.FORBIDDEN:
                 raise
-            # one that nobody may look at has no more than its name
-            found = self._cluster.node(name) or {"metadata": {"name": name}}
+            found = node_named(self._cluster, name)
         if found is None:
             raise Inconclusive(Reason.NO_NODE, "it is not in the cluster any more", f"node {name}")
         return found
@@ -390,11 +388,11 @@ class _ShapeRun:
             for other in others:
                 self._note(functools.partial(_met, probes, meeting, first, other))
         for container in dict.fromkeys(one.container for one in self._questions.sysctls):
-            self._note_all(functools.partial(self._sysctls, probes, container))
+            self._note(functools.partial(self._sysctls, probes, container))
         for container in self._questions.disks:
             self._note(functools.partial(_on_disk, probes, container))
         for size in self._questions.sizes:
-            self._note_all(functools.partial(self._filled, probes, size))
+            self._note(functools.partial(self._filled, probes, size))
 
     def _resize(self, probes: _Probes, containers: t.Mapping[str, ContainerRun]) -> None:
         """Do to a container what its owner would, if it has what it needs."""
@@ -409,10 +407,7 @@ class _ShapeRun:
             self._resized.lines.append(proof.refused(self._cause(symptom)))
         self._resized.seconds = time.monotonic() - began
 
-    def _note(self, measure: collections.abc.Callable[[], Line]) -> None:
-        self._note_all(lambda: [measure()])
-
-    def _note_all(self, measure: collections.abc.Callable[[], list[Line]]) -> None:
+    def _note(self, measure: collections.abc.Callable[[], list[Line]]) -> None:
         """Note what was measured. What could not be costs itself alone."""
         try:
             self._proof.lines += measure()
@@ -438,11 +433,11 @@ class _ShapeRun:
         return [line] if line else []
 
 
-def _on_disk(probes: _Probes, container: str) -> Line:
-    return proof.on_disk(container, probes.ask(container, "identity", {"path": SHM}))
+def _on_disk(probes: _Probes, container: str) -> list[Line]:
+    return [proof.on_disk(container, probes.ask(container, "identity", {"path": SHM}))]
 
 
-def _met(probes: _Probes, meeting: proof.Meeting, one: str, other: str) -> Line:
+def _met(probes: _Probes, meeting: proof.Meeting, one: str, other: str) -> list[Line]:
     """Let a container create something, and another look for it."""
     name, key = f"/podshm-{secrets.token_hex(6)}", f"0x5a{secrets.token_hex(3)}"
     text = "proof"
@@ -461,7 +456,7 @@ def _met(probes: _Probes, meeting: proof.Meeting, one: str, other: str) -> Line:
         put = probes.ask(one, "sysv_shm_create", {"key": key, "size": 512, "mode": mode, "text": text})
         got = probes.ask(other, "sysv_shm_read", {"key": key})
         probes.ask(one, "sysv_shm_finish", {})
-    return proof.met(meeting, one, other, put, got)
+    return [proof.met(meeting, one, other, put, got)]
 
 
 class _Probes:

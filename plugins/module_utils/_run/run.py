@@ -22,9 +22,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import (
     TURN,
-    Interrupt,
     ended,
-    interruptible,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
@@ -43,18 +41,22 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     UNREACHABLE,
     Inconclusive,
     Reason,
-    internal,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, nodes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.judge import Judge
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import anchored, mounted, threads
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import (
+    anchored,
+    deadline_seconds,
+    mounted,
+    node_named,
+    reported,
+    runtime_classes,
+    threads,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import LayoutResult
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun, NoExec
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Shared
-
-#: The anchor outlives the run by this much (seconds) beside the clean-up; then the cluster removes everything.
-_ANCHOR_SLACK: t.Final = 30
 
 #: Layouts that work side by side: neither the API server nor a node must feel a run.
 _AT_ONCE: t.Final = 12
@@ -150,35 +152,28 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
     targets: list[TargetRun] = []
     unplaced: dict[str, Inconclusive] = {}
     cluster: Cluster | None = None
-    with interruptible():
+    with reported(result, "the run"):
+        result.source = source = resolve(module.params, os.environ)
+        cluster = Cluster(source, settings.namespace, settings.timeout)
+        result.kubernetes = cluster.version()
+        result.cluster_uid = cluster.uid()
+        choice = nodes.choose(_nodes(cluster, settings), settings, payload.BINARIES, runtime_classes(cluster, settings))
+        result.skipped_nodes = [one.facts() for one in choice.skipped]
+        unplaced = choice.unplaced
+        for index, target in enumerate(choice.targets):
+            meta = _meta(
+                result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
+            )
+            here = sizes.on(target.node.huge_page_bytes)
+            layouts = plan([*controls_of(checks), *checks], settings, here, result.run, _nonces())
+            targets.append(TargetRun(target, meta, layouts))
+        cluster.until = began + settings.seconds_of_run(len(targets))
+        shared = _shared(cluster, result.run, settings, check_mode, len(targets))
         try:
-            result.source = source = resolve(module.params, os.environ)
-            cluster = Cluster(source, settings.namespace, settings.timeout)
-            result.kubernetes = cluster.version()
-            result.cluster_uid = cluster.uid()
-            choice = nodes.choose(_nodes(cluster, settings), settings, payload.BINARIES, _classes(cluster, settings))
-            result.skipped_nodes = [one.facts() for one in choice.skipped]
-            unplaced = choice.unplaced
-            for index, target in enumerate(choice.targets):
-                meta = _meta(
-                    result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
-                )
-                here = sizes.on(target.node.huge_page_bytes)
-                layouts = plan([*controls_of(checks), *checks], settings, here, result.run, _nonces())
-                targets.append(TargetRun(target, meta, layouts))
-            cluster.until = began + settings.seconds_of_run(len(targets))
-            shared = _shared(cluster, result.run, settings, check_mode, len(targets))
-            try:
-                _run_all(shared, targets, result.leftovers)
-            finally:
-                result.transport = Transport.LOG if shared.by_log else Transport.EXEC
-                result.no_exec = next((f"{one.reason}: {one}" for one in shared.no_exec), "")
-        except Inconclusive as problem:
-            result.problem = problem
-        except Interrupt as signal:
-            result.problem = Inconclusive(Reason.INTERRUPTED, f"the run was ended by {signal}")
-        except Exception as error:  # noqa: BLE001
-            result.problem = internal(error)
+            _run_all(shared, targets, result.leftovers)
+        finally:
+            result.transport = Transport.LOG if shared.by_log else Transport.EXEC
+            result.no_exec = next((f"{one.reason}: {one}" for one in shared.no_exec), "")
     result.targets = [one.facts() for one in targets]
     if cluster:
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
@@ -212,13 +207,7 @@ def _nodes(cluster: Cluster, settings: Settings) -> list[dict[str, t.Any]]:
                 raise
             words = f"{problem.detail}; without this permission, name nodes with the option node_names"
             raise Inconclusive(problem.reason, words, problem.subject) from None
-    # one that nobody may look at has no more than its name
-    return [cluster.node(name) or {"metadata": {"name": name}} for name in settings.node_names]
-
-
-def _classes(cluster: Cluster, settings: Settings) -> dict[str, nodes.RuntimeClass]:
-    """What is known of the RuntimeClasses: the account may not be allowed to look at them."""
-    return {name: nodes.RuntimeClass.of(cluster.runtime_class(name)) for name in settings.runtime_classes if name}
+    return [node_named(cluster, name) for name in settings.node_names]
 
 
 def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: int) -> manifests.RunMeta:
@@ -236,7 +225,7 @@ def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: 
         labels=dict(settings.labels),
         annotations=dict(settings.annotations),
         additions=settings.additions,
-        deadline_seconds=settings.seconds_of_run(targets) + settings.cleanup_timeout + _ANCHOR_SLACK,
+        deadline_seconds=deadline_seconds(settings.seconds_of_run(targets), settings.cleanup_timeout),
     )
 
 

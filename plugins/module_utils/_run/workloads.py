@@ -15,7 +15,6 @@ import time
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client import Cluster
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals import Interrupt, interruptible
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source, resolve
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
@@ -23,8 +22,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     UNREACHABLE,
     Inconclusive,
     Reason,
-    internal,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import reported
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.proof import Job, prove
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, proof, scene, trial
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
@@ -150,20 +149,13 @@ def run(params: t.Mapping[str, t.Any], name: str, wanted: Wanted, check_mode: bo
     """
     began = time.monotonic()
     result = Audited(name)
-    with interruptible():
-        try:
-            result.source = resolve(params, os.environ)
-            cluster = Cluster(result.source, "", wanted.timeout)
-            result.kubernetes = cluster.version()
-            jobs = audited(cluster, wanted, result)
-            if wanted.prove and jobs:
-                prove(result.source, jobs, wanted.prove, check_mode, result.leftovers)
-        except Inconclusive as problem:
-            result.problem = problem
-        except Interrupt as signal:
-            result.problem = Inconclusive(Reason.INTERRUPTED, f"the audit was ended by {signal}")
-        except Exception as error:  # noqa: BLE001
-            result.problem = internal(error)
+    with reported(result, "the audit"):
+        result.source = resolve(params, os.environ)
+        cluster = Cluster(result.source, "", wanted.timeout)
+        result.kubernetes = cluster.version()
+        jobs = audited(cluster, wanted, result)
+        if wanted.prove and jobs:
+            prove(result.source, jobs, wanted.prove, check_mode, result.leftovers)
     result.duration = round(time.monotonic() - began, 3)
     return result
 
