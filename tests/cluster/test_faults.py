@@ -960,26 +960,15 @@ def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
 # -------------------------------------------------------------------------------- kill -9
 
 
-@pytest.fixture(scope="module", autouse=True)
-def killed(alpha: Cluster) -> t.Iterator[str]:
-    """A namespace with the objects of a run that was killed; the deadline of their anchor runs while others test."""
-    name = alpha.make_namespace()
-    try:
-        # it stays while others test, so it must not take the node's CPU from them
-        options = {"timeout": 20, "cleanup_timeout": 1, "volumes": ["none"], "resources": {"cpu": "100m"}}
-        running = call(alpha, "shm_size", namespace=name, fault=ENDLESS, **options)
-        pods_run(alpha, name)
-        running.process.kill()
-        assert running.answer().result == {}
-        assert len(alpha.left(name)) == 3
-        yield name
-    finally:
-        alpha.delete("namespaces", name)
-
-
-def test_killed(alpha: Cluster, killed: str) -> None:
-    # nobody of ours is left to clean up: the cluster itself does it
-    assert alpha.left(killed, seconds=60) == []
+def test_killed(alpha: Cluster, namespace: str) -> None:
+    options = {"timeout": 30, "cleanup_timeout": 1, "volumes": ["none"]}
+    running = call(alpha, "shm_size", namespace=namespace, fault=ENDLESS, **options)
+    pods_run(alpha, namespace)
+    running.process.kill()
+    assert running.answer().result == {}
+    assert len(alpha.left(namespace)) == 3
+    # nobody of ours is left to clean up: the cluster itself does it, when the deadline of the anchor is over
+    assert alpha.left(namespace, seconds=120) == []
 
 
 def test_a_namespace_that_suspends_jobs_is_refused_before_a_pod_is_created(alpha: Cluster, namespace: str) -> None:

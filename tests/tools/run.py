@@ -43,6 +43,9 @@ JUNIT = BUILD / "junit.xml"
 GET_PIP = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
 # ansible-test's word for a test that looks at kinds of files that we do not have.
 NOTHING_TO_DO = "No tests applicable."
+#: How much of what failed is said once more at the end: causes, and characters of each.
+CAUSES = 20
+CAUSE_LENGTH = 300
 COMMAND_SECONDS = 2400
 SLOW_SECONDS = 3600
 CLUSTERS_SECONDS = 2700
@@ -319,6 +322,23 @@ def report(name: str, cases: list[ET.Element], count: Count, seconds: float, mes
     ET.ElementTree(root).write(JUNIT, encoding="utf-8", xml_declaration=True)
 
 
+def failures() -> list[str]:
+    """Say what failed, a line for each cause: whoever sees only the end of a log learns it, too."""
+    names: dict[str, list[str]] = {}
+    for suite in ET.parse(JUNIT).getroot() if JUNIT.exists() else ():
+        for case in suite.iter("testcase"):
+            problem = next((each for each in case if each.tag in ("failure", "error")), None)
+            if problem is not None:
+                cause = " ".join((problem.get("message") or problem.text or "").split())[:CAUSE_LENGTH]
+                names.setdefault(f"{suite.get('name')}: {cause}", []).append(case.get("name", ""))
+    lines = [
+        f"FAILED {cause}: {', '.join(cases[:3])}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
+        for cause, cases in names.items()
+    ]
+    more = len(lines) - CAUSES
+    return lines[:CAUSES] + ([f"FAILED for {more} more causes; see {JUNIT}"] if more > 0 else [])
+
+
 def run_command(command: Command) -> Count:
     """Run one tool in the foreground, count it and report it."""
     print(f"--- {command.name}", flush=True)
@@ -425,7 +445,7 @@ def main(names: list[str]) -> int:
     finally:
         if clusters:
             clusters.stop()
-    print("=== all", *rows, total, sep="\n", flush=True)
+    print("=== all", *rows, *failures(), total, sep="\n", flush=True)
     SUMMARY.write_text(f"{total}\n", "utf-8")
     return 1 if total.failed or not total.passed else 0
 

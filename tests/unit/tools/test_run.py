@@ -98,7 +98,9 @@ def counts(*numbers: int) -> list[tuple[str, str]]:
     return list(zip(("tests", "failures", "errors", "skipped"), map(str, numbers), strict=True))
 
 
-def test_one_junit_file_has_every_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, junit: Path) -> None:
+def test_one_junit_file_has_every_tool(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, junit: Path
+) -> None:
     monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
     xml = f"<testsuites><testsuite>{PASSED}{FAILED}{BROKEN}{SKIPPED}</testsuite></testsuites>"
     cases = tmp_path / "cases"
@@ -125,6 +127,23 @@ def test_one_junit_file_has_every_tool(monkeypatch: pytest.MonkeyPatch, tmp_path
         "empty": counts(1, 1, 0, 0),
     }
     assert "exit code 3" in junit.read_text("utf-8")
+    # whoever sees only the end of the log learns what failed, a line for each cause
+    assert [line for line in capfd.readouterr().out.splitlines() if line.startswith("FAILED")] == [
+        "FAILED pytest: m: b, c",
+        "FAILED bad: exit code 2: bad",
+        "FAILED crash: exit code 3: crash",
+        "FAILED empty: nothing to run: empty",
+    ]
+
+
+def test_many_failures_are_cut(junit: Path) -> None:
+    cases = "".join(f'<testcase name="{name}"><error message="of one &#10;cause"/></testcase>' for name in "abcde")
+    others = "".join(f'<testcase name="x"><failure message="{number}"/></testcase>' for number in range(30))
+    junit.write_text(f'<testsuites><testsuite name="s">{cases}{others}</testsuite></testsuites>', "utf-8")
+    lines = driver.failures()
+    assert lines[0] == "FAILED s: of one cause: a, b, c and 2 more"
+    assert len(lines) == driver.CAUSES + 1
+    assert lines[-1] == f"FAILED for {31 - driver.CAUSES} more causes; see {junit}"
 
 
 def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, junit: Path) -> None:
