@@ -31,7 +31,7 @@ inventory := inventories/local.yml
 endif
 site_venv := $(if $(INVENTORY)$(KUBECONFIG),.venv/.run,.venv/.local)
 
-.PHONY: help site workloads quick test lint types sanity units package molecule test-clusters slice worlds programs gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
+.PHONY: help site workloads quick test lint types sanity units ansible-units package molecule test-clusters localcluster slice worlds programs gvisor v2 versions bench mutants clusters clusters-clean clean docs setup need-root
 
 help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
@@ -39,7 +39,8 @@ help:
 	@echo 'make workloads       say which workloads of these clusters, or of MANIFESTS=FILE,..., lack shared memory'
 	@echo 'make quick           run the unit tests of the product, and its checks on this machine without Kubernetes (seconds)'
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
-	@echo '                     lint types sanity units (no cluster), package molecule test-clusters slice'
+	@echo '                     lint types units ansible-units sanity (no cluster),'
+	@echo '                     package molecule test-clusters localcluster slice'
 	@echo 'make worlds          run every check in every false world (half an hour), print the confusion tables'
 	@echo 'make programs        run real programs in good and bad shapes against what the audit predicts (twenty minutes)'
 	@echo 'make gvisor          run every check under gVisor, which is built first (two minutes)'
@@ -92,7 +93,7 @@ need-root:
 test: .venv/.test need-root
 	@.venv/bin/python tests/tools/run.py
 
-lint types sanity units package molecule test-clusters slice worlds programs gvisor v2 versions: .venv/.test
+lint types sanity units ansible-units package molecule test-clusters localcluster slice worlds programs gvisor v2 versions: .venv/.test
 	@.venv/bin/python tests/tools/run.py $@
 
 quick: .venv/.quick

@@ -66,4 +66,4 @@ def sanity(session: nox.Session, core: str) -> None:
 def units(session: nox.Session, core: str) -> None:
     """Run the unit tests, with pytest and as ansible-test runs them."""
     install(session, core, "--requirement=tests/unit/requirements.txt", "--requirement=requirements/local.txt")
-    session.run("python", "tests/tools/run.py", "units")
+    session.run("python", "tests/tools/run.py", "units", "ansible-units")

@@ -6,7 +6,8 @@
 Called by the Makefile, which sees to .venv, and by noxfile.py with other versions of ansible-core: the tools are those of
 the interpreter that runs this. pytest and ansible-test count by their own cases, every other tool and every molecule
 scenario as one. Without a stage, all of them run, the fast ones first, while the local clusters are built or started in
-the background. The results are in .build/junit.xml, too, for programs that read JUnit.
+the background; those that only calculate run beside those that wait for pods. The results are in .build/junit.xml, too,
+for programs that read JUnit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
+import traceback
 import typing as t
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -164,7 +167,15 @@ def types() -> list[Command]:
 
 
 def units() -> list[Command]:
-    """Return the tests that need no cluster, with pytest and as ansible-test runs them."""
+    """Return the tests that need no cluster."""
+    parallel = ["--numprocesses=auto", "--dist=loadfile"]
+    coverage = ["--cov", "--cov-report=term", "--cov-report=xml"]
+    folders = ["tests/unit", "tests/contract", "tests/playbooks", "hack/localcluster/tests/unit"]
+    return [pytest("units", *parallel, *coverage, *folders)]
+
+
+def ansible_units() -> list[Command]:
+    """Return the tests that need no cluster as ansible-test runs them."""
     place_copy()
     # the compiler's libraries take minutes: both runs share them
     cache = BUILD / "zig"
@@ -174,20 +185,7 @@ def units() -> list[Command]:
     python = ["--python", f"{sys.version_info[0]}.{sys.version_info[1]}", "--python-interpreter", sys.executable]
     argv = ["ansible-test", "units", "--color", "no", *python]
     junit = COPY / "tests" / "output" / "junit"
-    parallel = ["--numprocesses=auto", "--dist=loadfile"]
-    coverage = ["--cov", "--cov-report=term", "--cov-report=xml"]
-    return [
-        pytest(
-            "units",
-            *parallel,
-            *coverage,
-            "tests/unit",
-            "tests/contract",
-            "tests/playbooks",
-            "hack/localcluster/tests/unit",
-        ),
-        Command("ansible-test units", argv, COPY, prepare_ansible_test(), junit),
-    ]
+    return [Command("ansible-test units", argv, COPY, prepare_ansible_test(), junit, SLOW_SECONDS)]
 
 
 def sanity() -> list[Command]:
@@ -198,8 +196,15 @@ def sanity() -> list[Command]:
     # The local clusters run with the Python of .venv alone.
     own = [*argv, "--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
     return [
-        Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit"),
-        Command("ansible-test sanity localcluster", own, LOCAL_COPY, env, LOCAL_COPY / "tests" / "output" / "junit"),
+        Command("ansible-test sanity", argv, COPY, env, COPY / "tests" / "output" / "junit", SLOW_SECONDS),
+        Command(
+            "ansible-test sanity localcluster",
+            own,
+            LOCAL_COPY,
+            env,
+            LOCAL_COPY / "tests" / "output" / "junit",
+            SLOW_SECONDS,
+        ),
     ]
 
 
@@ -224,7 +229,12 @@ def molecule() -> list[Command]:
 
 def test_clusters() -> list[Command]:
     """Return the tests against the local clusters."""
-    return [pytest("test-clusters", "tests/cluster"), pytest("local clusters", "hack/localcluster/tests/cluster")]
+    return [pytest("test-clusters", "tests/cluster")]
+
+
+def localcluster() -> list[Command]:
+    """Return the tests of the local clusters themselves."""
+    return [pytest("localcluster", "hack/localcluster/tests/cluster")]
 
 
 def slice_of_worlds() -> list[Command]:
@@ -268,10 +278,12 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
     "lint": lint,
     "types": types,
     "units": units,
+    "ansible-units": ansible_units,
     "sanity": sanity,
     "package": package,
     "molecule": molecule,
     "test-clusters": test_clusters,
+    "localcluster": localcluster,
     "slice": slice_of_worlds,
     "worlds": worlds,
     "programs": programs,
@@ -282,6 +294,10 @@ STAGES: dict[str, t.Callable[[], list[Command]]] = {
 #: Only on demand: minutes each, on clusters of their own.
 SLOW = ("worlds", "programs", "gvisor", "v2", "versions")
 NEED_CLUSTERS = ("package", "molecule", "test-clusters")
+#: They only calculate: they run beside those that wait for pods.
+BESIDE = ("ansible-units", "sanity")
+#: It compares the whole machine before and after: nothing may run beside it.
+ALONE = "localcluster"
 
 
 def cases_of(folder: Path) -> list[ET.Element]:
@@ -305,8 +321,16 @@ def count_cases(cases: list[ET.Element], succeeded: bool) -> Count:
     return count
 
 
+_reporting = threading.Lock()
+
+
 def report(name: str, cases: list[ET.Element], count: Count, seconds: float, message: str) -> None:
     """Add a suite to JUNIT: the tool's own cases, and one for the tool where they do not tell all."""
+    with _reporting:
+        _report(name, cases, count, seconds, message)
+
+
+def _report(name: str, cases: list[ET.Element], count: Count, seconds: float, message: str) -> None:
     root = ET.parse(JUNIT).getroot() if JUNIT.exists() else ET.Element("testsuites")
     suite = ET.SubElement(root, "testsuite", name=name, time=f"{seconds:.1f}")
     suite.extend(cases)
@@ -339,9 +363,12 @@ def failures() -> list[str]:
     return lines[:CAUSES] + ([f"FAILED for {more} more causes; see {JUNIT}"] if more > 0 else [])
 
 
-def run_command(command: Command) -> Count:
-    """Run one tool in the foreground, count it and report it."""
-    print(f"--- {command.name}", flush=True)
+def run_command(command: Command, log: t.TextIO | None = None) -> Count:
+    """Run one tool, count it and report it.
+
+    :param log: where its output goes, instead of to that of this process.
+    """
+    print(f"--- {command.name}", file=log, flush=True)
     began = time.monotonic()
     if command.junit:
         shutil.rmtree(command.junit, ignore_errors=True)
@@ -351,6 +378,8 @@ def run_command(command: Command) -> Count:
             cwd=command.cwd,
             env=environment() | command.env,
             stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             timeout=command.seconds,
             check=False,
         ).returncode
@@ -362,7 +391,7 @@ def run_command(command: Command) -> Count:
     cases = cases_of(command.junit) if command.junit else []
     count = count_cases(cases, code == 0) if command.junit else Count(passed=int(code == 0), failed=int(code != 0))
     seconds = time.monotonic() - began
-    print(f"--- {command.name}: {outcome}, {count}, {seconds:.1f} s", flush=True)
+    print(f"--- {command.name}: {outcome}, {count}, {seconds:.1f} s", file=log, flush=True)
     report(command.name, cases, count, seconds, outcome)
     return count
 
@@ -414,37 +443,85 @@ class Clusters:
             self.process.wait()
 
 
-def run_stage(name: str, clusters: Clusters | None) -> Count:
-    """Run one stage, or fail it when the clusters that it needs are not there."""
-    print(f"=== {name}", flush=True)
-    if clusters and name in NEED_CLUSTERS and not clusters.ready():
-        message = f"not run, the local clusters could not be started; see {clusters.log}"
-        print(f"{name}: {message}", flush=True)
-        report(name, [], Count(failed=1), 0, message)
-        return Count(failed=1)
+def run_stage(name: str, log: t.TextIO | None = None) -> tuple[Count, float]:
+    """Run one stage; what it adds, and its seconds."""
+    print(f"=== {name}", file=log, flush=True)
+    began = time.monotonic()
     commands = STAGES[name]()
     if not commands:
-        print(f"{name}: nothing to run", flush=True)
         report(name, [], Count(failed=1), 0, "nothing to run")
-        return Count(failed=1)
-    return sum((run_command(command) for command in commands), Count())
+        return Count(failed=1), 0
+    return sum((run_command(command, log) for command in commands), Count()), time.monotonic() - began
+
+
+class Beside(threading.Thread):
+    """Stages that run when nobody else wants a processor; their output is printed when they are over."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(daemon=True)
+        self._names = names
+        self._log = BUILD / "log" / "beside.log"
+        self._found: dict[str, tuple[Count, float]] = {}
+
+    def run(self) -> None:
+        """Run the stages one after the other."""
+        # of this thread alone, and of the processes that it starts
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with self._log.open("w", encoding="utf-8") as log:
+            try:
+                for name in self._names:
+                    self._found[name] = run_stage(name, log)
+            except Exception:
+                traceback.print_exc(file=log)
+
+    def results(self) -> dict[str, tuple[Count, float]]:
+        """Wait for the end, print what the stages printed, and return what each of them adds."""
+        self.join()
+        print(self._log.read_text("utf-8"), flush=True)
+        for name in self._names:
+            if name not in self._found:
+                self._found[name] = Count(failed=1), 0
+                report(name, [], Count(failed=1), 0, f"it broke; see {self._log}")
+        return self._found
+
+
+def run_stages(names: list[str], clusters: Clusters | None) -> dict[str, tuple[Count, float]]:
+    """Run the stages; those that need the clusters fail when these are not there."""
+    waiting = [name for name in names if name in BESIDE] if clusters else []
+    beside: Beside | None = None
+    found = {}
+    for name in [name for name in names if name not in waiting]:
+        if clusters and name in NEED_CLUSTERS:
+            if not clusters.ready():
+                message = f"not run, the local clusters could not be started; see {clusters.log}"
+                print(f"{name}: {message}", flush=True)
+                report(name, [], Count(failed=1), 0, message)
+                found[name] = Count(failed=1), 0
+                continue
+            if waiting and not beside:
+                beside = Beside(waiting)
+                beside.start()
+        if beside and name == ALONE:
+            beside.join()
+        found[name] = run_stage(name)
+    if beside:
+        found |= beside.results()
+    else:
+        found |= {name: run_stage(name) for name in waiting}
+    return found
 
 
 def main(names: list[str]) -> int:
     """Run the stages, print a table and the closing line."""
     JUNIT.unlink(missing_ok=True)
     clusters = Clusters() if any(name in NEED_CLUSTERS for name in names) else None
-    rows: list[str] = []
-    total = Count()
     try:
-        for name in names:
-            began = time.monotonic()
-            count = run_stage(name, clusters)
-            rows.append(f"{name:14} {time.monotonic() - began:7.1f} s  {count}")
-            total += count
+        found = run_stages(names, clusters)
     finally:
         if clusters:
             clusters.stop()
+    total = sum((count for count, _ in found.values()), Count())
+    rows = [f"{name:14} {found[name][1]:7.1f} s  {found[name][0]}" for name in names]
     print("=== all", *rows, *failures(), total, sep="\n", flush=True)
     SUMMARY.write_text(f"{total}\n", "utf-8")
     return 1 if total.failed or not total.passed else 0

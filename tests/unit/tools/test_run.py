@@ -146,17 +146,69 @@ def test_many_failures_are_cut(junit: Path) -> None:
     assert lines[-1] == f"FAILED for {31 - driver.CAUSES} more causes; see {junit}"
 
 
+class Ready:
+    """Clusters that run."""
+
+    log = Path("clusters.log")
+
+    def ready(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        pass
+
+
+WAIT = "import pathlib; file = pathlib.Path({!r})\nwhile not file.exists(): pass"
+
+
+def test_what_only_calculates_runs_beside_and_what_must_be_alone_waits(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, junit: Path
+) -> None:
+    monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
+    monkeypatch.setattr(driver, "BUILD", tmp_path)
+    monkeypatch.setattr(driver, "Clusters", Ready)
+    (tmp_path / "log").mkdir()
+    began, pods, over = (str(tmp_path / name) for name in ("began", "pods", "over"))
+    touch = "import pathlib; pathlib.Path({!r}).touch()\n"
+    stages = {
+        "sanity": [
+            touch.format(began) + WAIT.format(pods) + "\n" + touch.format(over) + "print('calculated', flush=True)"
+        ],
+        "test-clusters": [WAIT.format(began) + "\n" + touch.format(pods)],
+        "localcluster": [f"import os; raise SystemExit(not os.path.exists({over!r}))"],
+    }
+    made = {
+        name: (lambda codes=codes: [dataclasses.replace(python(codes[0]), seconds=30)])
+        for name, codes in stages.items()
+    }
+    monkeypatch.setattr(driver, "STAGES", made)
+    assert driver.main(list(made)) == 0
+    out = capfd.readouterr().out
+    assert out.count("calculated") == 1
+    assert out.index("=== localcluster") < out.index("calculated")
+    assert out.endswith("\n3 passed, 0 failed, 0 skipped\n")
+
+
+def test_a_stage_that_breaks_beside_the_others_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, junit: Path
+) -> None:
+    monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
+    monkeypatch.setattr(driver, "BUILD", tmp_path)
+    monkeypatch.setattr(driver, "Clusters", Ready)
+    (tmp_path / "log").mkdir()
+    monkeypatch.setattr(driver, "STAGES", {"sanity": lambda: 1 // 0, "test-clusters": lambda: [python("")]})
+    assert driver.main(["sanity", "test-clusters"]) == 1
+    assert "ZeroDivisionError" in (tmp_path / "log" / "beside.log").read_text("utf-8")
+    assert suites(junit)["sanity"] == counts(1, 1, 0, 0)
+    assert (tmp_path / "summary").read_text("utf-8") == "1 passed, 1 failed, 0 skipped\n"
+
+
 def test_stages_without_their_clusters_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, junit: Path) -> None:
     monkeypatch.setattr(driver, "SUMMARY", tmp_path / "summary")
 
-    class Broken:
-        log = Path("clusters.log")
-
+    class Broken(Ready):
         def ready(self) -> bool:
             return False
-
-        def stop(self) -> None:
-            pass
 
     monkeypatch.setattr(driver, "Clusters", Broken)
     monkeypatch.setattr(driver, "STAGES", {"molecule": lambda: [python("")]})
