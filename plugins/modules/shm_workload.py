@@ -135,7 +135,7 @@ workloads:
     status:
       description:
         - The worst severity of its findings, V(FAIL) or V(WARN). V(PASS) if all that it runs is known and nothing is wrong,
-          V(SKIP) if it is not known what it runs, V(ERROR) if it could not be audited.
+          V(SKIP) if it is not known what it runs, or not in the manifest, V(ERROR) if it could not be audited.
       type: str
       returned: always
       sample: FAIL
@@ -147,6 +147,10 @@ workloads:
       description: The containers of which it is not known what they run.
       type: list
       elements: str
+      returned: always
+    unjudged:
+      description: Why nothing of it could be judged, for example that an operator makes its pods. Usually empty.
+      type: str
       returned: always
     containers:
       description: Its containers.

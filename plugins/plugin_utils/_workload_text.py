@@ -140,12 +140,17 @@ def _quiet(audits: t.Sequence[Facts]) -> list[str]:
     unknown = [
         f"{one['workload']} ({', '.join(one['unknown'])})" for one in audits if one["unknown"] and not one["findings"]
     ]
+    elsewhere = [one["workload"] for one in audits if one["unjudged"]]
     texts = [f"nothing to say: {_some(well)}"] if well else []
     if unknown:
         texts.append(f"not known, so not judged: {_some(unknown)}")
+    if elsewhere:
+        texts.append(f"without their pods, so not judged (audit the cluster where they run): {_some(elsewhere)}")
     return [printable(text) for text in texts]
 
 
-def _some(names: t.Sequence[str]) -> str:
+def _some(found: t.Iterable[str]) -> str:
+    """Names, each once: an object may have several pod templates."""
+    names = list(dict.fromkeys(found))
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more

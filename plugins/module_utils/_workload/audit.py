@@ -39,6 +39,7 @@ class Audit:
 
     :param problem: why it could not be audited, or nothing.
     :param unknown: the containers of which nobody knows what they run.
+    :param unjudged: why nothing of it could be judged, or nothing.
     :param stated: by container: what the pod itself says that it needs.
     """
 
@@ -47,6 +48,7 @@ class Audit:
     runs: t.Mapping[str, t.Sequence[recognise.Recognised]] = dataclasses.field(default_factory=dict)
     findings: t.Sequence[Finding] = ()
     unknown: t.Sequence[str] = ()
+    unjudged: str = ""
     problem: str = ""
     stated: t.Mapping[str, t.Sequence[recognise.Stated]] = dataclasses.field(default_factory=dict)
 
@@ -57,7 +59,7 @@ class Audit:
             return Verdict.ERROR
         if self.findings:
             return Verdict(self.findings[0].severity.value)
-        return Verdict.SKIP if self.unknown else Verdict.PASS
+        return Verdict.SKIP if self.unknown or self.unjudged else Verdict.PASS
 
     @functools.cached_property
     def changed(self) -> t.Mapping[str, t.Any]:
@@ -88,6 +90,7 @@ class Audit:
             "status": self.status.value,
             "problem": self.problem,
             "unknown": list(self.unknown),
+            "unjudged": self.unjudged,
             "containers": self._containers(),
             "findings": [
                 {**dataclasses.asdict(one), "severity": one.severity.value, "sure": one.sure.value}
@@ -189,6 +192,8 @@ def audit(
 
     :param logs: by pod and container, the last lines of containers that ended badly.
     """
+    if workload.is_without_pods:
+        return Audit(workload, unjudged=f"{_maker(workload, programs)}; audit the cluster where they run")
     try:
         pod = shape(workload.metadata, workload.latest, workload.allocatable)
         runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
@@ -207,6 +212,12 @@ def audit(
         if one.runs and one.name not in stated and all(run.program.is_library for run in runs[one.name])
     ]
     return Audit(workload, pod, runs, found, unknown, stated=stated)
+
+
+def _maker(workload: Workload, programs: t.Sequence[Program]) -> str:
+    """Who makes the pods of a custom resource without a pod template."""
+    owners = [knob.owner for one in programs for knob in one.knobs if workload.kind in knob.kinds]
+    return f"{owners[0]} makes its pods" if owners else "it has no pod template"
 
 
 def _as_created(pod: PodShape, runs: t.Mapping[str, t.Sequence[recognise.Recognised]], workload: Workload) -> PodShape:

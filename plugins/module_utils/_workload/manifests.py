@@ -43,6 +43,7 @@ class Workload:
     :param pods: its live pods, as far as something became of them; C(replicas) how many there are.
     :param allocatable: the least memory, in bytes, that pods can have on a node of its pods; None where that is not known.
     :param used: by volume of medium Memory, the most, in bytes, that a live pod has in it, as far as that is known.
+    :param is_without_pods: its pods are not in it: an operator makes them of something else.
     """
 
     api_version: str
@@ -58,6 +59,7 @@ class Workload:
     replicas: int = 0
     allocatable: int | None = None
     used: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
+    is_without_pods: bool = False
 
     @property
     def subject(self) -> str:
@@ -88,6 +90,12 @@ class Problem:
 
 #: Kinds that have no pods, and fields that look like a template.
 _NO_PODS: t.Final = frozenset({"CustomResourceDefinition", "ConfigMap", "Secret", "PodTemplate"})
+
+#: Fields of custom resources whose operators make pods of them, and groups that have such fields for something else.
+_OF_OPERATORS: t.Final = frozenset(
+    {"image", "imageName", "container", "containers", "podTemplate", "replicas", "instances", "numberOfInstances"}
+)
+_GROUPS_WITHOUT_PODS: t.Final = ("cluster.x-k8s.io", "toolkit.fluxcd.io")
 
 
 #: After so many documents that are no YAML the rest of a text is left alone.
@@ -265,16 +273,20 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
     name = metadata.get("name") or metadata.get("generateName")
     if kind in _NO_PODS:
         return []
+    api_version = str(document.get("apiVersion") or "")
     templates = list(_templates(document, kind))
-    if not templates:
-        return []
+    is_without_pods = not templates
+    if is_without_pods:
+        if not _is_of_an_operator(document, api_version):
+            return []
+        templates = [((), {}, {})]
     if not isinstance(name, str):
         raise ValueError(f"{kind} without a name")
     if "{{" in name:
         raise ValueError(f"{kind} {name}: it is a template that is not rendered; give the output of helm template")
     return [
         Workload(
-            api_version=str(document.get("apiVersion") or ""),
+            api_version=api_version,
             kind=kind,
             namespace=str(metadata.get("namespace") or ""),
             name=name,
@@ -282,6 +294,7 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
             metadata=template_metadata,
             spec=spec,
             origin=origin,
+            is_without_pods=is_without_pods,
         )
         for path, template_metadata, spec in templates
     ]
@@ -297,6 +310,8 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
         if isinstance(spec, dict):
             yield (), metadata, spec
         return
+    # of all kinds, Knative's alone let containers be without a name
+    has_names = not str(document.get("apiVersion")).startswith("serving.knative.dev/")
     stack: list[tuple[tuple[str | int, ...], t.Any]] = [(("spec",), document.get("spec"))]
     while stack:
         path, value = stack.pop()
@@ -306,6 +321,8 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
             stack += [((*path, index), each) for index, each in reversed(list(enumerate(value)))]
         elif isinstance(value, dict):
             spec = value.get("spec")
+            if isinstance(spec, dict) and not has_names:
+                spec = _with_names(spec)
             if isinstance(spec, dict) and _is_pod_spec(spec):
                 metadata = value.get("metadata")
                 yield path, metadata if isinstance(metadata, dict) else {}, _with_claims(spec, document)
@@ -324,6 +341,39 @@ def _is_pod_spec(value: t.Mapping[str, t.Any]) -> bool:
         and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in containers)
         and any("image" in one for one in containers)
     )
+
+
+def _is_of_an_operator(document: t.Mapping[str, t.Any], api_version: str) -> bool:
+    """Whether a custom resource says something about pods, though it has no template of them."""
+    group, _, version = api_version.rpartition("/")
+    if not version or "." not in group or group.endswith(_GROUPS_WITHOUT_PODS):
+        return False
+    left = [(0, document.get("spec"))]
+    while left:
+        depth, value = left.pop()
+        if depth > _MAX_DEPTH:
+            continue
+        if isinstance(value, dict):
+            resources = value.get("resources")
+            requested = isinstance(resources, dict) and not resources.keys().isdisjoint(("limits", "requests"))
+            if requested or not _OF_OPERATORS.isdisjoint(value):
+                return True
+            left += [(depth + 1, each) for each in value.values()]
+        elif isinstance(value, list):
+            left += [(depth + 1, each) for each in value]
+    return False
+
+
+def _with_names(spec: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """A pod's spec with the names that Knative gives to containers that have none."""
+    containers = spec.get("containers")
+    if not isinstance(containers, list):
+        return spec
+    names = ["user-container"] if len(containers) == 1 else [f"user-container-{at}" for at in range(len(containers))]
+    named = [
+        {"name": name, **one} if isinstance(one, dict) else one for name, one in zip(names, containers, strict=True)
+    ]
+    return {**spec, "containers": named}
 
 
 def _with_claims(spec: t.Mapping[str, t.Any], document: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:

@@ -40,6 +40,19 @@ def test_what_is_wrong_comes_first_and_the_count_last() -> None:
     ]
 
 
+def test_what_an_operator_makes_of_custom_resources_is_not_passed_over() -> None:
+    head = "apiVersion: {}/v1\nkind: {}\nmetadata: {{name: a}}\nspec: {{instances: 3}}\n"
+    found = answer(head.format("postgresql.cnpg.io", "Cluster"), head.format("odd.io", "Odd"))
+    assert _workload_text.lines(found) == [
+        "without their pods, so not judged (audit the cluster where they run): Cluster a, Odd a",
+        "2 workloads: 2 not known",
+    ]
+    assert [one["unjudged"] for one in found["workloads"]] == [
+        "CloudNativePG makes its pods; audit the cluster where they run",
+        "it has no pod template; audit the cluster where they run",
+    ]
+
+
 def test_the_change_of_a_fix_can_be_read_as_yaml() -> None:
     lines = _workload_text.lines(answer(pod("db", "postgres:15")), verbose=True)
     start = lines.index("    +volumes:")

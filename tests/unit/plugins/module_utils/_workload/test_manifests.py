@@ -40,6 +40,52 @@ def test_a_pod_template_is_found_in_any_kind(kind: str, spec: str, path: str) ->
     assert subjects(text) == [(f"{kind} n/a", path, "f.yaml:1")]
 
 
+@pytest.mark.parametrize(
+    ("api_version", "spec"),
+    [
+        ("postgresql.cnpg.io/v1", "{instances: 3, storage: {size: 1Gi}}"),
+        ("acid.zalan.do/v1", "{numberOfInstances: 2}"),
+        ("serving.kserve.io/v1beta1", "{predictor: {model: {resources: {limits: {memory: 1Gi}}}}}"),
+        ("sparkoperator.k8s.io/v1beta2", "{image: i}"),
+        ("argoproj.io/v1alpha1", "{templates: [{container: {image: i}}]}"),
+        ("tekton.dev/v1", "{steps: [{name: s, image: i}]}"),
+        ("elasticsearch.k8s.elastic.co/v1", "{nodeSets: [{podTemplate: {spec: {containers: [{name: c}]}}}]}"),
+        ("jobset.x-k8s.io/v1alpha2", "{replicatedJobs: [{replicas: 2}]}"),
+    ],
+)
+def test_a_custom_resource_whose_pods_are_made_of_something_else_is_not_passed_over(api_version: str, spec: str) -> None:
+    (found,), problems = read(f"apiVersion: {api_version}\nkind: Own\nmetadata: {{name: a}}\nspec: {spec}\n", "f.yaml")
+    assert not problems
+    assert found.is_without_pods
+    assert found.subject == "Own a"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "spec"),
+    [
+        ("autoscaling/v2", "{maxReplicas: 2, replicas: 1}"),
+        ("kyverno.io/v1", "{rules: [{match: {resources: {kinds: [Pod]}}}]}"),
+        ("cert-manager.io/v1", "{secretName: s}"),
+        ("networking.istio.io/v1", "{http: [{route: [{weight: 90}]}]}"),
+        ("monitoring.coreos.com/v1", "{endpoints: [{port: p}]}"),
+        ("cluster.x-k8s.io/v1beta1", "{replicas: 3}"),
+        ("image.toolkit.fluxcd.io/v1beta2", "{image: i}"),
+    ],
+)
+def test_what_has_nothing_to_do_with_pods_is_no_workload(api_version: str, spec: str) -> None:
+    assert subjects(f"apiVersion: {api_version}\nkind: Own\nmetadata: {{name: a}}\nspec: {spec}\n") == []
+
+
+def test_containers_of_knative_have_the_names_that_it_gives_them() -> None:
+    text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {{name: a}}\nspec: {{template: {{spec: {}}}}}"
+    for spec, names in [
+        ("{containers: [{image: i}]}", ["user-container"]),
+        ("{containers: [{image: i}, {image: j, name: beside}]}", ["user-container-0", "beside"]),
+    ]:
+        (found,), _ = read(text.format(spec), "f.yaml")
+        assert [one["name"] for one in found.spec["containers"]] == names
+
+
 def test_every_template_of_an_object_counts() -> None:
     group = f"{{template: {{spec: {{{POD}}}}}}}"
     text = f"kind: RayCluster\nmetadata: {{name: a}}\nspec: {{headGroupSpec: {group}, workerGroupSpecs: [{group}, {group}]}}"
