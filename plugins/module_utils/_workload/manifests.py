@@ -95,6 +95,7 @@ _NO_PODS: t.Final = frozenset({"CustomResourceDefinition", "ConfigMap", "Secret"
 _OF_OPERATORS: t.Final = frozenset(
     {"image", "imageName", "container", "containers", "podTemplate", "replicas", "instances", "numberOfInstances"}
 )
+_OF_ARGO: t.Final = frozenset({"Workflow", "CronWorkflow", "WorkflowTemplate", "ClusterWorkflowTemplate"})
 _GROUPS_WITHOUT_PODS: t.Final = ("cluster.x-k8s.io", "toolkit.fluxcd.io")
 
 
@@ -268,8 +269,7 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
     :raises ValueError: it has no name, or is not rendered.
     """
     kind = str(document["kind"])
-    metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = _mapping(document.get("metadata"))
     name = metadata.get("name") or metadata.get("generateName")
     if kind in _NO_PODS:
         return []
@@ -310,6 +310,9 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
         if isinstance(spec, dict):
             yield (), metadata, spec
         return
+    if str(document.get("apiVersion")).startswith("argoproj.io/") and kind in _OF_ARGO:
+        yield from _of_argo(document, kind)
+        return
     # of all kinds, Knative's alone let containers be without a name
     has_names = not str(document.get("apiVersion")).startswith("serving.knative.dev/")
     stack: list[tuple[tuple[str | int, ...], t.Any]] = [(("spec",), document.get("spec"))]
@@ -324,13 +327,41 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
             if isinstance(spec, dict) and not has_names:
                 spec = _with_names(spec)
             if isinstance(spec, dict) and _is_pod_spec(spec):
-                metadata = value.get("metadata")
-                yield path, metadata if isinstance(metadata, dict) else {}, _with_claims(spec, document)
+                yield path, _mapping(value.get("metadata")), _with_claims(spec, document)
             elif _is_pod_spec(value) and path[-1:] != ("spec",):
                 # custom resources that hold a bare spec
                 yield path, {}, value
             else:
                 stack += [((*path, str(key)), each) for key, each in reversed(value.items())]
+
+
+def _of_argo(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.Iterator[_Template]:
+    """The pods of a workflow of Argo: each of its templates that runs containers is one."""
+    path: tuple[str | int, ...] = ("spec", "workflowSpec") if kind == "CronWorkflow" else ("spec",)
+    flow: t.Any = document
+    for field in path:
+        flow = _mapping(flow.get(field))
+    for at, one in enumerate(_list(flow.get("templates"))):
+        template = _mapping(one)
+        containers = _list(_mapping(template.get("containerSet")).get("containers"))
+        containers = containers or [
+            {"name": "main", **template[form]} for form in ("container", "script") if _mapping(template.get(form))
+        ]
+        if containers:
+            spec = {
+                **{name: template[name] for name in ("initContainers", "securityContext") if name in template},
+                "containers": [*containers, *_list(template.get("sidecars"))],
+                "volumes": [*_list(flow.get("volumes")), *_list(template.get("volumes"))],
+            }
+            yield (*path, "templates", at), _mapping(template.get("metadata")), _with_claims(spec, document)
+
+
+def _mapping(value: t.Any) -> t.Mapping[str, t.Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_pod_spec(value: t.Mapping[str, t.Any]) -> bool:
@@ -378,9 +409,8 @@ def _with_names(spec: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
 
 def _with_claims(spec: t.Mapping[str, t.Any], document: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
     """A pod's spec with the volumes that a StatefulSet adds."""
-    own = document.get("spec")
-    claims = own.get("volumeClaimTemplates") if isinstance(own, dict) else None
-    if not isinstance(claims, list) or not isinstance(spec.get("volumes") or [], list):
+    claims = _list(_mapping(document.get("spec")).get("volumeClaimTemplates"))
+    if not isinstance(spec.get("volumes") or [], list):
         return spec
     names = [str((one.get("metadata") or {}).get("name")) for one in claims if isinstance(one, dict)]
     volumes = [{"name": name, "persistentVolumeClaim": {}} for name in names]

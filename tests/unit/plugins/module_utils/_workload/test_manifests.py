@@ -47,13 +47,15 @@ def test_a_pod_template_is_found_in_any_kind(kind: str, spec: str, path: str) ->
         ("acid.zalan.do/v1", "{numberOfInstances: 2}"),
         ("serving.kserve.io/v1beta1", "{predictor: {model: {resources: {limits: {memory: 1Gi}}}}}"),
         ("sparkoperator.k8s.io/v1beta2", "{image: i}"),
-        ("argoproj.io/v1alpha1", "{templates: [{container: {image: i}}]}"),
+        ("argoproj.io/v1alpha1", "{workloadRef: {kind: Deployment, name: d}, replicas: 2}"),
         ("tekton.dev/v1", "{steps: [{name: s, image: i}]}"),
         ("elasticsearch.k8s.elastic.co/v1", "{nodeSets: [{podTemplate: {spec: {containers: [{name: c}]}}}]}"),
         ("jobset.x-k8s.io/v1alpha2", "{replicatedJobs: [{replicas: 2}]}"),
     ],
 )
-def test_a_custom_resource_whose_pods_are_made_of_something_else_is_not_passed_over(api_version: str, spec: str) -> None:
+def test_a_custom_resource_whose_pods_are_made_of_something_else_is_not_passed_over(
+    api_version: str, spec: str
+) -> None:
     (found,), problems = read(f"apiVersion: {api_version}\nkind: Own\nmetadata: {{name: a}}\nspec: {spec}\n", "f.yaml")
     assert not problems
     assert found.is_without_pods
@@ -74,6 +76,34 @@ def test_a_custom_resource_whose_pods_are_made_of_something_else_is_not_passed_o
 )
 def test_what_has_nothing_to_do_with_pods_is_no_workload(api_version: str, spec: str) -> None:
     assert subjects(f"apiVersion: {api_version}\nkind: Own\nmetadata: {{name: a}}\nspec: {spec}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "path"), [("Workflow", "", "spec"), ("CronWorkflow", "workflowSpec: ", "spec.workflowSpec")]
+)
+def test_each_template_of_a_workflow_of_argo_is_a_pod(kind: str, before: str, path: str) -> None:
+    text = f"""apiVersion: argoproj.io/v1alpha1
+kind: {kind}
+metadata: {{generateName: a-}}
+spec:
+  {before}{{
+    volumes: [{{name: shm, emptyDir: {{medium: Memory}}}}],
+    templates: [
+      {{name: steps, steps: [[{{name: a, template: train}}]]}},
+      {{name: train, container: {{image: i}}, sidecars: [{{name: beside, image: j}}], volumes: [{{name: own}}]}},
+      {{name: script, script: {{image: i, source: x}}}},
+      {{name: set, containerSet: {{containers: [{{name: one, image: i}}, {{name: two, image: i}}]}}}},
+    ]}}
+"""
+    found, problems = read(text, "f.yaml")
+    assert not problems
+    assert [(".".join(map(str, one.path)), [each["name"] for each in one.spec["containers"]]) for one in found] == [
+        (f"{path}.templates.1", ["main", "beside"]),
+        (f"{path}.templates.2", ["main"]),
+        (f"{path}.templates.3", ["one", "two"]),
+    ]
+    assert [each["name"] for each in found[0].spec["volumes"]] == ["shm", "own"]
+    assert [each["name"] for each in found[1].spec["volumes"]] == ["shm"]
 
 
 def test_containers_of_knative_have_the_names_that_it_gives_them() -> None:
