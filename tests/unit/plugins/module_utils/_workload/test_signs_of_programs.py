@@ -182,6 +182,15 @@ LINES: t.Final[dict[str, tuple[str, ...]]] = {
         "ImportError: /dev/shm/a.so: failed to map segment from shared object: Operation not permitted",
         "SIGBUS received; this is most likely due to filling up the filesystem where cache resides.",
         "dd: error writing '/dev/shm/x': No space left on device",
+        "Error: ENOSPC: no space left on device, write '/dev/shm/x'",
+        'ftruncate of the ring: Os { code: 28, kind: StorageFull, message: "No space left on device" }',
+        "ring of 2 GiB is larger than the 64 MiB of /dev/shm: not enough, run with --shm-size",
+        "shmget: Cannot allocate memory",
+        "shmat(3): Permission denied",
+        "semget(0x51): No such file or directory",
+        "shmget(IPC_PRIVATE, 4096, 0600) failed: Function not implemented",
+        "shm_open(/ring): Too many open files",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/dev/shm/ring'",
         "touch: cannot touch '/dev/shm/x': Read-only file system",
         "shm_open /dev/shm/x: Permission denied",
         "shmget(key=5432001, size=40, 03600): Invalid argument",
@@ -215,6 +224,11 @@ NOTHING: t.Final = (
     "Error while creating shared memory segment /dev/shm/nccl-a (size 9637888), Cuda failure 1 'invalid argument'",
     "NCCL INFO Channel 00 : 0[0] -> 1[1] via SHM/direct/direct",
     "opened /dev/shm/aeron-app/cnc.dat",
+    "tmpfs  65536  0  65536  0% /dev/shm",
+    "fallocate: fallocate failed: Text file busy",
+    "shm_open(/ring) = 3",
+    "semget(0x51, 1, 0600) = 4",
+    "[Errno 2] No such file or directory: '/data/x'",
 )
 
 
