@@ -11,6 +11,7 @@ import collections.abc
 import contextlib
 import copy
 import difflib
+import posixpath
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import SHM
@@ -49,7 +50,11 @@ def _container(spec: Spec, name: str) -> Spec:
 
 
 def _mount_on_dev_shm(container: Spec) -> Spec | None:
-    return next((one for one in container.get("volumeMounts") or () if one.get("mountPath") == SHM), None)
+    return next((one for one in container.get("volumeMounts") or () if _is_dev_shm(one)), None)
+
+
+def _is_dev_shm(mount: Spec) -> bool:
+    return posixpath.normpath(str(mount.get("mountPath"))) == SHM
 
 
 def _volume_of(spec: Spec, container: Spec) -> Spec | None:
@@ -103,18 +108,19 @@ def _share_volume(spec: Spec, finding: Finding) -> None:
     mount = next((found for one in _every(spec) if (found := _mount_on_dev_shm(one))), None)
     container = _container(spec, finding.container)
     if mount:
-        others = [one for one in container.get("volumeMounts") or () if one.get("mountPath") != SHM]
+        others = [one for one in container.get("volumeMounts") or () if not _is_dev_shm(one)]
         container["volumeMounts"] = [*others, copy.deepcopy(mount)]
 
 
 def _set_medium(spec: Spec, finding: Finding) -> None:
-    volume = _volume_of(spec, _container(spec, finding.container))
-    if volume is not None:
-        volume["emptyDir"] = {
-            "sizeLimit": memory_text(finding.size_bytes or _USUAL),
-            **(volume["emptyDir"] or {}),
-            "medium": "Memory",
-        }
+    container = _container(spec, finding.container)
+    volume = _volume_of(spec, container)
+    # what else is storage may have files that must stay
+    if volume is not None and volume.get("emptyDir") is not None:
+        directory = volume["emptyDir"]
+        size = finding.size_bytes or parse_bytes(directory.get("sizeLimit", 0)) or _USUAL
+        volume["emptyDir"] = {**directory, "sizeLimit": memory_text(size), "medium": "Memory"}
+        _grow_memory(container, size)
 
 
 def _set_size(spec: Spec, finding: Finding) -> None:

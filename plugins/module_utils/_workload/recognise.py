@@ -141,6 +141,11 @@ def basename(image: str) -> str:
     return _without_tag(image).rpartition("/")[2].lower()
 
 
+def _with_folder(image: str) -> str:
+    """The last two parts of an image's name, in lower case."""
+    return "/".join(_without_tag(image).lower().split("/")[-2:])
+
+
 def _without_tag(image: str) -> str:
     name = image.partition("@")[0]
     head, colon, tag = name.rpartition(":")
@@ -174,13 +179,19 @@ def _seen(marks: Marks, pod: PodShape, container: ContainerShape) -> By | None:
         return By.OPERATOR
     if marks.containers and any(has_label(pod.labels, label) for label in marks.labels):
         return By.OPERATOR if pattern(marks.containers).fullmatch(container.name) else None
-    if marks.images and pattern(marks.images).fullmatch(name):
+    if marks.images and _has_image(marks.images, name, container.image):
         return None if container.starts == "init" or _runs_else(marks, command) else By.IMAGE
     if marks.own_env and any(pattern(marks.own_env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES
     if marks.env and any(pattern(marks.env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES if set(marks.ports) & set(container.ports) else None
     return None
+
+
+def _has_image(images: str, name: str, image: str) -> bool:
+    found = pattern(images).fullmatch(name)
+    # some names mean something with the folder that they are in alone
+    return bool(found or ("/" in images and pattern(images).fullmatch(_with_folder(image))))
 
 
 def _runs_else(marks: Marks, command: str) -> bool:

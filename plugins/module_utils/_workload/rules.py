@@ -262,17 +262,37 @@ def sharing(audited: Audited, uses: Uses) -> collections.abc.Iterator[tuple[str,
             yield title, found[0][0].symptom or "they do not meet", who
 
 
+#: Kinds of volumes that are a disk, or one behind a network.
+_STORAGE: t.Final = ("persistentVolumeClaim", "ephemeral", "nfs")
+
+
 def _no_medium(audited: Audited) -> collections.abc.Iterator[Finding]:
     for container in _first_of_each_volume(audited.pod, Backing.DISK):
         folder = container.dev_shm
         evicted = f"; beyond {memory_text(folder.size_limit)} the pod is evicted" if folder.size_limit else ""
+        wanted = demand(audited, container)
+        needs = wanted.busy.size_bytes if wanted and wanted.less is not Less.ADAPTS else 0
+        size = fitting_size(wanted.busy) if wanted and needs > (folder.size_limit or 0) else None
+        limit = f" and sizeLimit: {memory_text(size)}" if size else ""
         yield Finding(
             "SHM704",
             Severity.WARN,
             container.name,
             f"the volume {folder.volume} on /dev/shm has no medium Memory: shared memory is files on the node's disk{evicted}",
-            f"set medium: Memory on the volume {folder.volume}",
+            f"set medium: Memory{limit} on the volume {folder.volume}, and add as much to the container's memory limit",
+            size_bytes=size,
         )
+    for container in _first_of_each_volume(audited.pod, Backing.OTHER):
+        folder = container.dev_shm
+        if folder.bound in _STORAGE:
+            yield Finding(
+                "SHM704",
+                Severity.WARN,
+                container.name,
+                f"the volume {folder.volume} on /dev/shm is of kind {folder.bound}: shared memory is files on its storage",
+                "mount an emptyDir of medium Memory on /dev/shm instead",
+                Sure.LIKELY,
+            )
 
 
 def _clipped(audited: Audited) -> collections.abc.Iterator[Finding]:

@@ -33,8 +33,8 @@ PROGRAM: t.Final = Program(
     name="oracle",
     title="Oracle Database",
     marks=Marks(
-        # Oracle's own images are called free, express, enterprise or database: too common for a mark
-        images=r"oracle-(free|xe|database)(-.*)?|oracledb(-\d.*)?|oracle(\d+c?|-ee|-se2)(-.*)?|sidb",
+        # Oracle's own images are called free, express or enterprise: a mark with the folder that they are in alone
+        images=r"database/(free|express|enterprise|enterprise_ru|standard)|oracle-(free|xe|database)(-.*)?|oracledb(-\d.*)?|oracle(\d+c?|-ee|-se2)(-.*)?|sidb",
         unless=r".*(exporter|operator|client|tools).*",
         command=runs(r"runOracle\.sh|dbstart"),
         unless_command=r"(^|[\s/])(sqlplus|expdp|impdp|rman|sqlcl)\b",

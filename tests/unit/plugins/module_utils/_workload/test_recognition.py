@@ -440,6 +440,7 @@ TABLE: t.Final[dict[str, tuple[list[Seen], list[Seen]]]] = {
     "oracle": (
         [
             *image("gvenzl/oracle-free:23-slim", "gvenzl/oracle-xe:21"),
+            *image("container-registry.oracle.com/database/enterprise:19.3.0.0", "mirror.example/database/free"),
             Seen("container-registry.oracle.com/database/free:latest", env=("ORACLE_PWD",), ports=(1521,)),
             *command("/opt/oracle/runOracle.sh"),
         ],
@@ -447,6 +448,8 @@ TABLE: t.Final[dict[str, tuple[list[Seen], list[Seen]]]] = {
             *image(
                 "iamseth/oracledb_exporter",
                 "container-registry.oracle.com/database/operator",
+                "example/free",
+                "shop/enterprise",
                 "ghcr.io/oracle/oraclelinux8-instantclient",
             ),
             Seen(env=("ORACLE_PASSWORD",), ports=(8080,)),

@@ -220,6 +220,12 @@ def test_containers_that_share_need_what_the_program_says() -> None:
 def test_a_folder_on_the_disk_is_no_shared_memory() -> None:
     one = {"image": "small", "volumeMounts": [SHM]}
     assert found(one, volumes=[{"name": "dshm", "emptyDir": {}}]) == ["SHM704 WARN c0"]
+    claim = [{"name": "dshm", "persistentVolumeClaim": {"claimName": "files"}}]
+    assert found(one, volumes=claim) == ["SHM704 WARN c0"]
+    # it may hold files that must stay
+    assert audited(one, volumes=claim).patch == {}
+    # what is no storage of its own says nothing of its size
+    assert found(one, volumes=[{"name": "dshm", "csi": {"driver": "memory.example.com"}}]) == []
 
 
 def test_limits_bound_a_volume() -> None:
@@ -323,6 +329,12 @@ def test_memory_that_nobody_uses_is_a_finding() -> None:
     assert found({**one, "image": "unknown"}, volumes=memory(sizeLimit="2Gi")) == []
 
 
+def test_what_a_pod_says_of_containers_that_share_is_known_of_each_of_them() -> None:
+    says = {"podshm.abcdesktop.io/needs": "sysv_shm across=c0,c1"}
+    assert audited({"image": "unknown"}, {"image": "unknown"}, annotations=says).unknown == []
+    assert audited(*[{"image": "unknown"}] * 3, annotations=says).unknown == ["c2"]
+
+
 def test_only_what_is_known_passes() -> None:
     assert audited({"image": "small"}).status.value == "PASS"
     assert audited({"image": "unknown"}).status.value == "SKIP"
@@ -356,6 +368,20 @@ def test_only_what_is_known_passes() -> None:
             {"volumes": memory(sizeLimit="2Gi")},
         ),
         ([{"image": "large"}], {"volumes": [{"name": "dshm", "emptyDir": {}}]}),
+        (
+            [{"image": "large", "volumeMounts": [SHM], "resources": {"limits": {"memory": "1Gi"}}}],
+            {"volumes": [{"name": "dshm", "emptyDir": {"sizeLimit": "100Mi"}}]},
+        ),
+        (
+            [
+                {
+                    "image": "large",
+                    "volumeMounts": [{"name": "dshm", "mountPath": "/dev/shm/"}],
+                    "resources": limit("1Gi"),
+                }
+            ],
+            {"volumes": memory(sizeLimit="128Mi")},
+        ),
     ],
 )
 def test_what_is_fixed_has_no_finding_any_more(containers: list[dict[str, t.Any]], spec: dict[str, t.Any]) -> None:
@@ -374,6 +400,11 @@ def test_a_fix_grows_the_memory_limit_by_the_volume() -> None:
     assert changed["volumes"] == memory(sizeLimit="256Mi")
     assert changed["containers"][0]["resources"]["limits"]["memory"] == "1280Mi"
     assert "volumes" not in work.spec
+    disk = [{"name": "dshm", "emptyDir": {"sizeLimit": "512Mi"}}]
+    work = workload({"image": "large", "volumeMounts": [SHM], "resources": limit("1Gi")}, volumes=disk)
+    changed = fix.fixed(work.spec, audit.audit(work, PROGRAMS).findings)
+    assert changed["volumes"] == memory(sizeLimit="512Mi")
+    assert changed["containers"][0]["resources"]["limits"]["memory"] == "1536Mi"
 
 
 def test_a_patch_says_only_what_changes() -> None:
