@@ -135,7 +135,7 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.RUNTIME_CLASS_MISSING: "create the RuntimeClass and configure its handler on the node, or name another with the option runtime_class",
     Reason.PRIORITY_CLASS_MISSING: "create the PriorityClass that the message names, or name another with the option priority_class",
     Reason.INVALID: "correct the option that the API server names; if none of yours says it, find the admission policy that changed the object",
-    Reason.NO_NODE: "change node_selector or tolerations, or make a node Ready and free for scheduling",
+    Reason.NO_NODE: "make a node Ready and free for scheduling, or change node_selector or tolerations (where a workload is proved, its own)",
     Reason.NOT_LINUX: "nothing to do: Windows has no emptyDir of medium Memory, and the probe is a Linux program",
     Reason.NO_IMAGE: "name an image that the node can run with the option image",
     Reason.IMAGE_VOLUME: "name an image that declares no VOLUME on /dev/shm with the option image",
