@@ -82,7 +82,12 @@ def _add_volume(spec: Spec, finding: Finding) -> None:
     """A volume for every container that has the default: they see one /dev/shm before and after."""
     size = finding.size_bytes or _USUAL
     container = _container(spec, finding.container)
-    if _mount_on_dev_shm(container):
+    volume = _volume_of(spec, container)
+    if volume is not None:
+        # that of another container's finding
+        limit = max(size, parse_bytes(volume["emptyDir"]["sizeLimit"]))
+        volume["emptyDir"]["sizeLimit"] = memory_text(limit)
+        _grow_memory(container, size)
         return
     name = _new_volume(spec, size)
     for one in _every(spec):

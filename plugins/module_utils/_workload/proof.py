@@ -150,7 +150,7 @@ def _sizes(audited: rules.Audited, found: Audit) -> collections.abc.Iterator[Siz
         if not container.runs or not folder.is_memory or folder.read_only:
             continue
         promised = max((one.size_bytes or 0 for one in found.findings if one.container == container.name), default=0)
-        wanted = rules.demand(audited, container)
+        wanted = rules.joint_demand(audited, container)
         if wanted is not None and wanted.less is not Less.ADAPTS and wanted.busy.size_bytes:
             short = Verdict.FAIL if wanted.less is Less.FAILS else Verdict.WARN
             least, busy = wanted.least.size_bytes, max(wanted.least.size_bytes, wanted.busy.size_bytes)

@@ -134,8 +134,11 @@ class Demand:
     is_plural: bool = False
 
 
-def demand(audited: Audited, container: ContainerShape) -> Demand | None:
-    """What a container needs of /dev/shm, or None where nothing is known to need it."""
+def demand(audited: Audited, container: ContainerShape, without: collections.abc.Container[str] = ()) -> Demand | None:
+    """What a container needs of /dev/shm, or None where nothing is known to need it.
+
+    :param without: programs, by title, of which what they share with other containers does not count.
+    """
     said = [one for one in audited.stated.get(container.name, ()) if one.uses is Uses.DEV_SHM and one.size_bytes]
     if said:
         stated = Amount(tuple(Term("by its annotation", one.size_bytes) for one in said))
@@ -145,7 +148,9 @@ def demand(audited: Audited, container: ContainerShape) -> Demand | None:
     sized = [
         (run, need, *amounts)
         for run, need in audited.needs(container.name)
-        if need.uses is Uses.DEV_SHM and (amounts := need.takes(run.values))
+        if need.uses is Uses.DEV_SHM
+        and not (need.across and run.program.title in without)
+        and (amounts := need.takes(run.values))
     ]
     if not sized:
         return None
@@ -163,6 +168,50 @@ def demand(audited: Audited, container: ContainerShape) -> Demand | None:
     )
 
 
+def joint_demand(audited: Audited, container: ContainerShape) -> Demand | None:
+    """What a container needs of /dev/shm, with what others need there if it would fit alone and needs the most of them."""
+    wanted = demand(audited, container)
+    mates = _mates(audited, container)
+    if wanted is None or not mates or not _is_first(audited, container, wanted, mates):
+        return wanted
+    names = [f"{one.programs} in {name}" for name, one in [(container.name, wanted), *mates.items()]]
+    return dataclasses.replace(
+        wanted,
+        programs=f"{', '.join(names[:-1])} and {names[-1]}",
+        least=Amount.sum(one.least for one in (wanted, *mates.values())),
+        busy=Amount.sum(one.busy for one in (wanted, *mates.values())),
+        is_plural=True,
+    )
+
+
+def _mates(audited: Audited, container: ContainerShape) -> dict[str, Demand]:
+    """By container, what others need of the same /dev/shm at the same time. A thing that several share counts once."""
+    shared = [run.program.title for run in audited.runs.get(container.name, ())]
+    folder = container.dev_shm
+    found: dict[str, Demand] = {}
+    for one in audited.pod.containers:
+        is_mate = one.runs and container.runs and one is not container
+        if any(container.name in said.across for said in audited.stated.get(one.name, ())):
+            continue
+        if is_mate and (one.dev_shm.backing, one.dev_shm.volume) == (folder.backing, folder.volume):
+            wanted = demand(audited, one, shared)
+            if wanted is not None and wanted.less is not Less.ADAPTS:
+                found[one.name] = wanted
+                shared += [run.program.title for run in audited.runs.get(one.name, ())]
+    return found
+
+
+def _is_first(audited: Audited, container: ContainerShape, wanted: Demand, mates: t.Mapping[str, Demand]) -> bool:
+    """Whether a container speaks for all of its folder: each would fit alone, and it needs the most, the first of equals."""
+    size = container.dev_shm.size_bytes
+    order = [one.name for one in audited.pod.containers]
+    needs = {container.name: wanted.busy.size_bytes, **{name: one.busy.size_bytes for name, one in mates.items()}}
+    most = min(needs, key=lambda name: (-needs[name], order.index(name)))
+    return (
+        wanted.less is not Less.ADAPTS and size is not None and max(needs.values()) <= size and most == container.name
+    )
+
+
 def fitting_size(amount: Amount) -> int:
     """The size for a volume that has to hold an amount: a power of two of MiB, at least 128."""
     mebibytes = max(128, -(-amount.size_bytes // MIB))
@@ -172,16 +221,23 @@ def fitting_size(amount: Amount) -> int:
 def _too_small(rule: str, backing: Backing) -> Find:
     def find(audited: Audited) -> collections.abc.Iterator[Finding]:
         for container in audited.pod.containers:
-            wanted = demand(audited, container)
+            own, wanted = demand(audited, container), joint_demand(audited, container)
             folder = container.dev_shm
-            if wanted is None or folder.backing is not backing or folder.size_bytes is None:
+            if own is None or wanted is None or folder.backing is not backing or folder.size_bytes is None:
                 continue
             if wanted.less is Less.ADAPTS or folder.size_bytes >= wanted.busy.size_bytes:
                 continue
             is_sure = folder.size_bytes < wanted.least.size_bytes
             amount = wanted.least if is_sure else wanted.busy
-            size = fitting_size(wanted.busy)
+            beside = Amount.sum(one.busy for one in _mates(audited, container).values())
+            is_joint = wanted.busy != own.busy
+            size = fitting_size(wanted.busy if is_joint else Amount.sum([wanted.busy, beside]))
             is_sum = len(amount.terms) > 1
+            computation = amount.text() if is_sum else ""
+            if beside.terms and not is_joint:
+                computation = (
+                    f"{amount.text()}; and {rounded_text(beside.size_bytes)} of other containers in the same /dev/shm"
+                )
             when = "" if is_sure else "under load, "
             # such a volume is never full: memory ends first
             is_killed = folder.bound == POD_LIMIT
@@ -197,7 +253,7 @@ def _too_small(rule: str, backing: Backing) -> Find:
                 wanted.sure,
                 wanted.programs,
                 size,
-                amount.text() if is_sum else "",
+                computation,
             )
 
     return find

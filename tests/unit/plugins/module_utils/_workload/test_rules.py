@@ -51,7 +51,9 @@ PROGRAMS: t.Final = (
     program("slow", need(200, less=Less.DEGRADES)),
     program("clever", need(200, less=Less.ADAPTS)),
     program("small", need(1)),
+    program("half", need(40)),
     program("pair", need(1, across=True), one_user=True, one_pid_namespace=True),
+    program("pairs", need(40, across=True)),
     program("sysv", sysctls={"kernel.sem": (250, 32000, 100, 128), "kernel.msgmax": (65536,)}),
     program("pages", Need(Uses.HUGE_PAGES, "its pool", symptom="it does not start")),
     program("avoids", workarounds=(Workaround("--no-shm", "--no-shm", "it is slow", "remove it"),)),
@@ -329,6 +331,28 @@ def test_memory_that_nobody_uses_is_a_finding() -> None:
     assert found({**one, "image": "unknown"}, volumes=memory(sizeLimit="2Gi")) == []
 
 
+def test_containers_that_have_one_folder_need_it_together() -> None:
+    both = audited({"image": "half"}, {"image": "half"})
+    assert [f"{one.rule} {one.severity.value} {one.container}" for one in both.findings] == ["SHM701 FAIL c0"]
+    assert "half in c0 and half in c1 need 80Mi" in both.findings[0].observed
+    # a volume each, or what ended before
+    mount = {"image": "half", "volumeMounts": [SHM], "resources": limit("1Gi")}
+    assert found({"image": "half"}, mount, volumes=memory(sizeLimit="64Mi")) == []
+    before = [{"name": "before", "image": "half", "args": ["half"]}]
+    assert found({"image": "half"}, initContainers=before) == []
+    # one volume, of which each sees a folder
+    parts = [{**mount, "volumeMounts": [{**SHM, "subPath": name}]} for name in "ab"]
+    assert found(*parts, volumes=memory(sizeLimit="64Mi")) == ["SHM702 FAIL c0"]
+    # where one does not fit alone, the size is that of all
+    sizes = {one.container: one.size_bytes for one in audited({"image": "large"}, {"image": "half"}).findings}
+    assert sizes == {"c0": 256 * MIB}
+    assert {one.size_bytes for one in audited({"image": "large"}, {"image": "large"}).findings} == {512 * MIB}
+    # what they share counts once
+    assert found(*[{"image": "pairs", "securityContext": {"runAsUser": 1}}] * 2) == []
+    says = {f"podshm.abcdesktop.io/needs.c{at}": "posix_shm=40Mi across=c0,c1" for at in (0, 1)}
+    assert found({"image": "x"}, {"image": "y"}, annotations=says) == []
+
+
 def test_what_a_pod_says_of_containers_that_share_is_known_of_each_of_them() -> None:
     says = {"podshm.abcdesktop.io/needs": "sysv_shm across=c0,c1"}
     assert audited({"image": "unknown"}, {"image": "unknown"}, annotations=says).unknown == []
@@ -368,6 +392,8 @@ def test_only_what_is_known_passes() -> None:
             {"volumes": memory(sizeLimit="2Gi")},
         ),
         ([{"image": "large"}], {"volumes": [{"name": "dshm", "emptyDir": {}}]}),
+        ([{"image": "large"}, {"image": "large", "resources": limit("1Gi")}], {}),
+        ([{"image": "half"}, {"image": "half"}], {}),
         (
             [{"image": "large", "volumeMounts": [SHM], "resources": {"limits": {"memory": "1Gi"}}}],
             {"volumes": [{"name": "dshm", "emptyDir": {"sizeLimit": "100Mi"}}]},
