@@ -137,9 +137,7 @@ def _line(level: int, text: str) -> str:
 def _quiet(audits: t.Sequence[Facts]) -> list[str]:
     """What nothing is said of: names of what is well, and of what nobody knows."""
     well = [one["workload"] for one in audits if one["status"] == Verdict.PASS and not one["proof"]]
-    unknown = [
-        f"{one['workload']} ({', '.join(one['unknown'])})" for one in audits if one["unknown"] and not one["findings"]
-    ]
+    unknown = [f"{one['workload']} ({', '.join(one['unknown'])})" for one in audits if one["unknown"]]
     elsewhere = [one["workload"] for one in audits if one["unjudged"]]
     texts = [f"nothing to say: {_some(well)}"] if well else []
     if unknown:

@@ -40,6 +40,14 @@ def test_what_is_wrong_comes_first_and_the_count_last() -> None:
     ]
 
 
+def test_what_is_not_known_beside_what_is_wrong_is_said() -> None:
+    beside = pod("db", "postgres:15").replace("[{name: c", "[{name: odd, image: x/y}, {name: c")
+    assert _workload_text.lines(answer(beside))[-2:] == [
+        "not known, so not judged: Deployment db (odd)",
+        "1 workload: 1 FAIL",
+    ]
+
+
 def test_what_an_operator_makes_of_custom_resources_is_not_passed_over() -> None:
     head = "apiVersion: {}/v1\nkind: {}\nmetadata: {{name: a}}\nspec: {{instances: 3}}\n"
     found = answer(head.format("postgresql.cnpg.io", "Cluster"), head.format("odd.io", "Odd"))
