@@ -141,9 +141,9 @@ def demand(audited: Audited, container: ContainerShape, without: collections.abc
     """
     said = [one for one in audited.stated.get(container.name, ()) if one.uses is Uses.DEV_SHM and one.size_bytes]
     if said:
-        stated = Amount(tuple(Term("by its annotation", one.size_bytes) for one in said))
+        stated = Amount(tuple(Term("as its annotation has it", one.size_bytes) for one in said))
         return Demand(
-            "its annotation", stated, stated, Less.FAILS, "it has less than its annotation asks for", Sure.CERTAIN
+            "the container", stated, stated, Less.FAILS, "with less, it fails", Sure.CERTAIN
         )
     sized = [
         (run, need, *amounts)

@@ -379,6 +379,9 @@ def _bytes(of: t.Mapping[str, t.Any], field: str, where: str) -> int | None:
     if value is None:
         return None
     try:
-        return parse_bytes(value)
+        size = parse_bytes(value)
     except ValueError as error:
         raise SpecError(f"{where}: {field} is {error}") from None
+    if size < 0:
+        raise SpecError(f"{where}: {field} is negative: {value}")
+    return size

@@ -190,6 +190,8 @@ def test_what_a_pod_says_itself_wins() -> None:
         ("needs", "posix=1Gi", "'posix=1Gi'"),
         ("needs", "sysv_shm across=c0,c9", "there is no container c9"),
         ("needs", "sysv_shm with=c0", "write for example"),
+        ("needs.c9", "sysv_shm", "annotation podshm.abcdesktop.io/needs.c9: there is no container c9; there are c0"),
+        ("program.", "large", "there is no container "),
     ],
 )
 def test_an_annotation_that_cannot_be_read_is_an_error(key: str, text: str, words: str) -> None:

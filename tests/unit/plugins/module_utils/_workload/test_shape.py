@@ -135,6 +135,7 @@ def test_an_init_container_that_stays_is_a_sidecar() -> None:
         ({"containers": [{"image": "i"}]}, "spec.containers[0] has no name"),
         ({"containers": [{"name": "a"}], "volumes": [{}]}, "spec.volumes[0] has no name"),
         ({"containers": [{"name": "a", "resources": {"limits": {"memory": "lots"}}}]}, "not a quantity"),
+        ({"containers": [{"name": "a", "resources": {"limits": {"memory": "-1Gi"}}}]}, "memory is negative: -1Gi"),
         ({"containers": [{"name": "a", "volumeMounts": [SHM]}]}, "the volume dshm is mounted on /dev/shm"),
         ({"containers": [{"name": "a", "securityContext": {"runAsUser": "x"}}]}, "runAsUser is no whole number"),
         ({"containers": [{"name": "a", "securityContext": []}]}, "securityContext is no mapping"),
