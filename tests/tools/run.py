@@ -485,7 +485,7 @@ def run_stages(names: list[str], clusters: Clusters | None) -> dict[str, tuple[C
     """Run the stages; those that need the clusters fail when these are not there."""
     waiting = [name for name in names if name in BESIDE] if clusters else []
     beside: Beside | None = None
-    found = {}
+    found: dict[str, tuple[Count, float]] = {}
     for name in [name for name in names if name not in waiting]:
         if clusters and name in NEED_CLUSTERS:
             if not clusters.ready():

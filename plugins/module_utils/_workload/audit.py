@@ -208,11 +208,11 @@ def audit(
     in_use = {one.name for one in pod.containers if workload.used.get(one.dev_shm.volume)}
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
     found = rules.worst_first([*scene.findings(pod, workload.pods, logs or {}, programs), *found])
-    said = {name for each in stated.values() for one in each for name in one.across} | stated.keys()
+    told = {name for each in stated.values() for need in each for name in need.across} | stated.keys()
     unknown = [
         one.name
         for one in pod.containers
-        if one.runs and one.name not in said and all(run.program.is_library for run in runs[one.name])
+        if one.runs and one.name not in told and all(run.program.is_library for run in runs[one.name])
     ]
     return Audit(workload, pod, runs, found, unknown, stated=stated)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -197,7 +198,7 @@ def test_a_stage_that_breaks_beside_the_others_fails(
     monkeypatch.setattr(driver, "Clusters", Ready)
     (tmp_path / "log").mkdir()
     monkeypatch.setattr(driver, "STAGES", {"sanity": lambda: 1 // 0, "test-clusters": lambda: [python("")]})
-    monkeypatch.setattr(driver.threading, "excepthook", lambda args: None)
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
     assert driver.main(["sanity", "test-clusters"]) == 1
     assert suites(junit)["sanity"] == counts(1, 1, 0, 0)
     assert (tmp_path / "summary").read_text("utf-8") == "1 passed, 1 failed, 0 skipped\n"
