@@ -104,7 +104,9 @@ def misplaced(pod: PodShape) -> str:
         for key in (PROGRAM, NEEDS):
             container = annotation.removeprefix(f"{key}.")
             if container != annotation and container not in names:
-                return f"annotation {annotation}: there is no container {container}; there are {', '.join(sorted(names))}"
+                return (
+                    f"annotation {annotation}: there is no container {container}; there are {', '.join(sorted(names))}"
+                )
     return ""
 
 

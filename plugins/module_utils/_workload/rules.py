@@ -142,9 +142,7 @@ def demand(audited: Audited, container: ContainerShape, without: collections.abc
     said = [one for one in audited.stated.get(container.name, ()) if one.uses is Uses.DEV_SHM and one.size_bytes]
     if said:
         stated = Amount(tuple(Term("as its annotation has it", one.size_bytes) for one in said))
-        return Demand(
-            "the container", stated, stated, Less.FAILS, "with less, it fails", Sure.CERTAIN
-        )
+        return Demand("the container", stated, stated, Less.FAILS, "with less, it fails", Sure.CERTAIN)
     sized = [
         (run, need, *amounts)
         for run, need in audited.needs(container.name)
@@ -169,17 +167,19 @@ def demand(audited: Audited, container: ContainerShape, without: collections.abc
 
 
 def joint_demand(audited: Audited, container: ContainerShape) -> Demand | None:
-    """What a container needs of /dev/shm, with what others need there if it would fit alone and needs the most of them."""
+    """What a container needs of /dev/shm; where all that need it fit alone but not together, the largest speaks for all."""
     wanted = demand(audited, container)
     mates = _mates(audited, container)
     if wanted is None or not mates or not _is_first(audited, container, wanted, mates):
         return wanted
-    names = [f"{one.programs} in {name}" for name, one in [(container.name, wanted), *mates.items()]]
+    every = {container.name: wanted, **mates}
+    names = [f"{one.programs} in {name}" for name, one in every.items()]
+    worst = max(every.values(), key=lambda one: list(Less)[::-1].index(one.less))
     return dataclasses.replace(
-        wanted,
+        worst,
         programs=f"{', '.join(names[:-1])} and {names[-1]}",
-        least=Amount.sum(one.least for one in (wanted, *mates.values())),
-        busy=Amount.sum(one.busy for one in (wanted, *mates.values())),
+        least=Amount.sum(one.least for one in every.values()),
+        busy=Amount.sum(one.busy for one in every.values()),
         is_plural=True,
     )
 
@@ -202,14 +202,14 @@ def _mates(audited: Audited, container: ContainerShape) -> dict[str, Demand]:
 
 
 def _is_first(audited: Audited, container: ContainerShape, wanted: Demand, mates: t.Mapping[str, Demand]) -> bool:
-    """Whether a container speaks for all of its folder: each would fit alone, and it needs the most, the first of equals."""
+    """Whether each fits alone but not all together, and this one needs the most, the first of equals."""
     size = container.dev_shm.size_bytes
+    if size is None or wanted.less is Less.ADAPTS:
+        return False
     order = [one.name for one in audited.pod.containers]
     needs = {container.name: wanted.busy.size_bytes, **{name: one.busy.size_bytes for name, one in mates.items()}}
     most = min(needs, key=lambda name: (-needs[name], order.index(name)))
-    return (
-        wanted.less is not Less.ADAPTS and size is not None and max(needs.values()) <= size and most == container.name
-    )
+    return max(needs.values()) <= size < sum(needs.values()) and most == container.name
 
 
 def fitting_size(amount: Amount) -> int:

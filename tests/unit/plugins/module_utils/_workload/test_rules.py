@@ -337,6 +337,14 @@ def test_containers_that_have_one_folder_need_it_together() -> None:
     both = audited({"image": "half"}, {"image": "half"})
     assert [f"{one.rule} {one.severity.value} {one.container}" for one in both.findings] == ["SHM701 FAIL c0"]
     assert "half in c0 and half in c1 need 80Mi" in both.findings[0].observed
+    # each of them alone is written where there is room for both
+    wide = {"image": "half", "volumeMounts": [SHM]}
+    enough = audited(wide, wide, volumes=memory(sizeLimit="80Mi"))
+    assert enough.pod
+    needs = rules.Audited(enough.pod, enough.runs, enough.stated)
+    assert [rules.joint_demand(needs, one) for one in enough.pod.containers] == [
+        rules.demand(needs, one) for one in enough.pod.containers
+    ]
     # a volume each, or what ended before
     mount = {"image": "half", "volumeMounts": [SHM], "resources": limit("1Gi")}
     assert found({"image": "half"}, mount, volumes=memory(sizeLimit="64Mi")) == []
