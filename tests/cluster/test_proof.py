@@ -95,6 +95,11 @@ WORKLOADS = (
             container(name, securityContext={"runAsUser": user}) for name, user in (("x", 1000), ("client", 1001))
         ],
     ),
+    deployment(
+        "crowd",
+        {f"podshm.abcdesktop.io/needs.{name}": "posix_shm=40Mi" for name in "ab"},
+        containers=[container("a", "128Mi"), container("b", "128Mi")],
+    ),
     deployment("clipped", {}, volumes=sized("256Mi"), containers=[container("a", "64Mi", "dshm")]),
     deployment(f"{LONG}-{LONG}", needs("posix_shm=8Mi"), containers=[container(LONG, "64Mi")]),
     deployment(
@@ -166,7 +171,7 @@ def test_needs_are_measured_as_it_is_and_with_the_fix(seen: Seen) -> None:
     }
     assert {one["node"] for one in database["proof"]} == {"alpha"}
     assert seen.answer.msg == (
-        "cluster alpha: 8 workloads: 4 FAIL, 1 WARN, 3 PASS; proof as it is: 4 FAIL, 1 WARN, 3 PASS; with the fix: 3 PASS"
+        "cluster alpha: 9 workloads: 5 FAIL, 1 WARN, 3 PASS; proof as it is: 5 FAIL, 1 WARN, 3 PASS; with the fix: 4 PASS"
     )
 
 
@@ -186,6 +191,16 @@ def test_segments_of_one_user_are_closed_to_another(seen: Seen) -> None:
     verdict, observed = proofs(workloads(seen.answer)["desktop"])["as it is"]
     assert verdict == "FAIL"
     assert observed == "client cannot open in System V IPC what x created (EACCES): they run as other users"
+
+
+def test_containers_that_have_room_alone_and_not_together(seen: Seen) -> None:
+    assert proofs(workloads(seen.answer)["crowd"]) == {
+        "as it is": (
+            "FAIL",
+            "a: /dev/shm is full after 64Mi of the 80Mi that the container in a and the container in b need",
+        ),
+        "with the fix": ("PASS", "a: 128Mi filled"),
+    }
 
 
 def test_a_container_that_is_killed_before_its_volume_is_full(seen: Seen) -> None:
