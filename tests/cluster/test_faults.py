@@ -961,7 +961,7 @@ def test_api_server_that_falls_silent(alpha: Cluster, namespace: str) -> None:
 
 
 def test_killed(alpha: Cluster, namespace: str) -> None:
-    options = {"timeout": 30, "cleanup_timeout": 1, "volumes": ["none"]}
+    options = {"timeout": 45, "cleanup_timeout": 1, "volumes": ["none"]}
     running = call(alpha, "shm_size", namespace=namespace, fault=ENDLESS, **options)
     pods_run(alpha, namespace)
     running.process.kill()
