@@ -144,7 +144,7 @@ workloads:
       type: str
       returned: always
     unknown:
-      description: The containers of which it is not known what they run.
+      description: The containers of which it is not known what they run, or which release of it, where that decides.
       type: list
       elements: str
       returned: always

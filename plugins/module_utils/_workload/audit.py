@@ -38,7 +38,7 @@ class Audit:
     """What is said of one workload.
 
     :param problem: why it could not be audited, or nothing.
-    :param unknown: the containers of which nobody knows what they run.
+    :param unknown: the containers of which nobody knows what they run, or not its release, where that decides.
     :param unjudged: why nothing of it could be judged, or nothing.
     :param stated: by container: what the pod itself says that it needs.
     """
@@ -209,10 +209,16 @@ def audit(
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
     found = rules.worst_first([*scene.findings(pod, workload.pods, logs or {}, programs), *found])
     told = {name for each in stated.values() for need in each for name in need.across} | stated.keys()
+    too_small = {one.container for one in found if one.size_bytes}
     unknown = [
         one.name
         for one in pod.containers
-        if one.runs and one.name not in told and all(run.program.is_library for run in runs[one.name])
+        if one.runs
+        and one.name not in told
+        and (
+            all(run.program.is_library for run in runs[one.name])
+            or (one.name not in too_small and rules.is_release_decisive(one, runs[one.name]))
+        )
     ]
     return Audit(workload, pod, runs, found, unknown, stated=stated)
 

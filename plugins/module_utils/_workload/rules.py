@@ -166,6 +166,21 @@ def demand(audited: Audited, container: ContainerShape, without: collections.abc
     )
 
 
+def is_release_decisive(container: ContainerShape, runs: t.Sequence[Recognised]) -> bool:
+    """Whether /dev/shm is too small for some releases of a program, and it is not known which this is."""
+    size = container.dev_shm.size_bytes
+    if size is None or not container.dev_shm.is_memory:
+        return False
+    amounts = [
+        need.takes(run.values)
+        for run in runs
+        if not run.version
+        for need in run.program.needs
+        if need.uses is Uses.DEV_SHM and need.until and need.less is not Less.ADAPTS and need.when(run.values)
+    ]
+    return any(amount is not None and amount[1].size_bytes > size for amount in amounts)
+
+
 def joint_demand(audited: Audited, container: ContainerShape) -> Demand | None:
     """What a container needs of /dev/shm; where all that need it fit alone but not together, the largest speaks for all."""
     wanted = demand(audited, container)

@@ -62,6 +62,8 @@ PROGRAMS: t.Final = (
         marks_version=r"(\d+)",
         workarounds=(Workaround("--no-shm", "--no-shm", "it is slow", "remove it", (156,)),),
     ),
+    program("ages", need(200, until=(156,)), marks_version=r"(\d+)"),
+    program("shrinks", need(200, until=(156,)), need(100, since=(156,)), marks_version=r"(\d+)"),
     program("node", across_pods=True),
     program("nothing"),
     program(
@@ -361,6 +363,20 @@ def test_containers_that_have_one_folder_need_it_together() -> None:
     assert found(*[{"image": "pairs", "securityContext": {"runAsUser": 1}}] * 2) == []
     says = {f"podshm.abcdesktop.io/needs.c{at}": "posix_shm=40Mi across=c0,c1" for at in (0, 1)}
     assert found({"image": "x"}, {"image": "y"}, annotations=says) == []
+
+
+def test_a_release_that_is_not_known_and_decides_is_not_known() -> None:
+    volume = memory(sizeLimit="512Mi")
+    assert audited({"image": "ages:155"}).status.value == "FAIL"
+    assert audited({"image": "ages:156"}).status.value == "PASS"
+    assert audited({"image": "ages:latest"}).unknown == ["c0"]
+    # where the newest has too little, it is known
+    assert audited({"image": "shrinks:latest"}).unknown == []
+    assert (
+        audited({"image": "ages:latest", "volumeMounts": [SHM], "resources": limit("1Gi")}, volumes=volume).unknown
+        == []
+    )
+    assert audited({"image": "ages:latest"}, annotations={"podshm.abcdesktop.io/needs": "nothing"}).unknown == []
 
 
 def test_what_a_pod_says_of_containers_that_share_is_known_of_each_of_them() -> None:
