@@ -123,6 +123,7 @@ class Demand:
     """What all programs of a container need of /dev/shm together: they add up.
 
     :param least: what one use of each takes; C(busy) what many at a time take.
+    :param beside: what other containers need there in addition.
     """
 
     programs: str
@@ -132,6 +133,7 @@ class Demand:
     symptom: str
     sure: Sure
     is_plural: bool = False
+    beside: Amount = dataclasses.field(default_factory=Amount.of)
 
 
 def demand(audited: Audited, container: ContainerShape, without: collections.abc.Container[str] = ()) -> Demand | None:
@@ -184,9 +186,11 @@ def is_release_decisive(container: ContainerShape, runs: t.Sequence[Recognised])
 def joint_demand(audited: Audited, container: ContainerShape) -> Demand | None:
     """What a container needs of /dev/shm; where all that need it fit alone but not together, the largest speaks for all."""
     wanted = demand(audited, container)
-    mates = _mates(audited, container)
-    if wanted is None or not mates or not _is_first(audited, container, wanted, mates):
+    mates = _mates(audited, container) if wanted else {}
+    if wanted is None or not mates:
         return wanted
+    if not _is_first(audited, container, wanted, mates):
+        return dataclasses.replace(wanted, beside=Amount.sum(one.busy for one in mates.values()))
     every = {container.name: wanted, **mates}
     names = [f"{one.programs} in {name}" for name, one in every.items()]
     worst = max(every.values(), key=lambda one: list(Less)[::-1].index(one.less))
@@ -236,23 +240,20 @@ def fitting_size(amount: Amount) -> int:
 def _too_small(rule: str, backing: Backing) -> Find:
     def find(audited: Audited) -> collections.abc.Iterator[Finding]:
         for container in audited.pod.containers:
-            own, wanted = demand(audited, container), joint_demand(audited, container)
             folder = container.dev_shm
-            if own is None or wanted is None or folder.backing is not backing or folder.size_bytes is None:
+            if folder.backing is not backing or folder.size_bytes is None:
                 continue
-            if wanted.less is Less.ADAPTS or folder.size_bytes >= wanted.busy.size_bytes:
+            wanted = joint_demand(audited, container)
+            if wanted is None or wanted.less is Less.ADAPTS or folder.size_bytes >= wanted.busy.size_bytes:
                 continue
             is_sure = folder.size_bytes < wanted.least.size_bytes
             amount = wanted.least if is_sure else wanted.busy
-            beside = Amount.sum(one.busy for one in _mates(audited, container).values())
-            is_joint = wanted.busy != own.busy
-            size = fitting_size(wanted.busy if is_joint else Amount.sum([wanted.busy, beside]))
+            size = fitting_size(Amount.sum([wanted.busy, wanted.beside]))
             is_sum = len(amount.terms) > 1
             computation = amount.text() if is_sum else ""
-            if beside.terms and not is_joint:
-                computation = (
-                    f"{amount.text()}; and {rounded_text(beside.size_bytes)} of other containers in the same /dev/shm"
-                )
+            if wanted.beside.terms:
+                others = rounded_text(wanted.beside.size_bytes)
+                computation = f"{amount.text()}; and {others} of other containers in the same /dev/shm"
             when = "" if is_sure else "under load, "
             # such a volume is never full: memory ends first
             is_killed = folder.bound == POD_LIMIT
