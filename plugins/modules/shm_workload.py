@@ -176,12 +176,60 @@ workloads:
           description:
             - What is behind its C(/dev/shm), the C(backing), the C(volume), its C(size_bytes), what it is C(bound) by, and of a
               volume of medium V(Memory) the C(in_use_bytes) that are in it now, the most of all live pods. The kubelet measures
-              it every one or two minutes. Null where that is not known.
+              it every one or two minutes. Null where that is not known. C(shared_with) are the containers of the pod that have
+              the same files there.
           type: dict
           returned: always
         memory_limit_bytes:
           description: Its memory limit, in bytes. Null if it has none.
           type: int
+          returned: always
+        memory_left_bytes:
+          description:
+            - What its memory limit leaves it when its C(/dev/shm) is full, in bytes. If that is negative, it is killed before.
+              Null if it has no limit, or if the size is not known or is no memory.
+          type: int
+          returned: always
+        user:
+          description: Its uid. Null if the image decides.
+          type: int
+          returned: always
+        huge_pages_bytes:
+          description: Its limits of huge pages, in bytes, by their size, for example V(2Mi).
+          type: dict
+          returned: always
+    pod:
+      description: What its containers have in common. Empty where it could not be read.
+      type: dict
+      returned: always
+      contains:
+        memory_limit_bytes:
+          description: The memory limit of the pod as the kubelet computes it, in bytes. Null if it has none.
+          type: int
+          returned: always
+        host_ipc:
+          description: Whether it has the IPC namespace of the node.
+          type: bool
+          returned: always
+        host_pid:
+          description: Whether it has the PID namespace of the node.
+          type: bool
+          returned: always
+        share_process_namespace:
+          description: Whether its containers have one PID namespace.
+          type: bool
+          returned: always
+        sysctls:
+          description: Its sysctls, by name.
+          type: dict
+          returned: always
+        fs_group:
+          description: Its C(fsGroup). Null if it has none.
+          type: int
+          returned: always
+        runtime_class:
+          description: Its RuntimeClass; usually empty.
+          type: str
           returned: always
     findings:
       description: What is wrong, the worst first.

@@ -92,6 +92,7 @@ class Audit:
             "unknown": list(self.unknown),
             "unjudged": self.unjudged,
             "containers": self._containers(),
+            "pod": self._pod(),
             "findings": [
                 {**dataclasses.asdict(one), "severity": one.severity.value, "sure": one.sure.value}
                 for one in self.findings
@@ -105,6 +106,8 @@ class Audit:
 
     def _containers(self) -> list[dict[str, t.Any]]:
         pod = self.pod
+        if pod is None:
+            return []
         return [
             {
                 "name": one.name,
@@ -124,11 +127,35 @@ class Audit:
                     "size_bytes": one.dev_shm.size_bytes,
                     "bound": one.dev_shm.bound,
                     "in_use_bytes": self.workload.used.get(one.dev_shm.volume),
+                    "shared_with": [
+                        each.name for each in pod.containers if each is not one and one.sees_files_of(each)
+                    ],
                 },
                 "memory_limit_bytes": one.memory_limit,
+                "memory_left_bytes": one.memory_left,
+                "user": one.user,
+                "huge_pages_bytes": {
+                    name.removeprefix("hugepages-"): size
+                    for name, size in one.resources.items()
+                    if name.startswith("hugepages-")
+                },
             }
-            for one in (pod.containers if pod else ())
+            for one in pod.containers
         ]
+
+    def _pod(self) -> dict[str, t.Any]:
+        pod = self.pod
+        if pod is None:
+            return {}
+        return {
+            "memory_limit_bytes": pod.memory_limit,
+            "host_ipc": pod.host_ipc,
+            "host_pid": pod.host_pid,
+            "share_process_namespace": pod.share_pids,
+            "sysctls": dict(pod.sysctls),
+            "fs_group": pod.fs_group,
+            "runtime_class": pod.runtime_class,
+        }
 
     def _knobs(self) -> list[str]:
         if not self.pod:

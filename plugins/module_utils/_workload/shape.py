@@ -113,6 +113,22 @@ class ContainerShape:
         """Whether it runs as long as its pod does."""
         return self.starts != "init"
 
+    @property
+    def memory_left(self) -> int | None:
+        """What its memory limit leaves it when /dev/shm is full, in bytes; less than nothing if it is killed before.
+
+        None where it has no limit, or the size is not known, or is no memory.
+        """
+        size = self.dev_shm.size_bytes
+        if self.memory_limit is None or size is None or not self.dev_shm.is_memory:
+            return None
+        return self.memory_limit - size
+
+    def sees_files_of(self, other: ContainerShape) -> bool:
+        """Whether both have the same files in /dev/shm."""
+        mine, its = self.dev_shm, other.dev_shm
+        return mine.backing is not Backing.IMAGE and (mine.backing, mine.identity) == (its.backing, its.identity)
+
 
 @dataclasses.dataclass(frozen=True)
 class PodShape:

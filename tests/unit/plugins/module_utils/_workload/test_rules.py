@@ -384,6 +384,32 @@ def test_what_a_pod_says_of_containers_that_share_is_known_of_each_of_them() -> 
     assert audited(*[{"image": "unknown"}] * 3, annotations=says).unknown == ["c2"]
 
 
+def test_what_containers_have_is_told_as_data() -> None:
+    facts = audited(
+        {"image": "small", "resources": {"limits": {"memory": "100Mi", "hugepages-2Mi": "64Mi"}}},
+        {"image": "small", "securityContext": {"runAsUser": 7}},
+        {"image": "small", "volumeMounts": [SHM], "resources": limit("1Gi")},
+        volumes=memory(sizeLimit="2Gi"),
+        runtimeClassName="sandbox",
+        shareProcessNamespace=True,
+        securityContext={"fsGroup": 5, "sysctls": [{"name": "kernel.shmmax", "value": "1"}]},
+    ).facts()
+    assert [one["dev_shm"]["shared_with"] for one in facts["containers"]] == [["c1"], ["c0"], []]
+    # of a pod without a limit of its own, the volume has what it says
+    assert [one["memory_left_bytes"] for one in facts["containers"]] == [36 * MIB, None, -1024 * MIB]
+    assert [one["user"] for one in facts["containers"]] == [None, 7, None]
+    assert facts["containers"][0]["huge_pages_bytes"] == {"2Mi": 64 * MIB}
+    assert facts["pod"] == {
+        "memory_limit_bytes": None,
+        "host_ipc": False,
+        "host_pid": False,
+        "share_process_namespace": True,
+        "sysctls": {"kernel.shmmax": "1"},
+        "fs_group": 5,
+        "runtime_class": "sandbox",
+    }
+
+
 def test_only_what_is_known_passes() -> None:
     assert audited({"image": "small"}).status.value == "PASS"
     assert audited({"image": "unknown"}).status.value == "SKIP"
