@@ -516,7 +516,7 @@ def main(names: list[str]) -> int:
     finally:
         if clusters:
             clusters.stop()
-    total = sum((count for count, _ in found.values()), Count())
+    total = sum((count for count, _seconds in found.values()), Count())
     rows = [f"{name:14} {found[name][1]:7.1f} s  {found[name][0]}" for name in names]
     print("=== all", *rows, *failures(), total, sep="\n", flush=True)
     SUMMARY.write_text(f"{total}\n", "utf-8")

@@ -376,7 +376,7 @@ def _is_pod_spec(value: t.Mapping[str, t.Any]) -> bool:
 
 def _is_of_an_operator(document: t.Mapping[str, t.Any], api_version: str) -> bool:
     """Whether a custom resource says something about pods, though it has no template of them."""
-    group, _, version = api_version.rpartition("/")
+    group, _slash, version = api_version.rpartition("/")
     if not version or "." not in group or group.endswith(_GROUPS_WITHOUT_PODS):
         return False
     left = [(0, document.get("spec"))]

@@ -112,7 +112,7 @@ def test_containers_of_knative_have_the_names_that_it_gives_them() -> None:
         ("{containers: [{image: i}]}", ["user-container"]),
         ("{containers: [{image: i}, {image: j, name: beside}]}", ["user-container-0", "beside"]),
     ]:
-        (found,), _ = read(text.format(spec), "f.yaml")
+        (found,), _problems = read(text.format(spec), "f.yaml")
         assert [one["name"] for one in found.spec["containers"]] == names
 
 
