@@ -41,7 +41,7 @@ help:
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
 	@echo '                     lint types units ansible-units sanity (no cluster),'
 	@echo '                     package molecule test-clusters localcluster slice'
-	@echo 'make worlds          run every check in every false world (half an hour), print the confusion tables'
+	@echo 'make worlds          run every check in every false world (an hour), print the confusion tables'
 	@echo 'make programs        run real programs in good and bad shapes against what the audit predicts (twenty minutes)'
 	@echo 'make gvisor          run every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              run every check on a node with another kernel and cgroup v2 alone (ten minutes)'
