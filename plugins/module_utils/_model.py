@@ -445,14 +445,14 @@ class Inputs:
         return f"/{self.file}"
 
     @classmethod
-    def of(cls, run: str, check: str, sizes: Sizes) -> Inputs:
-        """Those of one check in one run.
+    def of(cls, scope: str, check: str, sizes: Sizes) -> Inputs:
+        """Those of one check in one run on one target.
 
-        :param run: the id of the run, in hexadecimal digits.
+        :param scope: the id of the run, and of its target where it has several, in hexadecimal digits.
         """
-        number = int(run, 16) + zlib.crc32(check.encode("ascii"))
+        number = int(scope, 16) + zlib.crc32(check.encode("ascii"))
         # never 0, which is IPC_PRIVATE
-        return cls(sizes, key=f"0x{number % 0x7FFFFFFE + 1:x}", file=f"podshm-{run}-{check.lower()}")
+        return cls(sizes, key=f"0x{number % 0x7FFFFFFE + 1:x}", file=f"podshm-{scope}-{check.lower()}")
 
 
 Arguments: t.TypeAlias = "collections.abc.Callable[[Inputs], t.Mapping[str, Scalar]]"

@@ -268,7 +268,9 @@ def _pool(huge: Observation, size: str) -> str:
 _QUEUE_BYTES: t.Final = 10 * 8192
 
 _GUEST: t.Final = _sysctls(GUEST)
+# twice: while another pod of a run on the same node asks, it has all of them
 _BUDGET: t.Final = Step("budget", GUEST, "msgqueue_budget")
+_BUDGET_AGAIN: t.Final = Step("budget_again", GUEST, "msgqueue_budget")
 
 
 @check(
@@ -277,14 +279,15 @@ _BUDGET: t.Final = Step("budget", GUEST, "msgqueue_budget")
     group=Group.LIMITS,
     tags="posix_mq",
     layout=PAIR,
-    steps=(_GUEST, _BUDGET),
+    steps=(_GUEST, _BUDGET, _BUDGET_AGAIN),
     question="How many POSIX message queues of default size can the pod's user open?",
     expected="at least one; about nine in all, since RLIMIT_MSGQUEUE counts per user and node",
     skips=POLICIES,
 )
 def msgqueue_budget(seen: Seen, context: Context) -> Decision:
     """The budget is the user's on the whole node, across pods."""
-    queues, stopped = (require_fact(seen[_BUDGET], name) for name in ("queues", "stopped_by"))
+    most = max((seen[step] for step in (_BUDGET, _BUDGET_AGAIN)), key=lambda one: int(require_fact(one, "queues")))
+    queues, stopped = (require_fact(most, name) for name in ("queues", "stopped_by"))
     observed = f"{queues} queues, then {stopped}"
     if queues >= 1:
         return passed(observed)

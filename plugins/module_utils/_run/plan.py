@@ -98,11 +98,12 @@ def plan(
     checks: t.Sequence[Check],
     settings: Settings,
     sizes: Sizes,
-    run: str,
+    scope: str,
     nonces: collections.abc.Iterator[str],
 ) -> tuple[LayoutPlan, ...]:
     """The layouts that answer the checks, with the pods and containers that a step names.
 
+    :param scope: of a run on one target, in hexadecimal digits: what keys and names are made of.
     :param nonces: fresh random nonces, one is taken per step.
     """
     layouts = []
@@ -110,7 +111,7 @@ def plan(
         planned = []
         for check in checks:
             if check.layout is layout and check.is_enabled(settings):
-                inputs = Inputs.of(run, check.id, sizes)
+                inputs = Inputs.of(scope, check.id, sizes)
                 steps = tuple(
                     PlannedStep(step, next(nonces), _arguments(step, inputs, settings))
                     for step in check.steps
@@ -119,7 +120,7 @@ def plan(
                 if steps:
                     planned.append(PlannedCheck(check, steps))
         if planned:
-            pods = _samples(settings, sizes, run) if layout.dry_run_only else _pods(layout, planned, settings, sizes)
+            pods = _samples(settings, sizes, scope) if layout.dry_run_only else _pods(layout, planned, settings, sizes)
             layouts.append(LayoutPlan(layout, tuple(pods), tuple(planned)))
     return tuple(layouts)
 
@@ -128,14 +129,14 @@ def plan(
 _NO_NONCE: t.Final = "0" * 32
 
 
-def _samples(settings: Settings, sizes: Sizes, run: str) -> collections.abc.Iterator[PodPlan]:
+def _samples(settings: Settings, sizes: Sizes, scope: str) -> collections.abc.Iterator[PodPlan]:
     """Every pod that the whole catalog would create, for dry runs."""
     every = plan(
         [check for check in CHECKS if not check.layout.dry_run_only],
         # what needs an option is admitted with it
         dataclasses.replace(settings, restart_kubelet=("true",)),
         sizes,
-        run,
+        scope,
         itertools.repeat(_NO_NONCE),
     )
     planned = {one.layout: one.checks for one in every}

@@ -165,7 +165,9 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
                 result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
             )
             here = sizes.on(target.node.huge_page_bytes)
-            layouts = plan([*controls_of(checks), *checks], settings, here, result.run, _nonces())
+            # targets can be on one node, where hostIPC lets their objects meet
+            scope = f"{result.run}{index:04x}" if len(choice.targets) > 1 else result.run
+            layouts = plan([*controls_of(checks), *checks], settings, here, scope, _nonces())
             targets.append(TargetRun(target, meta, layouts))
         cluster.until = began + settings.seconds_of_run(len(targets))
         shared = _shared(cluster, result.run, settings, check_mode, len(targets))

@@ -59,7 +59,11 @@ GOOD: dict[str, World] = {
     "SHM603": unsafe,
     "SHM604": steps(sysctls={}, limits={"shmget_over_shmmax": "EINVAL", "shmget_zero": "EINVAL"}),
     "SHM605": steps(sysctls={"vm_hugetlb_shm_group": 0}, huge=huge()),
-    "SHM606": steps(sysctls={"rlimit_msgqueue": 819200}, budget={"queues": 9, "stopped_by": "EMFILE"}),
+    "SHM606": steps(
+        sysctls={"rlimit_msgqueue": 819200},
+        budget={"queues": 9, "stopped_by": "EMFILE"},
+        budget_again={"queues": 0, "stopped_by": "EMFILE"},
+    ),
     "SHM608": steps(
         rlimits={"rlimit_memlock_soft": "unlimited", "rlimit_nofile_soft": 65536, "rlimit_nofile_hard": 1048576}
     ),
@@ -178,6 +182,11 @@ def test_one_size_that_was_not_tried_decides_nothing(missing: str) -> None:
     with pytest.raises(Inconclusive, match=f"did not report {missing}") as caught:
         decide("SHM605", changed(GOOD["SHM605"](), "huge", **t.cast("Facts", {missing: None})))
     assert caught.value.reason is Reason.PROBE_ERROR
+
+
+def test_a_budget_that_another_pod_of_the_run_has_for_a_moment_is_asked_for_again() -> None:
+    answers = changed(changed(GOOD["SHM606"](), "budget", queues=0), "budget_again", queues=9)
+    assert decide("SHM606", answers).verdict is Verdict.PASS
 
 
 def test_a_budget_that_no_queue_fits_into_is_not_used_up_by_others() -> None:
