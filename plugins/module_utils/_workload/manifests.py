@@ -95,8 +95,10 @@ _NO_PODS: t.Final = frozenset({"CustomResourceDefinition", "ConfigMap", "Secret"
 _OF_OPERATORS: t.Final = frozenset(
     {"image", "imageName", "container", "containers", "podTemplate", "replicas", "instances", "numberOfInstances"}
 )
-_OF_ARGO: t.Final = frozenset({"Workflow", "CronWorkflow", "WorkflowTemplate", "ClusterWorkflowTemplate"})
 _GROUPS_WITHOUT_PODS: t.Final = ("cluster.x-k8s.io", "toolkit.fluxcd.io")
+
+#: Kinds of Argo whose templates are containers rather than pods.
+_OF_ARGO: t.Final = frozenset({"Workflow", "CronWorkflow", "WorkflowTemplate", "ClusterWorkflowTemplate"})
 
 
 #: After so many documents that are no YAML the rest of a text is left alone.
