@@ -42,7 +42,7 @@ help:
 	@echo '                     lint types units ansible-units sanity (no cluster),'
 	@echo '                     package molecule test-clusters localcluster slice'
 	@echo 'make worlds          run every check in every false world (an hour), print the confusion tables'
-	@echo 'make programs        run real programs in good and bad shapes against what the audit predicts (twenty minutes)'
+	@echo 'make programs        run real programs in good and bad shapes against what the audit predicts (ten minutes)'
 	@echo 'make gvisor          run every check under gVisor, which is built first (two minutes)'
 	@echo 'make v2              run every check on a node with another kernel and cgroup v2 alone (ten minutes)'
 	@echo 'make versions        run every check on Kubernetes 1.28 and 1.37, each of which is built first (four minutes)'
