@@ -88,23 +88,24 @@ class Cluster:
 
     @functools.cached_property
     def _pool(self) -> urllib3.PoolManager:
-        return urllib3.PoolManager(ssl_context=self.tls, timeout=urllib3.Timeout(connect=5, read=60), retries=False)
+        return urllib3.PoolManager(ssl_context=self.tls, retries=False)
 
     def request(
-        self, method: str, path: str, body: t.Any = None, query: dict[str, str] | None = None, stream: bool = False
+        self, method: str, path: str, body: t.Any = None, query: dict[str, str] | None = None, stream_seconds: int = 0
     ) -> t.Any:
-        """One request; the parsed answer, or the lines of a stream."""
+        """One request; the parsed answer, or the lines of a stream that the server ends after so many seconds."""
         url = f"{self.server}/{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
         response = self._pool.request(
             method,
             url,
             body=None if body is None else json.dumps(body),
             headers={"Content-Type": "application/json"},
-            preload_content=not stream,
+            preload_content=not stream_seconds,
+            timeout=urllib3.Timeout(connect=5, read=60 + stream_seconds),
         )
         if response.status >= 300:
             raise ApiError(f"{method} {path}: {response.status} {response.data.decode('utf-8', 'replace')}")
-        return response if stream else json.loads(response.data)
+        return response if stream_seconds else json.loads(response.data)
 
     @staticmethod
     def path(kind: str, namespace: str = "", name: str = "") -> str:
@@ -141,7 +142,7 @@ class Cluster:
             "timeoutSeconds": str(seconds),
             "resourceVersion": answer["metadata"]["resourceVersion"],
         }
-        response = self.request("GET", self.path(kind, namespace), query=query, stream=True)
+        response = self.request("GET", self.path(kind, namespace), query=query, stream_seconds=seconds)
         with contextlib.closing(response):
             for line in response:
                 event = json.loads(line)

@@ -231,7 +231,9 @@ def _run(cluster: harness.Cluster, namespace: str, row: Row) -> None:
                 raise
     row.exit_code = _end(seen[f"{namespace}/{name}"], first)
     path = f"{cluster.path('pods', namespace, name)}/log"
-    row.log = cluster.request("GET", path, query={"container": first}, stream=True).data.decode("utf-8", "replace")
+    row.log = cluster.request("GET", path, query={"container": first}, stream_seconds=60).data.decode(
+        "utf-8", "replace"
+    )
     row.came = row.entry.came(row.exit_code or 0, row.log)
 
 
