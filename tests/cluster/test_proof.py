@@ -321,7 +321,7 @@ def test_a_copy_that_the_cluster_refuses_costs_itself(alpha: Cluster, namespace:
     # no more is written than the option allows, and that decides nothing
     ((verdict, words),) = proofs(found["most"]).values()
     assert (verdict, words.partition(": ")[0]) == ("ERROR", "NotRequested")
-    assert "16Mi of the 48Mi that its annotation needs were filled" in words
+    assert "16Mi of the 48Mi that the container needs were filled" in words
 
 
 def test_check_mode_sends_dry_runs_only(alpha: Cluster, namespace: str) -> None:
