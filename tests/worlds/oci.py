@@ -396,13 +396,15 @@ def ramfs_shm(config: Config) -> None:
 )
 def squatted_shm(config: Config) -> None:
     """Objects with the names of this run are there before the run creates them, as from an earlier run."""
-    found = re.match(r"podshm-([0-9a-f]+)-", _note(config, "sandbox-name"))
+    found = re.match(r"podshm-([0-9a-f]+)-(?:(\d+)-)?", _note(config, "sandbox-name"))
     if not found:
         return
+    # names have the number of the target where the run has several
+    scope = found[1] + (f"{int(found[2]):04x}" if found[2] else "")
     for source in _sandbox_shm(config):
         for check in (*range(201, 221), 311, 312, 502):
             for end in ("", "-m"):
-                path = pathlib.Path(source, f"podshm-{found[1]}-shm{check}{end}")
+                path = pathlib.Path(source, f"podshm-{scope}-shm{check}{end}")
                 if not path.exists():
                     path.write_bytes(bytes(512))
                     path.chmod(0o644)
