@@ -84,16 +84,26 @@ def _add_volume(spec: Spec, finding: Finding) -> None:
     container = _container(spec, finding.container)
     volume = _volume_of(spec, container)
     if volume is not None:
-        # that of another container's finding
-        limit = max(size, parse_bytes(volume["emptyDir"]["sizeLimit"]))
-        volume["emptyDir"]["sizeLimit"] = memory_text(limit)
-        _grow_memory(container, size)
-        return
-    name = _new_volume(spec, size)
-    for one in _every(spec):
-        if not _mount_on_dev_shm(one):
-            one["volumeMounts"] = [*(one.get("volumeMounts") or ()), {"name": name, "mountPath": SHM}]
+        # that of another finding: of one that needed a size, or of containers that must share
+        _raise_limit(volume, size)
+    else:
+        name = _new_volume(spec, size)
+        for one in _every(spec):
+            if not _mount_on_dev_shm(one):
+                one["volumeMounts"] = [*(one.get("volumeMounts") or ()), {"name": name, "mountPath": SHM}]
     _grow_memory(container, size)
+
+
+def _limit_of(volume: Spec) -> int:
+    """The sizeLimit of an emptyDir, in bytes; 0 where it has none, or is none."""
+    return parse_bytes((volume.get("emptyDir") or {}).get("sizeLimit") or 0)
+
+
+def _raise_limit(volume: Spec, size: int) -> None:
+    """Let a volume that has a limit hold so much. One without holds all that memory allows."""
+    before = _limit_of(volume)
+    if before:
+        volume["emptyDir"]["sizeLimit"] = memory_text(max(before, size))
 
 
 def _enlarge(spec: Spec, finding: Finding) -> None:
@@ -101,10 +111,8 @@ def _enlarge(spec: Spec, finding: Finding) -> None:
     volume = _volume_of(spec, container)
     if volume is None:
         return
-    directory, size = volume["emptyDir"], finding.size_bytes or _USUAL
-    before = parse_bytes(directory.get("sizeLimit", 0))
-    if before:
-        directory["sizeLimit"] = memory_text(max(before, size))
+    size, before = finding.size_bytes or _USUAL, _limit_of(volume)
+    _raise_limit(volume, size)
     _grow_memory(container, max(0, size - before))
 
 
@@ -122,9 +130,8 @@ def _set_medium(spec: Spec, finding: Finding) -> None:
     volume = _volume_of(spec, container)
     # what else is storage may have files that must stay
     if volume is not None and volume.get("emptyDir") is not None:
-        directory = volume["emptyDir"]
-        size = finding.size_bytes or parse_bytes(directory.get("sizeLimit", 0)) or _USUAL
-        volume["emptyDir"] = {**directory, "sizeLimit": memory_text(size), "medium": "Memory"}
+        size = finding.size_bytes or _limit_of(volume) or _USUAL
+        volume["emptyDir"] = {**volume["emptyDir"], "sizeLimit": memory_text(size), "medium": "Memory"}
         _grow_memory(container, size)
 
 

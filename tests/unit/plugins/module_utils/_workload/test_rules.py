@@ -484,6 +484,34 @@ def test_a_fix_grows_the_memory_limit_by_the_volume() -> None:
     assert changed["containers"][0]["resources"]["limits"]["memory"] == "1536Mi"
 
 
+@pytest.mark.parametrize(
+    ("volume", "limit_after"),
+    [
+        # SHM706 and SHM704 give one to a volume that has none
+        ({"emptyDir": {"medium": "Memory"}}, "512Mi"),
+        ({"emptyDir": {"medium": "Memory", "sizeLimit": None}}, "512Mi"),
+        ({"emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}, "256Mi"),
+        ({"emptyDir": {"sizeLimit": None}}, "512Mi"),
+        ({"persistentVolumeClaim": {"claimName": "files"}}, None),
+    ],
+)
+def test_a_container_that_gets_the_volume_of_another_keeps_what_that_is(
+    volume: dict[str, t.Any], limit_after: str | None
+) -> None:
+    says = {"podshm.abcdesktop.io/needs.c1": "posix_shm across=c0,c1"}
+    work = workload(
+        {"image": "varies"},
+        {"image": "x", "volumeMounts": [SHM]},
+        annotations=says,
+        volumes=[{"name": "dshm", **volume}],
+    )
+    found = audit.audit(work, PROGRAMS).findings
+    assert {"SHM701", "SHM703"} <= {one.rule for one in found}
+    (after,) = fix.fixed(work.spec, found)["volumes"]
+    assert after.keys() == {"name", *volume}
+    assert (after.get("emptyDir") or {}).get("sizeLimit") == limit_after
+
+
 def test_a_patch_says_only_what_changes() -> None:
     before = {"a": 1, "containers": [{"name": "a", "x": 1}, {"name": "b"}], "gone": 1, "list": [1]}
     after = {"a": 1, "containers": [{"name": "a", "x": 2}, {"name": "c"}], "list": [2]}
