@@ -442,14 +442,20 @@ class Clusters:
             self.process.wait()
 
 
+def not_run(name: str, message: str, log: t.TextIO | None = None) -> tuple[Count, float]:
+    """Say why a stage was not run, or broke, which is a failure."""
+    print(f"{name}: {message}", file=log, flush=True)
+    report(name, [], Count(failed=1), 0, message)
+    return Count(failed=1), 0
+
+
 def run_stage(name: str, log: t.TextIO | None = None) -> tuple[Count, float]:
     """Run one stage; what it adds, and its seconds."""
     print(f"=== {name}", file=log, flush=True)
     began = time.monotonic()
     commands = STAGES[name]()
     if not commands:
-        report(name, [], Count(failed=1), 0, "nothing to run")
-        return Count(failed=1), 0
+        return not_run(name, "nothing to run", log)
     return sum((run_command(command, log) for command in commands), Count()), time.monotonic() - began
 
 
@@ -474,11 +480,7 @@ class Beside(threading.Thread):
         """Wait for the end, print what the stages printed, and return what each of them adds."""
         self.join()
         print(self._log.read_text("utf-8"), flush=True)
-        for name in self._names:
-            if name not in self._found:
-                self._found[name] = Count(failed=1), 0
-                report(name, [], Count(failed=1), 0, "it broke")
-        return self._found
+        return {name: self._found.get(name) or not_run(name, "it broke") for name in self._names}
 
 
 def run_stages(names: list[str], clusters: Clusters | None) -> dict[str, tuple[Count, float]]:
@@ -489,10 +491,7 @@ def run_stages(names: list[str], clusters: Clusters | None) -> dict[str, tuple[C
     for name in [name for name in names if name not in waiting]:
         if clusters and name in NEED_CLUSTERS:
             if not clusters.ready():
-                message = f"not run, the local clusters could not be started; see {clusters.log}"
-                print(f"{name}: {message}", flush=True)
-                report(name, [], Count(failed=1), 0, message)
-                found[name] = Count(failed=1), 0
+                found[name] = not_run(name, f"not run, the local clusters could not be started; see {clusters.log}")
                 continue
             if waiting and not beside:
                 beside = Beside(waiting)

@@ -160,13 +160,12 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
         choice = nodes.choose(_nodes(cluster, settings), settings, payload.BINARIES, runtime_classes(cluster, settings))
         result.skipped_nodes = [one.facts() for one in choice.skipped]
         unplaced = choice.unplaced
+        is_alone = len(choice.targets) == 1
         for index, target in enumerate(choice.targets):
-            meta = _meta(
-                result.run, str(index) if len(choice.targets) > 1 else "", target, settings, len(choice.targets)
-            )
+            meta = _meta(result.run, "" if is_alone else str(index), target, settings, len(choice.targets))
             here = sizes.on(target.node.huge_page_bytes)
             # targets can be on one node, where hostIPC lets their objects meet
-            scope = f"{result.run}{index:04x}" if len(choice.targets) > 1 else result.run
+            scope = result.run if is_alone else f"{result.run}{index:04x}"
             layouts = plan([*controls_of(checks), *checks], settings, here, scope, _nonces())
             targets.append(TargetRun(target, meta, layouts))
         cluster.until = began + settings.seconds_of_run(len(targets))

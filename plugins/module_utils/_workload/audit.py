@@ -223,8 +223,7 @@ def audit(
         return Audit(workload, unjudged=f"{_maker(workload, programs)}; audit the cluster where they run")
     try:
         pod = shape(workload.metadata, workload.latest, workload.allocatable)
-        if wrong := recognise.misplaced(pod):
-            return Audit(workload, problem=wrong)
+        recognise.require_placed(pod)
         runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
         stated = {one.name: said for one in pod.containers if (said := recognise.stated(pod, one)) is not None}
     except (SpecError, recognise.AnnotationError) as error:

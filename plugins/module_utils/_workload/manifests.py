@@ -43,7 +43,6 @@ class Workload:
     :param pods: its live pods, as far as something became of them; C(replicas) how many there are.
     :param allocatable: the least memory, in bytes, that pods can have on a node of its pods; None where that is not known.
     :param used: by volume of medium Memory, the most, in bytes, that a live pod has in it, as far as that is known.
-    :param is_without_pods: its pods are not in it: an operator makes them of something else.
     """
 
     api_version: str
@@ -59,7 +58,6 @@ class Workload:
     replicas: int = 0
     allocatable: int | None = None
     used: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
-    is_without_pods: bool = False
 
     @property
     def subject(self) -> str:
@@ -75,6 +73,11 @@ class Workload:
     def is_owned(self) -> bool:
         """Whether a controller creates its pods, again and again."""
         return self.kind != "Pod"
+
+    @property
+    def is_without_pods(self) -> bool:
+        """Whether its pods are not in it: an operator makes them of something else."""
+        return self.is_owned and not self.latest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,20 +278,18 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
     name = metadata.get("name") or metadata.get("generateName")
     if kind in _NO_PODS:
         return []
-    api_version = str(document.get("apiVersion") or "")
     templates = list(_templates(document, kind))
-    is_without_pods = not templates
-    if is_without_pods:
-        if not _is_of_an_operator(document, api_version):
-            return []
+    if not templates and _is_of_an_operator(document):
         templates = [((), {}, {})]
+    if not templates:
+        return []
     if not isinstance(name, str):
         raise ValueError(f"{kind} without a name")
     if "{{" in name:
         raise ValueError(f"{kind} {name}: it is a template that is not rendered; give the output of helm template")
     return [
         Workload(
-            api_version=api_version,
+            api_version=str(document.get("apiVersion") or ""),
             kind=kind,
             namespace=str(metadata.get("namespace") or ""),
             name=name,
@@ -296,7 +297,6 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
             metadata=template_metadata,
             spec=spec,
             origin=origin,
-            is_without_pods=is_without_pods,
         )
         for path, template_metadata, spec in templates
     ]
@@ -312,11 +312,11 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
         if isinstance(spec, dict):
             yield (), metadata, spec
         return
-    if str(document.get("apiVersion")).startswith("argoproj.io/") and kind in _OF_ARGO:
+    if _group(document) == "argoproj.io" and kind in _OF_ARGO:
         yield from _of_argo(document, kind)
         return
     # of all kinds, Knative's alone let containers be without a name
-    has_names = not str(document.get("apiVersion")).startswith("serving.knative.dev/")
+    has_names = _group(document) != "serving.knative.dev"
     stack: list[tuple[tuple[str | int, ...], t.Any]] = [(("spec",), document.get("spec"))]
     while stack:
         path, value = stack.pop()
@@ -376,10 +376,15 @@ def _is_pod_spec(value: t.Mapping[str, t.Any]) -> bool:
     )
 
 
-def _is_of_an_operator(document: t.Mapping[str, t.Any], api_version: str) -> bool:
+def _group(document: t.Mapping[str, t.Any]) -> str:
+    """The API group of an object; empty for the core's."""
+    return str(document.get("apiVersion") or "").rpartition("/")[0]
+
+
+def _is_of_an_operator(document: t.Mapping[str, t.Any]) -> bool:
     """Whether a custom resource says something about pods, though it has no template of them."""
-    group, _slash, version = api_version.rpartition("/")
-    if not version or "." not in group or group.endswith(_GROUPS_WITHOUT_PODS):
+    group = _group(document)
+    if "." not in group or group.endswith(_GROUPS_WITHOUT_PODS):
         return False
     left = [(0, document.get("spec"))]
     while left:

@@ -97,17 +97,19 @@ def recognised(pod: PodShape, container: ContainerShape, programs: t.Sequence[Pr
     ]
 
 
-def misplaced(pod: PodShape) -> str:
-    """What is wrong with the annotations of a pod that name a container, or nothing."""
+def require_placed(pod: PodShape) -> None:
+    """Look at the annotations of a pod that name a container.
+
+    :raises AnnotationError: there is no container of the name.
+    """
     names = {one.name for one in pod.containers}
     for annotation in pod.annotations:
         for key in (PROGRAM, NEEDS):
             container = annotation.removeprefix(f"{key}.")
             if container != annotation and container not in names:
-                return (
+                raise AnnotationError(
                     f"annotation {annotation}: there is no container {container}; there are {', '.join(sorted(names))}"
                 )
-    return ""
 
 
 def stated(pod: PodShape, container: ContainerShape) -> list[Stated] | None:
