@@ -22,7 +22,7 @@ import test_machine
 import test_policies
 import test_v2
 import test_worlds
-from oci import EVERYTHING
+from oci import EVERYTHING, UNCHANGED
 from table import Table, expect, honest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
@@ -65,7 +65,9 @@ def test_worlds_name_checks_and_reasons_that_exist(table: str) -> None:
     for expected in (pinned, *worlds.values()):
         assert expected.keys() - {EVERYTHING} <= BY_ID.keys()
         for verdict, _blank, reason in (text.partition(" ") for text in expected.values()):
-            assert verdict in ("PASS", "FAIL", "WARN", "SKIP", "ERROR")
+            assert verdict in ("PASS", "FAIL", "WARN", "SKIP", "ERROR") or (
+                verdict == UNCHANGED and EVERYTHING in expected
+            )
             assert (reason in reasons) if verdict == "SKIP" else not reason
 
 
@@ -91,7 +93,8 @@ def row(check: str, verdict: str, reason: str = "") -> dict[str, str]:
 
 def filled(world: str, **others: str) -> Table:
     """A table whose answers are those of the honest world, except some."""
-    table = Table(honest(), {"w": expect(FAIL="SHM101", ERROR=EVERYTHING), "x": expect(FAIL="SHM101")})
+    worlds = {"w": expect(FAIL="SHM101", ERROR=EVERYTHING, UNCHANGED="SHM105 SHM218"), "x": expect(FAIL="SHM101")}
+    table = Table(honest(), worlds)
     for check, text in {**honest(), **others}.items():
         table.add(world, row(check, *text.split()))
     return table
@@ -125,6 +128,7 @@ def test_everything_is_all_that_is_not_skipped_or_a_dry_run() -> None:
     wanted = filled("w").wanted("w")
     assert (wanted["SHM101"], wanted["SHM102"], wanted["SHM318"]) == ("FAIL", "ERROR", "ERROR")
     assert (wanted["SHM403"], wanted["SHM607"]) == ("SKIP NotRequested", "PASS")
+    assert (wanted["SHM105"], wanted["SHM218"]) == ("PASS", "WARN")
 
 
 def test_a_check_has_one_verdict_in_a_world() -> None:
@@ -191,7 +195,7 @@ def config(name: str) -> dict[str, object]:
     return {"annotations": {"io.kubernetes.cri.container-name": name}, "linux": {"namespaces": namespaces}}
 
 
-@pytest.mark.parametrize(("name", "changes"), [("sized", True), ("first", False)])
+@pytest.mark.parametrize(("name", "changes"), [("one-sided", True), ("first", False)])
 def test_a_container_is_edited_before_it_is_created(tmp_path: pathlib.Path, name: str, changes: bool) -> None:
     words = ("create", "--bundle", str(tmp_path))
     found = edited(tmp_path / "config.json", config(name), tmp_path, "some-own-ipc", *words)

@@ -9,7 +9,7 @@ import resource
 import typing as t
 
 import machine
-from oci import EVERYTHING
+from oci import EVERYTHING, UNCHANGED
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import BY_ID
 
@@ -98,7 +98,10 @@ class Table:
             name: everything if everything and not verdict.startswith("SKIP") and not _dry(name) else verdict
             for name, verdict in self._baseline.items()
         }
-        return {**usual, **expected}
+        return {
+            **usual,
+            **{name: self._baseline[name] if text == UNCHANGED else text for name, text in expected.items()},
+        }
 
     def wrong(self, world: str) -> dict[str, str]:
         """What is not as it must be, each in words."""
