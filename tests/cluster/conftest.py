@@ -7,7 +7,9 @@ from __future__ import annotations
 import typing as t
 
 import harness
+import local
 import pytest
+import throwaway
 
 _WIDE = (
     "clusterroles",
@@ -53,3 +55,19 @@ def namespace(alpha: harness.Cluster) -> t.Iterator[str]:
         assert alpha.left(name) == []
     finally:
         alpha.delete("namespaces", name)
+
+
+@pytest.fixture(scope="module")
+def own() -> t.Iterator[harness.Cluster]:
+    """A cluster for the tests of one file, whose Node objects, RuntimeClasses or kubelet concern everybody on it."""
+    with local.cluster(throwaway.new_name()) as started:
+        yield started
+
+
+@pytest.fixture
+def there(own: harness.Cluster) -> t.Iterator[str]:
+    """A namespace in it; when the test ends, no object of the collection may be in it."""
+    name = own.make_namespace()
+    yield name
+    assert own.left(name) == []
+    own.delete("namespaces", name)

@@ -30,46 +30,46 @@ def test_the_whole_catalog(alpha: Cluster, namespace: str) -> None:
 
 
 @pytest.fixture
-def windows(alpha: Cluster) -> t.Iterator[str]:
+def windows(own: Cluster) -> t.Iterator[str]:
     """A node that runs Windows, as far as the API server knows."""
     name = f"windows-{harness.SESSION}"
     metadata = {"name": name, "labels": {"kubernetes.io/os": "windows", harness.LABEL: harness.SESSION}}
-    alpha.create("nodes", {"metadata": metadata})
+    own.create("nodes", {"metadata": metadata})
     try:
-        node = alpha.request("GET", alpha.path("nodes", name=name))
+        node = own.request("GET", own.path("nodes", name=name))
         # controllers write to it, too
         del node["metadata"]["resourceVersion"]
-        node["status"]["nodeInfo"] = {**alpha.list("nodes")[0]["status"]["nodeInfo"], "operatingSystem": "windows"}
-        alpha.request("PUT", alpha.path("nodes", name=name) + "/status", node)
+        node["status"]["nodeInfo"] = {**own.list("nodes")[0]["status"]["nodeInfo"], "operatingSystem": "windows"}
+        own.request("PUT", own.path("nodes", name=name) + "/status", node)
         yield name
     finally:
-        alpha.delete("nodes", name)
+        own.delete("nodes", name)
 
 
-def test_a_node_that_runs_windows_is_skipped(alpha: Cluster, namespace: str, windows: str) -> None:
-    answer = ask(alpha, namespace=namespace, checks=["SHM105"])
+def test_a_node_that_runs_windows_is_skipped(own: Cluster, there: str, windows: str) -> None:
+    answer = ask(own, namespace=there, checks=["SHM105"])
     passes(answer)
     (left,) = answer.result["run"]["skipped_nodes"]
     assert (left["nodes"], left["reason"]) == ([windows], "NotLinux")
 
 
-def test_nothing_but_windows_is_no_pass(alpha: Cluster, namespace: str, windows: str) -> None:
-    answer = ask(alpha, namespace=namespace, checks=["SHM105"], node_selector={"kubernetes.io/os": "windows"})
+def test_nothing_but_windows_is_no_pass(own: Cluster, there: str, windows: str) -> None:
+    answer = ask(own, namespace=there, checks=["SHM105"], node_selector={"kubernetes.io/os": "windows"})
     assert answer.code != 0
     assert (answer.verdicts, answer.reasons, answer.result["status"]) == ({"SKIP"}, {"NotLinux"}, "ERROR")
     assert f"NotLinux: node {windows}: runs windows" in answer.msg
 
 
-def test_a_kubelet_that_is_restarted(alpha: Cluster, namespace: str) -> None:
+def test_a_kubelet_that_is_restarted(own: Cluster, there: str) -> None:
     command = [sys.executable, str(RESTART), "{node}"]
-    answer = ask(alpha, namespace=namespace, checks=["SHM101", "SHM403"], restart_kubelet=command)
+    answer = ask(own, namespace=there, checks=["SHM101", "SHM403"], restart_kubelet=command)
     passes(answer)
     assert list(answer.checks) == ["SHM101", "SHM403"]
 
 
-def test_a_kubelet_that_is_restarted_and_does_harm(alpha: Cluster, namespace: str) -> None:
+def test_a_kubelet_that_is_restarted_and_does_harm(own: Cluster, there: str) -> None:
     command = [sys.executable, str(RESTART), "{node}", "8m"]
-    answer = ask(alpha, namespace=namespace, checks=["SHM403"], restart_kubelet=command)
+    answer = ask(own, namespace=there, checks=["SHM403"], restart_kubelet=command)
     assert {name: verdict_of(check) for name, check in answer.checks.items()} == HARM
     assert answer.checks["SHM403"]["observed"] == "16777216 bytes before, 8388608 after; the object is there"
 
@@ -82,9 +82,9 @@ def test_a_kubelet_that_is_restarted_and_does_harm(alpha: Cluster, namespace: st
         (["no-such-command"], "no-such-command: No such file"),
     ],
 )
-def test_a_command_that_restarts_no_kubelet(alpha: Cluster, namespace: str, command: list[str], words: str) -> None:
-    answer = ask(alpha, namespace=namespace, checks=["SHM403"], restart_kubelet=command, start_timeout=5)
-    fails(answer, "CommandFailed", words)
+def test_a_command_that_restarts_no_kubelet(own: Cluster, there: str, command: list[str], words: str) -> None:
+    answer = ask(own, namespace=there, checks=["SHM403"], restart_kubelet=command, start_timeout=5)
+    fails(answer, "CommandFailed", words, cluster=own.name)
 
 
 LEVELS = {

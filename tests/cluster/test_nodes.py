@@ -9,33 +9,14 @@ import copy
 import typing as t
 
 import harness
-import local
 import pytest
-import throwaway
 from harness import Cluster, ask, call, fails, passes
-
-NAME = throwaway.new_name()
-
-
-@pytest.fixture(scope="module")
-def own() -> t.Iterator[Cluster]:
-    with local.cluster(NAME) as started:
-        yield started
-
-
-@pytest.fixture
-def there(own: Cluster) -> t.Iterator[str]:
-    """A namespace in it; when the test ends, no object of the collection may be in it."""
-    name = own.make_namespace()
-    yield name
-    assert own.left(name) == []
-    own.delete("namespaces", name)
 
 
 @contextlib.contextmanager
 def further_node(cluster: Cluster, name: str, **spec: t.Any) -> t.Iterator[None]:
     """A node that is like the real one, as far as the API server knows."""
-    real = cluster.request("GET", cluster.path("nodes", name=NAME))
+    real = cluster.request("GET", cluster.path("nodes", name=cluster.name))
     labels = {**real["metadata"]["labels"], "kubernetes.io/hostname": name}
     cluster.create("nodes", {"metadata": {"name": name, "labels": labels}, "spec": spec})
     try:
@@ -54,7 +35,7 @@ def test_a_node_that_keeps_pods_away_is_represented_by_none(own: Cluster, there:
         answer = ask(own, namespace=there, checks=["SHM105"])
     passes(answer)
     (target,) = answer.result["run"]["targets"]
-    assert target["represents"] == [NAME]
+    assert target["represents"] == [own.name]
     (left,) = answer.result["run"]["skipped_nodes"]
     assert (left["nodes"], left["reason"]) == (["gpu-0"], "NoNode")
     assert "taint" in left["detail"]
@@ -70,12 +51,12 @@ def test_a_runtime_class_that_no_node_can_run(own: Cluster, there: str) -> None:
     got = {check["runtime_class"]: (check["verdict"], check["reason"]) for check in answer.result["checks"]}
     assert got == {"": ("PASS", ""), name: ("ERROR", "NoNode")}
     (left,) = answer.result["run"]["skipped_nodes"]
-    assert left["nodes"] == [NAME]
+    assert left["nodes"] == [own.name]
     assert f"lacks the labels pool=sandbox that the RuntimeClass selects (RuntimeClass {name})" in left["detail"]
 
 
 def test_a_runtime_class_that_tolerates_the_taint(own: Cluster, there: str) -> None:
-    path = own.path("nodes", name=NAME)
+    path = own.path("nodes", name=own.name)
     node = own.request("GET", path)
     own.request("PUT", path, {**node, "spec": {**node["spec"], "taints": [{"key": "sandbox", "effect": "NoSchedule"}]}})
     try:
@@ -110,8 +91,8 @@ def tenant(own: Cluster, there: str) -> dict[str, t.Any]:
 
 def test_a_tenant_names_the_node(own: Cluster, there: str, tenant: dict[str, t.Any]) -> None:
     given: dict[str, t.Any] = {"namespace": there, "kubeconfig": tenant}
-    fails(ask(own, **given), "Forbidden", "name nodes with the option node_names", cluster=NAME)
-    named = {**given, "node_names": [NAME], "image": "registry.k8s.io/pause:3.10.1"}
+    fails(ask(own, **given), "Forbidden", "name nodes with the option node_names", cluster=own.name)
+    named = {**given, "node_names": [own.name], "image": "registry.k8s.io/pause:3.10.1"}
     answer = ask(own, checks=["basic", "SHM304"], **named)
     assert answer.code == 0, answer.output
     others = {check["verdict"] for name, check in answer.checks.items() if name != "SHM304"}

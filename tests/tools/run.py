@@ -227,8 +227,8 @@ def molecule() -> list[Command]:
 
 
 def test_clusters() -> list[Command]:
-    """Return the tests against the local clusters."""
-    return [pytest("test-clusters", "tests/cluster")]
+    """Return the tests against the local clusters: each has a namespace of its own, and mostly waits."""
+    return [pytest("test-clusters", "--numprocesses=2", "--dist=loadfile", "tests/cluster")]
 
 
 def localcluster() -> list[Command]:
