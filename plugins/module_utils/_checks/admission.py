@@ -47,9 +47,14 @@ _VOLUME: t.Final = next(step for sample, step in _STEPS.items() if ADMIT_VOLUME 
 _BASELINE_CAPABILITIES: t.Final = frozenset({"NET_BIND_SERVICE"})
 
 
-def demands(sample: Sample, container: Container) -> collections.abc.Iterator[str]:
-    """What a container and its pod ask of a namespace, in plain words."""
+def demands(sample: Sample, container: Container, by_log: bool = False) -> collections.abc.Iterator[str]:
+    """What a container and its pod ask of a namespace, in plain words.
+
+    :param by_log: whether the pod's containers run their steps themselves.
+    """
     options = sample.pod.options
+    if by_log:
+        yield "what pods carry without exec (a downwardAPI volume, and one on the node's disk)"
     yield from (f"the sysctl {name}" for name, _value in options.sysctls)
     words = {
         "hostIPC": options.host_ipc,
@@ -112,10 +117,9 @@ def _refused(seen: Seen) -> set[_Part]:
 
 def _words(seen: Seen, refused: set[_Part]) -> list[str]:
     """What is refused, in plain words: as few as explain it all, and none that an admitted part asks for, too."""
-    admitted = {word for part in _PARTS if part not in refused for word in demands(*part)}
-    unexplained = {
-        part: [word for word in demands(*part) if word not in admitted] for part in _PARTS if part in refused
-    }
+    demanded = {part: list(demands(*part, bool(seen[_STEPS[part[0]]].facts.get("by_log")))) for part in _PARTS}
+    admitted = {word for part, words in demanded.items() if part not in refused for word in words}
+    unexplained = {part: [word for word in demanded[part] if word not in admitted] for part in _PARTS if part in refused}
     found = [
         f"{_WITHOUT[word]} ({seen[step].facts.get('refused_by')})"
         for step in _STEPS.values()

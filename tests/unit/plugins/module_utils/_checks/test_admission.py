@@ -146,6 +146,20 @@ def test_one_demand_explains_all_that_is_refused_for_it() -> None:
     assert decide("SHM607", answers).observed.startswith("refused: a volume without sizeLimit (PodSecurity): no level")
 
 
+def test_what_pods_carry_without_exec_is_told_as_that() -> None:
+    alone = ("volume-on-dev-shm", "relaxed", "complete")
+    refused = {sample.role: " ".join(one.name for one in sample.containers) for sample in SAMPLES}
+    answers = admitted(**{role.replace("-", "_"): names for role, names in refused.items() if role not in alone})
+    for role in refused.keys() - set(alone):
+        answers = changed(answers, role, by_log=True)
+    decision = decide("SHM607", answers)
+    words = "what pods carry without exec (a downwardAPI volume, and one on the node's disk) (PodSecurity)"
+    assert (decision.verdict, decision.observed.partition(":")[2]) == (
+        Verdict.WARN,
+        f" {words}: no level of the Pod Security Standards, but a policy of the cluster's own",
+    )
+
+
 def test_users_that_the_cluster_gives_explain_other_users() -> None:
     answers = changed(admitted(), "pair", **refusal("guest", by="SecurityConstraint"), without="users")
     decision = decide("SHM607", answers)
