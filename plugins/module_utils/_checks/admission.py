@@ -119,7 +119,9 @@ def _words(seen: Seen, refused: set[_Part]) -> list[str]:
     """What is refused, in plain words: as few as explain it all, and none that an admitted part asks for, too."""
     demanded = {part: list(demands(*part, bool(seen[_STEPS[part[0]]].facts.get("by_log")))) for part in _PARTS}
     admitted = {word for part, words in demanded.items() if part not in refused for word in words}
-    unexplained = {part: [word for word in demanded[part] if word not in admitted] for part in _PARTS if part in refused}
+    unexplained = {
+        part: [word for word in demanded[part] if word not in admitted] for part in _PARTS if part in refused
+    }
     found = [
         f"{_WITHOUT[word]} ({seen[step].facts.get('refused_by')})"
         for step in _STEPS.values()
@@ -147,7 +149,7 @@ def _changed(seen: Seen) -> list[str]:
     """What the cluster changes, each once: of which pod, or of how many."""
     found: dict[str, list[str]] = {}
     for step in _STEPS.values():
-        for text in filter(None, str(seen[step].facts.get("changed", "")).split(", ")):
+        for text in filter(None, str(seen[step].facts.get("changed", "")).split("; ")):
             found.setdefault(re.sub("^container [^:]*: ", "", text), []).append(f"{step.label}: {text}")
     return [texts[0] if len(texts) == 1 else f"{text} ({len(texts)} times)" for text, texts in found.items()]
 

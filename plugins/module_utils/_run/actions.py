@@ -178,13 +178,13 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
             detail=detail,
             refused=" ".join(one.name for one in left.dropped),
             without=" ".join(name for name, is_without in adapted.items() if is_without),
-            changed=", ".join(admission.changes(manifest, stored, [one.name for one in left.plan.containers])),
+            changed="; ".join(admission.changes(manifest, stored, [one.name for one in left.plan.containers])),
             **by_log,
         )
     return done(
         step,
         admitted=True,
-        changed=", ".join(admission.changes(manifest, stored, refused)),
+        changed="; ".join(admission.changes(manifest, stored, refused)),
         unknown=", ".join(admission.unknown(manifest, stored)),
         **by_log,
     )

@@ -432,6 +432,18 @@ def test_what_the_cluster_changed_is_in_the_evidence(outcome: Decision | Excepti
     assert "admission" not in judged(check)["evidence"]
 
 
+@pytest.mark.parametrize(("skips", "verdict"), [(frozenset(POLICIES), "SKIP"), (frozenset(), "ERROR")])
+def test_a_check_about_what_the_cluster_took_away_is_not_decided(skips: frozenset[Reason], verdict: str) -> None:
+    check = decides(FAIL, skips=skips)
+    results = answered(check)
+    asked = copy.deepcopy(POD)
+    asked["spec"]["shareProcessNamespace"] = True
+    results["pair"].pods["pair"] = (asked, POD)
+    returned = judged(check, results)
+    assert (returned["verdict"], returned["reason"]) == (verdict, "AdmissionDenied")
+    assert "the cluster changed shareProcessNamespace true -> false" in returned["observed"]
+
+
 def test_no_step_takes_the_place_of_admission_in_the_evidence() -> None:
     assert "admission" not in {step.label for check in (*CHECKS, *CONTROLS) for step in check.steps}
 

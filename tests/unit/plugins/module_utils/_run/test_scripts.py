@@ -48,7 +48,10 @@ def requested(layout: LayoutPlan) -> dict[str, t.Any]:
     """By role: volumes and mounts of the pods."""
     specs = {pod.role.removeprefix("admit-"): manifests.pod(META, pod, "")["spec"] for pod in layout.pods}
     return {
-        role: (spec["volumes"], {one["name"]: one["volumeMounts"] for one in (*spec["initContainers"], *spec["containers"])})
+        role: (
+            spec["volumes"],
+            {one["name"]: one["volumeMounts"] for one in (*spec["initContainers"], *spec["containers"])},
+        )
         for role, spec in specs.items()
     }
 
