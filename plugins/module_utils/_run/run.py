@@ -208,7 +208,7 @@ def _nodes(cluster: Cluster, settings: Settings) -> list[dict[str, t.Any]]:
                 raise
             words = f"{problem.detail}; without this permission, name nodes with the option node_names"
             raise Inconclusive(problem.reason, words, problem.subject) from None
-    return [node_named(cluster, name) for name in settings.node_names]
+    return [node_named(cluster, name) for name in dict.fromkeys(settings.node_names)]
 
 
 def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: int) -> manifests.RunMeta:

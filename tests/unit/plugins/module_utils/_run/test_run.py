@@ -424,3 +424,10 @@ def test_no_pod_waits_for_huge_pages_that_the_node_does_not_have(
     assert len(pods) == (reason == "PodGone")
     for pod in pods:
         assert pod["spec"]["containers"][0]["resources"]["limits"]["hugepages-1Gi"] == "1Gi"
+
+
+def test_a_node_that_is_named_twice_is_one() -> None:
+    asked: list[str] = []
+    cluster = t.cast("t.Any", types.SimpleNamespace(node=asked.append))
+    found = run._nodes(cluster, Settings(node_names=("a", "b", "a")))
+    assert [one["metadata"]["name"] for one in found] == asked == ["a", "b"]
