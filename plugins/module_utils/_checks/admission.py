@@ -65,6 +65,7 @@ def demands(sample: Sample, container: Container, by_log: bool = False) -> colle
         "root": container.root,
         f"the user {container.user}": bool(container.user),
         "a container without a memory limit": not container.has_memory_limit,
+        "a limit of huge pages": container.huge_page,
         f"an {container.kind} container": container.kind is ContainerKind.INIT,
         f"a {container.kind} container": container.kind is ContainerKind.SIDECAR,
     }
@@ -75,7 +76,7 @@ def demands(sample: Sample, container: Container, by_log: bool = False) -> colle
         if volume.host_path:
             yield "a hostPath volume"
             continue
-        yield "a volume of medium Memory" if volume.medium else "a volume on the node's disk"
+        yield f"a volume of medium {volume.medium}" if volume.medium else "a volume on the node's disk"
         if volume.size_limit is None:
             yield "a volume without sizeLimit"
         if mount.sub_path:

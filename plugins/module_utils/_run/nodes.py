@@ -102,9 +102,11 @@ def choose(
     :param classes: by name, those of the settings that are known.
     :raises Inconclusive: none can be used; the detail says why the nearest could not.
     """
-    selected = sorted((one for one in nodes if _selected(one, settings.node_selector)), key=_name)
+    # that of the overlay is in every pod
+    selector = {**(settings.additions.spec.get("nodeSelector") or {}), **settings.node_selector}
+    selected = sorted((one for one in nodes if _selected(one, selector)), key=_name)
     if not selected:
-        raise _nothing(nodes, settings)
+        raise _nothing(nodes, selector)
     usable: dict[str, dict[str, Node]] = {}
     problems: dict[str, dict[str, Inconclusive]] = {}
     for name in settings.runtime_classes:
@@ -123,9 +125,9 @@ def choose(
     return Choice(targets, [*_skipped(problems), *beside], unplaced)
 
 
-def _nothing(nodes: t.Sequence[Object], settings: Settings) -> Inconclusive:
+def _nothing(nodes: t.Sequence[Object], selector: t.Mapping[str, str]) -> Inconclusive:
     """Why no node is eligible."""
-    wanted = ",".join(f"{key}={value}" for key, value in sorted(settings.node_selector.items()))
+    wanted = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
     if nodes:
         return Inconclusive(Reason.NO_NODE, f"none of {len(nodes)} nodes has the labels {wanted}")
     return Inconclusive(

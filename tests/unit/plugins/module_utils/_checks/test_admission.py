@@ -92,6 +92,8 @@ def test_what_is_refused_of_one_pod_alone_is_said_in_words(sample: Sample) -> No
         ),
         ("ipc-owner", "root-ipc-owner", ["root", "the capability IPC_OWNER"]),
         ("host-path", "path", ["a hostPath volume"]),
+        ("huge-pages", "huge", ["fsGroup", "a limit of huge pages", "a volume of medium HugePages"]),
+        ("huge-pages", "huge-peer", ["fsGroup", "a volume of medium HugePages"]),
     ],
 )
 def test_what_a_container_asks_of_a_namespace(role: str, container: str, words: list[str]) -> None:

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Node, NodeChoice, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, Node, NodeChoice, Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import nodes
@@ -72,6 +72,15 @@ def test_which_nodes_are_used(choice: str, wanted: list[str], left_out: list[tup
     )
     assert [target.node.name for target in targets] == wanted
     assert [(one.nodes, one.reason) for one in skipped] == left_out
+
+
+def test_a_node_that_the_overlay_does_not_select_is_none() -> None:
+    additions = Additions(spec={"nodeSelector": {"pool": "b"}})
+    found = [node("a"), node("b", metadata__labels={"pool": "b"})]
+    (target,), left, _unplaced = nodes.choose(found, Settings(additions=additions), {"amd64"})
+    assert (target.represents, left) == (("b",), [])
+    with pytest.raises(Inconclusive, match="none of 1 nodes has the labels disk=fast,pool=b"):
+        choose(node("a"), additions=additions, node_selector={"disk": "fast"})
 
 
 def test_every_runtime_class_on_every_kind_of_node() -> None:
