@@ -447,26 +447,23 @@ def _not_synced(events: t.Sequence[dict[str, t.Any]], subject: str) -> Inconclus
 
 
 def _held_up(pod: dict[str, t.Any], seconds: float) -> Inconclusive | None:
-    """The init container or sidecar, which can be an injected one, that all that starts after it waits for."""
+    """Which init container or sidecar all that starts after it waits for, if it has started itself; it can be an injected one."""
     now = states(pod)
     for one in _inits(pod):
         entry, stays = now.get(one["name"]) or {}, one.get("restartPolicy") == "Always"
         state = entry.get("state") or {}
-        if (
-            ("running" in state and entry.get("started", True))
-            if stays
-            else "terminated" in state and not _exit_code(entry)
-        ):
+        runs = "running" in state
+        if (runs and entry.get("started", True)) if stays else ("terminated" in state and not _exit_code(entry)):
             continue
-        subject = describe_container(pod["metadata"]["namespace"], pod["metadata"]["name"], one["name"])
         ended = state.get("terminated") or (entry.get("lastState") or {}).get("terminated")
         if ended:
-            words = f"it ended: {quote(ended.get('reason', ''))} (exit {ended.get('exitCode')}), and what starts after it waits"
-            return Inconclusive(Reason.POD_FAILED, words, subject)
-        did = "become ready" if stays and "running" in state else "end" if "running" in state else "start"
-        return Inconclusive(
-            Reason.TIMEOUT, f"it did not {did} within {seconds:g} s, and what starts after it waits", subject
-        )
+            words = f"ended: {quote(ended.get('reason', ''))} (exit {ended.get('exitCode')})"
+        elif runs:
+            words = f"did not {'become ready' if stays else 'end'} within {seconds:g} s"
+        else:
+            return None
+        reason = Reason.POD_FAILED if ended else Reason.TIMEOUT
+        return Inconclusive(reason, f"container {one['name']} {words}, and what starts after it waits", _subject(pod))
     return None
 
 
