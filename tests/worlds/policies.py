@@ -307,6 +307,11 @@ WORLDS: dict[str, World] = {
         sample=_SYSCTL,
         expected=expect(SKIP={"AdmissionDenied": "SHM602 SHM603"}, WARN="SHM607"),
     ),
+    # every pod needs a label: a refusal says nothing of what a check is about
+    "labels": World(
+        refusal="has(object.metadata.labels) && 'team' in object.metadata.labels",
+        expected=expect(ERROR=f"{_NOTHING} SHM320 SHM607"),
+    ),
     "no-memory-volumes": World(
         refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})",
         expected=expect(

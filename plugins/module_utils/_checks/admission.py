@@ -177,7 +177,8 @@ def pod_security(seen: Seen, context: Context) -> Decision:
     volume = seen[_VOLUME].facts
     if volume.get("refused"):
         detail = str(volume.get("detail", ""))
-        if volume["refused_by"] not in POLICIES:
+        # what refuses every pod refuses none for its volume
+        if volume["refused_by"] not in POLICIES or refused >= set(_PARTS):
             raise Inconclusive(Reason(str(volume["refused_by"])), detail)
         return failed(
             f"{observed} ({detail})",

@@ -131,6 +131,18 @@ def test_a_refused_volume_fails() -> None:
     assert "(violates)" in decision.observed
 
 
+@pytest.mark.parametrize("by", ["AdmissionDenied", "SecurityConstraint"])
+def test_what_refuses_every_pod_says_nothing_of_the_volume(by: str) -> None:
+    """A policy about namespaces, labels or registries."""
+    everything = {sample.role: refusal(*(one.name for one in sample.containers), by=by) for sample in SAMPLES}
+    answers = {role: seen("@admit", **facts) for role, facts in everything.items()}
+    with pytest.raises(Inconclusive, match="violates") as caught:
+        decide("SHM607", answers)
+    assert caught.value.reason == by
+    # one pod that is admitted shows that the volume is what is refused
+    assert decide("SHM607", {**answers, "complete": seen("@admit", admitted=True)}).verdict is Verdict.FAIL
+
+
 @pytest.mark.parametrize("by", ["QuotaExceeded", "LimitRange"])
 def test_where_nothing_has_room_nothing_is_decided(by: str) -> None:
     answers = changed(admitted(), "volume-on-dev-shm", **refusal("volume", by=by))
