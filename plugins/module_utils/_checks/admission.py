@@ -134,12 +134,15 @@ def _words(seen: Seen, refused: set[_Part]) -> list[str]:
     while unexplained:
         counts = collections.Counter(word for words in unexplained.values() for word in words)
         (sample, container), words = next(iter(unexplained.items()))
-        word = (
-            max(words, key=lambda word: counts[word])
-            if words
-            else f"container {container.name} of the pod {sample.role}"
-        )
-        explained = [part for part, words in unexplained.items() if word in words] or [next(iter(unexplained))]
+        if words:
+            word = max(words, key=lambda word: counts[word])
+            explained = [part for part, words in unexplained.items() if word in words]
+        elif all(part in refused for part in _PARTS if part[0] is sample):
+            word = f"the pod {sample.role} as a whole"
+            explained = [part for part in unexplained if part[0] is sample]
+        else:
+            word = f"container {container.name} of the pod {sample.role}"
+            explained = [(sample, container)]
         found.append(f"{word} ({seen[_STEPS[explained[0][0]]].facts.get('refused_by', '')})")
         for part in explained:
             del unexplained[part]

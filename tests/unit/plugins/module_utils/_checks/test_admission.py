@@ -160,6 +160,15 @@ def test_one_demand_explains_all_that_is_refused_for_it() -> None:
     assert decide("SHM607", answers).observed.startswith("refused: a volume without sizeLimit (PodSecurity): no level")
 
 
+def test_a_pod_that_is_too_large_is_refused_as_a_whole() -> None:
+    """A LimitRange of pods: each of its containers alone would be admitted."""
+    pair = " ".join(one.name for one in SIDE_BY_SIDE["pair"].containers)
+    decision = decide("SHM607", changed(admitted(), "pair", **refusal(*pair.split(), by="LimitRange")))
+    assert decision.observed.startswith("refused: the pod pair as a whole (LimitRange): no level")
+    decision = decide("SHM607", admitted(pair="first second"))
+    assert "container first of the pod pair (PodSecurity), container second of the pod pair" in decision.observed
+
+
 def test_what_pods_carry_without_exec_is_told_as_that() -> None:
     alone = ("volume-on-dev-shm", "relaxed", "complete")
     refused = {sample.role: " ".join(one.name for one in sample.containers) for sample in SAMPLES}
