@@ -262,18 +262,24 @@ def changed_users(requested: Pod, stored: Pod, containers: t.Collection[str]) ->
             yield ", ".join(f"{name} {before[name]} -> {after[name]}" for name in (one, other)), now
 
 
-def require_deadline(requested: Pod, stored: Pod) -> None:
-    """Raise Inconclusive (AnchorChanged) if the stored anchor would not remove the run of a killed process.
+def require_deadline(requested: Pod, stored: Pod, seconds: float) -> None:
+    """Raise Inconclusive (AnchorChanged) if the stored anchor would not remove the run of a killed process, or too early.
 
     A suspended Job has no deadline that runs (Kueue suspends the Jobs of a namespace).
+
+    :param seconds: how long the run takes at most.
     """
     wanted, spec = requested["spec"], stored["spec"]
     found = [_change("suspend", False, bool(spec.get("suspend")))]
     for field in ("activeDeadlineSeconds", "ttlSecondsAfterFinished"):
-        seconds = spec.get(field)
-        if seconds is None or seconds > wanted[field]:
-            found.append(_change(field, wanted[field], seconds))
+        given = spec.get(field)
+        if given is None or given > wanted[field]:
+            found.append(_change(field, wanted[field], given))
     _require_unchanged([text for text in found if text], stored)
+    field = "activeDeadlineSeconds"
+    if spec[field] < min(seconds, wanted[field]):
+        words = f"the cluster changed it: {_change(field, wanted[field], spec[field])}; it would remove the run before its end"
+        raise Inconclusive(Reason.ANCHOR_CHANGED, words, describe(stored))
 
 
 def require_owner(requested: Pod, stored: Pod) -> None:

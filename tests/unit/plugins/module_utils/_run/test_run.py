@@ -259,6 +259,7 @@ def test_nothing_is_left_if_the_list_is_empty() -> None:
         ({"activeDeadlineSeconds": None}, "activeDeadlineSeconds 40 -> none"),
         ({"activeDeadlineSeconds": 10**6}, "activeDeadlineSeconds 40 -> 1000000"),
         ({"ttlSecondsAfterFinished": None}, "ttlSecondsAfterFinished 0 -> none"),
+        ({"activeDeadlineSeconds": 1}, "activeDeadlineSeconds 40 -> 1; it would remove the run before its end"),
     ],
 )
 def test_nothing_starts_that_nobody_would_remove(
@@ -288,6 +289,8 @@ def test_every_pod_and_every_dry_run_has_what_the_cluster_demands(
         return create(manifest, dry_run)
 
     monkeypatch.setattr(fake, "create", noting)
+    labelled = {**NODE, "metadata": {**NODE["metadata"], "labels": {"pool": "x"}}}
+    monkeypatch.setattr(fake, "nodes", lambda: [labelled])
     additions = Additions(("registry",), "low", "podshm", spec={"nodeSelector": {"pool": "x"}})
     settings = dataclasses.replace(SETTINGS, additions=additions)
     run.run(types.SimpleNamespace(params={}), "c", [*CHECKS, BY_ID["SHM607"]], settings, check_mode=False)
