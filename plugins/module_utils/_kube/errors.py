@@ -64,7 +64,7 @@ _FORBIDDEN: t.Final = (
 )
 
 #: Words of a 403 about a permission of the account. Policies say of many things that they cannot be.
-_NO_PERMISSION: t.Final = re.compile(r'User "[^"]*" cannot |cannot set (?:blockOwnerDeletion|an ownerRef)')
+_NO_PERMISSION: t.Final = re.compile(r'User (?:"[^"]*" )?cannot |cannot set (?:blockOwnerDeletion|an ownerRef)')
 
 #: Words of an admission webhook that gave no answer: it said nothing of the object.
 _WEBHOOK: t.Final = "failed calling webhook"
