@@ -196,6 +196,10 @@ def placing_changes(requested: Pod, stored: Pod) -> list[str]:
         ]
         for text in filter(None, texts):
             changed.setdefault(text, []).append(name)
+    # each container has another amount
+    found.append(
+        _change("requests memory of all containers", *(_amount(_requested(spec, here)) for spec in (one, other)))
+    )
     volumes = {each["name"] for each in one.get("volumes") or ()}
     # Kubernetes itself adds the token
     added = [
@@ -219,12 +223,22 @@ def _begins(*containers: t.Mapping[str, t.Any]) -> list[str | None]:
     return [next(iter(each.get("command") or ()), None) for each in containers]
 
 
+def _requested(spec: t.Mapping[str, t.Any], names: t.Container[str]) -> int:
+    """How much memory these containers request, in bytes."""
+    amounts = [
+        ((one.get("resources") or {}).get("requests") or {}).get("memory", 0)
+        for name, one in _containers(spec).items()
+        if name in names
+    ]
+    return sum(map(parse_bytes, amounts))
+
+
 def _resource_changes(requested: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    """Requests and limits that are others. A memory limit is none of them: it decides sizes (:func:`changes`)."""
+    """Requests and limits that are others, of all but memory."""
     for kind in ("requests", "limits"):
         before, after = ((each.get("resources") or {}).get(kind) or {} for each in (requested, stored))
         for name in dict.fromkeys((*before, *after)):
-            if (kind, name) != ("limits", "memory") and not _equal(before.get(name), after.get(name)):
+            if name != "memory" and not _equal(before.get(name), after.get(name)):
                 yield _change(f"{kind} {name}", *(_quantity(name, each.get(name)) for each in (before, after)))
 
 
@@ -237,7 +251,7 @@ def _equal(one: str | None, other: str | None) -> bool:
 
 def _quantity(name: str, amount: str | None) -> str | None:
     """An amount as it is read best."""
-    return _amount(parse_bytes(amount)) if amount and name in ("memory", "ephemeral-storage") else amount
+    return _amount(parse_bytes(amount)) if amount and name == "ephemeral-storage" else amount
 
 
 #: Tolerations that Kubernetes gives to every pod.

@@ -344,7 +344,7 @@ def test_root_that_the_cluster_does_not_let_run_is_told() -> None:
             lambda pod: container(pod, "sized")["resources"]["requests"].update(
                 {"memory": "2Gi", "x.example/gpu": "1"}
             ),
-            ["container sized: requests memory 545Mi -> 2Gi", "container sized: requests x.example/gpu none -> 1"],
+            ["requests memory of all containers 690Mi -> 2193Mi", "container sized: requests x.example/gpu none -> 1"],
         ),
         # a memory limit is told by what decides sizes
         (_limit("2Gi"), []),
