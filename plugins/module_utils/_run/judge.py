@@ -201,7 +201,13 @@ class Judge:
         for result in self.results.values():
             for answer in (answer for answers in result.answers.values() for answer in answers.values()):
                 if isinstance(answer, Observation) and _is_image_volume(answer):
-                    images = {one["image"] for _sent, pod in result.pods.values() for one in pod["spec"]["containers"]}
+                    images = {
+                        one["image"]
+                        for sent, pod in result.pods.values()
+                        for one in pod["spec"]["containers"]
+                        # an injected container has an image of its own
+                        if one["name"] in {each["name"] for each in sent["spec"]["containers"]}
+                    }
                     detail = (
                         f"it declares a VOLUME on {SHM}, which hides the runtime's in containers that mount none there"
                     )

@@ -505,9 +505,10 @@ OTHERS: t.Final = ("/", f"/kubelet/pods/{_ID}/volumes/kubernetes.io~empty-dir/di
 
 def mounted(root: str) -> LayoutResult:
     """A layout that another check runs on: what one of its containers has on /dev/shm."""
-    stored = {"spec": {"containers": [{"name": "alone", "image": "corp/base:1"}]}}
+    asked: dict[str, t.Any] = {"spec": {"containers": [{"name": "alone", "image": "corp/base:1"}]}}
+    stored = {"spec": {"containers": [{"name": "proxy", "image": "istio/proxyv2"}, *asked["spec"]["containers"]]}}
     answer = observation(mount_point="/dev/shm", mount_root=root)
-    return LayoutResult(answers={"SHM908": {"who_alone": answer}}, pods={"control": (POD, stored)})
+    return LayoutResult(answers={"SHM908": {"who_alone": answer}}, pods={"control": (asked, stored)})
 
 
 @pytest.mark.parametrize("decision", [PASS, WARN, FAIL])

@@ -434,3 +434,33 @@ def test_a_node_that_is_named_twice_is_one() -> None:
     cluster = t.cast("t.Any", types.SimpleNamespace(node=asked.append))
     found = run._nodes(cluster, Settings(node_names=("a", "b", "a")))
     assert [one["metadata"]["name"] for one in found] == asked == ["a", "b"]
+
+
+@pytest.mark.parametrize(("transport", "times"), [(Transport.AUTO, 2), (Transport.LOG, 1)])
+def test_what_was_sent_as_a_dry_run_is_sent_again_where_exec_turns_out_to_be_no_way(
+    monkeypatch: pytest.MonkeyPatch, transport: Transport, times: int
+) -> None:
+    """Its pods carry two volumes more then."""
+    ran: list[str] = []
+
+    class Running:
+        def __init__(self, shared: t.Any, meta: str, plan: t.Any) -> None:
+            self.shared, self.name = shared, plan.layout.name
+
+        def run(self) -> str:
+            ran.append(self.name)
+            if self.name == "pair":
+                # of all that share it
+                self.shared.no_exec.append(NO_EXEC)
+            return self.name
+
+    monkeypatch.setattr(run, "LayoutRun", Running)
+    layouts = [
+        types.SimpleNamespace(layout=types.SimpleNamespace(name=name, exclusive=name == "kubelet", dry_run_only=dry))
+        for name, dry in (("admission", True), ("pair", False), ("kubelet", False))
+    ]
+    target = run.TargetRun(t.cast("t.Any", None), t.cast("t.Any", ""), t.cast("t.Any", tuple(layouts)))
+    settings = dataclasses.replace(SETTINGS, transport=transport)
+    run._run_layouts(run._shared(t.cast("t.Any", FakeCluster()), "ff", settings, False, 1), [target])
+    assert collections.Counter(ran) == {"admission": times, "pair": 1, "kubelet": 1}
+    assert ran[2] == "kubelet"
