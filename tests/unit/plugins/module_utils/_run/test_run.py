@@ -445,7 +445,7 @@ def test_what_was_sent_as_a_dry_run_is_sent_again_where_exec_turns_out_to_be_no_
 
     class Running:
         def __init__(self, shared: t.Any, meta: str, plan: t.Any) -> None:
-            self.shared, self.name = shared, plan.layout.name
+            self.shared, self.name = shared, str(plan.layout.name)
 
         def run(self) -> str:
             ran.append(self.name)
