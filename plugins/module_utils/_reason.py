@@ -122,10 +122,10 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.NAMESPACE_TERMINATING: "wait until the namespace is gone, or name another with the option namespace",
     Reason.NAMESPACE_NOT_READY: "create the service account that the message names; the cluster creates default by itself: run again in a moment",
     Reason.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, name another namespace, or lower the options resources and size_limit "
-    "(a quota can be about one class: option priority_class)",
+    "(what must be specified, resources can name: ephemeral_storage; a quota can be about one class: option priority_class)",
     Reason.LIMIT_RANGE: "name another namespace, or stay within the LimitRange with the options resources and size_limit (a ratio is no option)",
     Reason.POD_SECURITY: "allow the pod in this namespace, or name another; podshm's pods comply with the level restricted",
-    Reason.ADMISSION_DENIED: "give the pods what the policy demands by an option (image, labels, resources, pod_overlay: docs/variables.md), "
+    Reason.ADMISSION_DENIED: "give the pods what the policy demands by an option (image, labels, namespace, resources, pod_overlay: docs/variables.md), "
     "or request an exception from it for pods labelled app.kubernetes.io/name=podshm",
     Reason.SECURITY_CONSTRAINT: "name a service account that may use a fitting constraint with the option service_account, or allow "
     "it to the present one: oc adm policy add-scc-to-user nonroot-v2 -z default -n NAMESPACE",

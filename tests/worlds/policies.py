@@ -286,6 +286,11 @@ WORLDS: dict[str, World] = {
         _spec("containers/-", {**_SIDECAR, "image": "registry.invalid/none:1"}), expected=expect(WARN="SHM305 SHM312")
     ),
     "injected-sidecar": World(_spec("containers/-", _SIDECAR), expected=expect(WARN="SHM305 SHM312")),
+    # as Istio with holdApplicationUntilProxyStarts: it comes first, with a user of its own
+    "sidecar-first": World(
+        "[" + _patch("add", '"/spec/containers/0"', {**_SIDECAR, "securityContext": {"runAsUser": 1337}}) + "]",
+        expected=expect(WARN="SHM305 SHM312"),
+    ),
     # as Istio: what ends comes first, what stays is a native sidecar. It has no limit, so the pod has none
     "mesh": World(
         _MESH_FIRST,
@@ -302,6 +307,11 @@ WORLDS: dict[str, World] = {
         sample=_SYSCTL,
         expected=expect(SKIP={"AdmissionDenied": "SHM602 SHM603"}, WARN="SHM607"),
     ),
+    # every pod needs a label: a refusal says nothing of what a check is about
+    "labels": World(
+        refusal="has(object.metadata.labels) && 'team' in object.metadata.labels",
+        expected=expect(ERROR=f"{_NOTHING} SHM320 SHM607"),
+    ),
     "no-memory-volumes": World(
         refusal=f"!has(object.spec.volumes) || !object.spec.volumes.exists(x, {_MEMORY})",
         expected=expect(
@@ -316,6 +326,53 @@ WORLDS: dict[str, World] = {
         refusal="!has(object.spec.volumes) || object.spec.volumes.all(v, !has(v.emptyDir) || has(v.emptyDir.sizeLimit))",
         sample={"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]},
         expected=expect(SKIP={"AdmissionDenied": "SHM302 SHM304 SHM320"}, WARN="SHM607"),
+    ),
+    # Kyverno: add-emptydir-sizelimit
+    "sizes-volumes": World(
+        _each(
+            "volumes",
+            "has(x.emptyDir) && !has(x.emptyDir.sizeLimit)",
+            _patch("add", '"at/emptyDir/sizeLimit"', "100Mi"),
+        ),
+        sample={"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]},
+        expected=expect(SKIP={"AdmissionDenied": "SHM302 SHM304"}, WARN="SHM607"),
+        changed="sizeLimit none -> 100Mi",
+    ),
+    "no-shared-pids": World(
+        refusal="!has(object.spec.shareProcessNamespace) || !object.spec.shareProcessNamespace",
+        sample={"shareProcessNamespace": True},
+        expected=expect(SKIP={"AdmissionDenied": "SHM218"}, WARN="SHM607"),
+    ),
+    "shared-pids-stripped": World(
+        "[" + _patch("remove", '"/spec/shareProcessNamespace"') + "]",
+        only_if="has(object.spec.shareProcessNamespace) && object.spec.shareProcessNamespace",
+        sample={"shareProcessNamespace": True},
+        expected=expect(SKIP={"AdmissionDenied": "SHM218"}, WARN="SHM607"),
+        changed="shareProcessNamespace true -> false",
+    ),
+    "no-own-users": World(
+        refusal="!has(object.spec.hostUsers) || object.spec.hostUsers",
+        sample={"hostUsers": False},
+        expected=expect(SKIP={"AdmissionDenied": _OWN_USERS}, WARN="SHM607"),
+    ),
+    "sysctls-stripped": World(
+        "[" + _patch("remove", '"/spec/securityContext/sysctls"') + "]",
+        only_if="has(object.spec.securityContext) && has(object.spec.securityContext.sysctls)",
+        sample=_SYSCTL,
+        expected=expect(SKIP={"AdmissionDenied": "SHM602 SHM603"}, WARN="SHM607"),
+        changed="sysctl ",
+    ),
+    "capabilities-stripped": World(
+        _each(
+            "containers",
+            "has(x.securityContext) && has(x.securityContext.capabilities) && has(x.securityContext.capabilities.add)",
+            _patch("remove", '"at/securityContext/capabilities/add"'),
+        ),
+        sample={
+            "containers": [{"name": "x", "image": "x", "securityContext": {"capabilities": {"add": ["IPC_OWNER"]}}}]
+        },
+        expected=expect(SKIP={"AdmissionDenied": "SHM111"}, WARN="SHM607"),
+        changed="capabilities none + IPC_OWNER -> none",
     ),
     # the constraint restricted-v2 of OpenShift: users and groups are the namespace's own
     "one-range": World(

@@ -47,9 +47,14 @@ _VOLUME: t.Final = next(step for sample, step in _STEPS.items() if ADMIT_VOLUME 
 _BASELINE_CAPABILITIES: t.Final = frozenset({"NET_BIND_SERVICE"})
 
 
-def demands(sample: Sample, container: Container) -> collections.abc.Iterator[str]:
-    """What a container and its pod ask of a namespace, in plain words."""
+def demands(sample: Sample, container: Container, by_log: bool = False) -> collections.abc.Iterator[str]:
+    """What a container and its pod ask of a namespace, in plain words.
+
+    :param by_log: whether the pod's containers run their steps themselves.
+    """
     options = sample.pod.options
+    if by_log:
+        yield "what pods carry without exec (a downwardAPI volume, and one on the node's disk)"
     yield from (f"the sysctl {name}" for name, _value in options.sysctls)
     words = {
         "hostIPC": options.host_ipc,
@@ -60,6 +65,7 @@ def demands(sample: Sample, container: Container) -> collections.abc.Iterator[st
         "root": container.root,
         f"the user {container.user}": bool(container.user),
         "a container without a memory limit": not container.has_memory_limit,
+        "a limit of huge pages": container.huge_page,
         f"an {container.kind} container": container.kind is ContainerKind.INIT,
         f"a {container.kind} container": container.kind is ContainerKind.SIDECAR,
     }
@@ -70,7 +76,7 @@ def demands(sample: Sample, container: Container) -> collections.abc.Iterator[st
         if volume.host_path:
             yield "a hostPath volume"
             continue
-        yield "a volume of medium Memory" if volume.medium else "a volume on the node's disk"
+        yield f"a volume of medium {volume.medium}" if volume.medium else "a volume on the node's disk"
         if volume.size_limit is None:
             yield "a volume without sizeLimit"
         if mount.sub_path:
@@ -112,9 +118,10 @@ def _refused(seen: Seen) -> set[_Part]:
 
 def _words(seen: Seen, refused: set[_Part]) -> list[str]:
     """What is refused, in plain words: as few as explain it all, and none that an admitted part asks for, too."""
-    admitted = {word for part in _PARTS if part not in refused for word in demands(*part)}
+    demanded = {part: list(demands(*part, bool(seen[_STEPS[part[0]]].facts.get("by_log")))) for part in _PARTS}
+    admitted = {word for part, words in demanded.items() if part not in refused for word in words}
     unexplained = {
-        part: [word for word in demands(*part) if word not in admitted] for part in _PARTS if part in refused
+        part: [word for word in demanded[part] if word not in admitted] for part in _PARTS if part in refused
     }
     found = [
         f"{_WITHOUT[word]} ({seen[step].facts.get('refused_by')})"
@@ -127,12 +134,15 @@ def _words(seen: Seen, refused: set[_Part]) -> list[str]:
     while unexplained:
         counts = collections.Counter(word for words in unexplained.values() for word in words)
         (sample, container), words = next(iter(unexplained.items()))
-        word = (
-            max(words, key=lambda word: counts[word])
-            if words
-            else f"container {container.name} of the pod {sample.role}"
-        )
-        explained = [part for part, words in unexplained.items() if word in words] or [next(iter(unexplained))]
+        if words:
+            word = max(words, key=lambda word: counts[word])
+            explained = [part for part, words in unexplained.items() if word in words]
+        elif all(part in refused for part in _PARTS if part[0] is sample):
+            word = f"the pod {sample.role} as a whole"
+            explained = [part for part in unexplained if part[0] is sample]
+        else:
+            word = f"container {container.name} of the pod {sample.role}"
+            explained = [(sample, container)]
         found.append(f"{word} ({seen[_STEPS[explained[0][0]]].facts.get('refused_by', '')})")
         for part in explained:
             del unexplained[part]
@@ -143,7 +153,7 @@ def _changed(seen: Seen) -> list[str]:
     """What the cluster changes, each once: of which pod, or of how many."""
     found: dict[str, list[str]] = {}
     for step in _STEPS.values():
-        for text in filter(None, str(seen[step].facts.get("changed", "")).split(", ")):
+        for text in filter(None, str(seen[step].facts.get("changed", "")).split("; ")):
             found.setdefault(re.sub("^container [^:]*: ", "", text), []).append(f"{step.label}: {text}")
     return [texts[0] if len(texts) == 1 else f"{text} ({len(texts)} times)" for text, texts in found.items()]
 
@@ -170,7 +180,8 @@ def pod_security(seen: Seen, context: Context) -> Decision:
     volume = seen[_VOLUME].facts
     if volume.get("refused"):
         detail = str(volume.get("detail", ""))
-        if volume["refused_by"] not in POLICIES:
+        # what refuses every pod refuses none for its volume
+        if volume["refused_by"] not in POLICIES or refused >= set(_PARTS):
             raise Inconclusive(Reason(str(volume["refused_by"])), detail)
         return failed(
             f"{observed} ({detail})",

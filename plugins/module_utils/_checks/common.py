@@ -29,7 +29,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import page_rounded
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
 # -------------------------------------------------------------------------------------------------- fixes
 
@@ -465,8 +465,8 @@ def crossed_message(seen: Seen, queue: Queue, *who: Step) -> Decision:
     return passed(f"nonce and sentence crossed, the queue is gone ({spaces})")
 
 
-#: A node without user namespaces is no fault of the cluster.
-NO_USER_NAMESPACES: t.Final = (Reason.UNSUPPORTED,)
+#: A node without user namespaces is no fault of the cluster, and a policy is free to refuse them.
+NO_USER_NAMESPACES: t.Final = (Reason.UNSUPPORTED, *POLICIES)
 
 #: The number of the kernel's first user namespace (PROC_USER_INIT_INO).
 _FIRST_USER_NAMESPACE: t.Final = 4026531837

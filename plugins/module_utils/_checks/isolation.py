@@ -210,6 +210,11 @@ def _require_views(seen: Seen, context: Context) -> _Views:
     require_created_here(put, "made", "object")
     if not put.facts["made"]:
         raise premise_failed(f"the pod with hostIPC cannot create an object ({last_failed(put)})")
+    for get, where in ((_GET_PATH, "with the hostPath volume"), (_GET_PLAIN, "beside it")):
+        denied = errno(seen[get], "shm_open")
+        # the labels of SELinux keep pods apart on one /dev/shm, too
+        if denied not in ("", "ENOENT"):
+            raise premise_failed(f"the container {where} cannot look for the object (shm_open: {denied})")
     found = [
         bool(require_fact(seen[get], "found")) and seen[get].facts.get("peer_nonce") == put.nonce
         for get in (_GET_PATH, _GET_PLAIN)

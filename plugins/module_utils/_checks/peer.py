@@ -52,6 +52,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     check,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES
 
 Socket: t.TypeAlias = "t.Callable[[Inputs], str]"
 
@@ -215,6 +216,7 @@ _SHARED: t.Final = _handed(HOLDER, TAKER, _abstract, reach=True)
     steps=(*_SHARED_WHO, *_SHARED.steps),
     question="With shareProcessNamespace: does a container reach memory and files of its peer by process?",
     expected="process_vm_readv, pidfd_getfd and /proc/PID/fd each lead to the peer's nonce",
+    skips=POLICIES,
 )
 def peer_process(seen: Seen, context: Context) -> Decision:
     """What UCX (cma, posix) and CUDA VMM need beside a common /dev/shm."""

@@ -88,6 +88,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     check,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 
 # ------------------------------------------------------------------------------------- the three sizes
@@ -138,6 +139,15 @@ def _failed_bound(
     return failed_size(who, wanted, source, fix), source
 
 
+def _require_unsized(context: Context, container: Container) -> None:
+    """Raise Inconclusive (AdmissionDenied) if the cluster gave the volume a sizeLimit: there is none without one."""
+    mounted = {mount.volume.name for mount in container.mounts}
+    for volume in context.pod_of(container).spec["volumes"]:
+        size_limit = (volume.get("emptyDir") or {}).get("sizeLimit")
+        if volume["name"] in mounted and parse_bytes(size_limit or 0):
+            raise Inconclusive(Reason.ADMISSION_DENIED, f"the cluster gives the volume a sizeLimit of {size_limit}")
+
+
 _UNSIZED: t.Final = identity(UNSIZED)
 _FILL_UNSIZED: t.Final = fill(UNSIZED, lambda sizes: sizes.fill_memory)
 
@@ -156,6 +166,7 @@ _FILL_UNSIZED: t.Final = fill(UNSIZED, lambda sizes: sizes.fill_memory)
 def shm_size_memory(seen: Seen, context: Context) -> Decision:
     """KEP-1967, Kubernetes 1.22."""
     who = seen[_UNSIZED]
+    _require_unsized(context, UNSIZED)
     wrong, source = _failed_bound(who, context, UNSIZED)
     if wrong:
         return wrong
@@ -219,6 +230,7 @@ _BARE: t.Final = identity(BARE)
 def shm_limit_undeclared(seen: Seen, context: Context) -> Decision:
     """One container without a limit, and the pod has none."""
     who = seen[_BARE]
+    _require_unsized(context, BARE)
     wrong, source = _failed_bound(who, context, BARE)
     if wrong:
         return wrong
@@ -737,9 +749,6 @@ def shm_volume_group(seen: Seen, context: Context) -> Decision:
     wrong = failed_medium(seen[_GROUPED])
     if wrong:
         return wrong
-    requested = int((context.pod_of(GROUPED).spec.get("securityContext") or {}).get("fsGroup") or 0)
-    if requested != GROUP:
-        raise premise_failed(f"the cluster changed fsGroup {GROUP} -> {requested or 'none'}")
     fix, group = "use a kubelet that applies fsGroup to volumes of medium Memory", require_fact(flags, "dir_gid")
     missing = {text: fix if text.startswith("mode") else _FIND_CHANGE for text in _missing(flags, "3777")}
     if group != GROUP:

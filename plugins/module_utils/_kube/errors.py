@@ -61,11 +61,16 @@ _FORBIDDEN: t.Final = (
     ("no PriorityClass with name", Reason.PRIORITY_CLASS_MISSING),
     ("usage per", Reason.LIMIT_RANGE),
     ("ratio per", Reason.LIMIT_RANGE),
-    ("cannot ", Reason.FORBIDDEN),
 )
+
+#: Words of a 403 about a permission of the account. Policies say of many things that they cannot be.
+_NO_PERMISSION: t.Final = re.compile(r'User (?:"[^"]*" )?cannot |cannot set (?:blockOwnerDeletion|an ownerRef)')
 
 #: Words of an admission webhook that gave no answer: it said nothing of the object.
 _WEBHOOK: t.Final = "failed calling webhook"
+
+#: The same of a webhook that has no answer to a dry run.
+_NO_DRY_RUN: t.Final = "does not support dry run"
 
 #: Words of an API server that has no way to the kubelet, or that the kubelet refuses, not us.
 _KUBELET: t.Final = re.compile(
@@ -129,10 +134,11 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     :param subresource: the subresource of a pod that the request was for, if API servers exist that lack it.
     """
     detail = f"the API server answers {status}: {quote(message)}"
+    # first: webhooks are reached by the same ways as kubelets, and often at port 10250, too
+    if _WEBHOOK in message or _NO_DRY_RUN in message:
+        return Inconclusive(Reason.WEBHOOK_FAILED, detail, subject)
     if _KUBELET.search(message):
         return Inconclusive(Reason.KUBELET_UNREACHABLE, detail, subject)
-    if _WEBHOOK in message:
-        return Inconclusive(Reason.WEBHOOK_FAILED, detail, subject)
     if any(words in message for words in _ADMISSION):
         return Inconclusive(Reason.ADMISSION_DENIED, detail, subject)
     if status == 401:
@@ -140,7 +146,8 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     if status == 403:
         if 'User "system:anonymous"' in message:
             return Inconclusive(Reason.UNAUTHORIZED, "the request carried no credentials", subject)
-        reason = next((reason for words, reason in _FORBIDDEN if words in message), Reason.ADMISSION_DENIED)
+        other = Reason.FORBIDDEN if _NO_PERMISSION.search(message) else Reason.ADMISSION_DENIED
+        reason = next((reason for words, reason in _FORBIDDEN if words in message), other)
         return Inconclusive(reason, detail, subject)
     if status == 404:
         if "namespaces " in message:

@@ -156,6 +156,7 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
     pod = container.pod
     manifest = pod.manifest()
     refused_by, detail, refused = "", "", [one.name for one in pod.plan.containers]
+    by_log = {"by_log": True} if pod.plan.has_scripts else {}
     try:
         stored = pod.when_free(lambda: container.shared.cluster.create(manifest, dry_run=True))
     except Inconclusive as problem:
@@ -166,7 +167,7 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
         try:
             left = container.shared.fitted(pod.meta, pod.plan, refusal)
         except Inconclusive:
-            return done(step, admitted=False, refused_by=refused_by, detail=detail, refused=" ".join(refused))
+            return done(step, admitted=False, refused_by=refused_by, detail=detail, refused=" ".join(refused), **by_log)
         manifest = manifests.pod(left.meta, left.plan, container.shared.anchor_uid)
         stored = pod.when_free(lambda: container.shared.cluster.create(manifest, dry_run=True))
         adapted = {"users": not left.meta.names_users, "cpu": left.meta.cpu_share != pod.meta.cpu_share}
@@ -177,13 +178,15 @@ def admit(container: ContainerRun, step: PlannedStep) -> Observation:
             detail=detail,
             refused=" ".join(one.name for one in left.dropped),
             without=" ".join(name for name, is_without in adapted.items() if is_without),
-            changed=", ".join(admission.changes(manifest, stored, [one.name for one in left.plan.containers])),
+            changed="; ".join(admission.changes(manifest, stored, [one.name for one in left.plan.containers])),
+            **by_log,
         )
     return done(
         step,
         admitted=True,
-        changed=", ".join(admission.changes(manifest, stored, refused)),
+        changed="; ".join(admission.changes(manifest, stored, refused)),
         unknown=", ".join(admission.unknown(manifest, stored)),
+        **by_log,
     )
 
 

@@ -23,6 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity impo
     parse_millis,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PROBE
 
 #: A Pod object.
 Pod: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -83,6 +84,7 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
     ]
     found += _demanded_changes(one, other)
     found.append(_change("pod memory limit", _amount(_pod.memory_of(one)), _amount(_pod.memory_of(other))))
+    found.append(_change("fsGroup", *_groups(one, other)))
     before, after = _sysctls(one), _sysctls(other)
     found += [_change(f"sysctl {name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
     volumes: dict[str, None] = {}
@@ -93,7 +95,8 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
         if name not in there:
             found.append(f"container {name} is not there")
             continue
-        found += [f"container {name}: {text}" for text in _container_changes(here[name], there[name]) if text]
+        texts = (*_container_changes(here[name], there[name]), *_security_changes(one, other, name))
+        found += [f"container {name}: {text}" for text in texts if text]
         volumes |= dict.fromkeys(mount["name"] for mount in here[name].get("volumeMounts") or ())
     kept = {volume["name"]: volume for volume in other.get("volumes") or ()}
     for volume in one.get("volumes") or ():
@@ -102,6 +105,40 @@ def changes(requested: Pod, stored: Pod, containers: t.Collection[str]) -> list[
                 f"volume {volume['name']}: {text}" for text in _volume_changes(volume, kept.get(volume["name"])) if text
             ]
     return [text for text in found if text]
+
+
+def taken(requested: Pod, stored: Pod, containers: t.Collection[str]) -> str:
+    """What the cluster took away that sets a pod or these containers apart from others, in words: nothing is left to measure of it."""
+    one, other = requested["spec"], stored["spec"]
+    here, there = _containers(one), _containers(other)
+    if not here.keys() & set(containers):
+        return ""
+    found = [
+        _change(name, one[name], other.get(name, _FIELDS[name]))
+        for name in ("hostUsers", "shareProcessNamespace")
+        if name in one
+    ]
+    found.append(_change("fsGroup", *_groups(one, other)))
+    after = _sysctls(other)
+    found += [_change(f"sysctl {name}", value, after.get(name)) for name, value in _sysctls(one).items()]
+    was, now = _users(one), _users(other)
+    for name in containers:
+        if name in here and name in there:
+            found += [
+                f"container {name}: {text}"
+                for text in (
+                    _change("runAsUser", 0, now[name]) if was[name] == 0 else "",
+                    *(f"capability {one} taken" for one in sorted(_added_to(here[name]) - _added_to(there[name]))),
+                )
+                if text
+            ]
+    return ", ".join(filter(None, found))
+
+
+def _groups(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> tuple[t.Any, t.Any]:
+    """The group that one spec names, and that of the other; a group that is left to the cluster is no change."""
+    before, after = ((spec.get("securityContext") or {}).get("fsGroup") for spec in (one, other))
+    return before, before and after
 
 
 def _demanded_changes(requested: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any]) -> list[str]:
@@ -123,6 +160,7 @@ _PLACING: t.Final[dict[str, t.Any]] = {
     "priorityClassName": None,
     "activeDeadlineSeconds": None,
     "serviceAccountName": "default",
+    "hostNetwork": False,
 }
 
 
@@ -132,6 +170,11 @@ def placing_changes(requested: Pod, stored: Pod) -> list[str]:
     found = [_change(name, *(spec.get(name) or usual for spec in (one, other))) for name, usual in _PLACING.items()]
     gates = [", ".join(gate["name"] for gate in spec.get("schedulingGates") or ()) or None for spec in (one, other)]
     found.append(_change("scheduling gates", *gates))
+    spread = [
+        ", ".join(each["topologyKey"] for each in spec.get("topologySpreadConstraints") or ()) or None
+        for spec in (one, other)
+    ]
+    found.append(_change("topology spread over", *spread))
     tolerated = [_tolerations(spec) for spec in (one, other)]
     found += [
         _change(f"toleration of {key}", *(key in each or None for each in tolerated)) for key in _differ(*tolerated)
@@ -144,24 +187,59 @@ def placing_changes(requested: Pod, stored: Pod) -> list[str]:
             continue
         before = here[name]
         texts = [
-            _change(field, before.get(field), container.get(field))
-            for field in ("image", "imagePullPolicy", "restartPolicy")
-        ]
-        texts += [
-            _change(f"{kind} {resource}", *(_of(each, kind).get(resource) for each in (before, container)))
-            for kind in ("requests", "limits")
-            for resource in ("cpu", "ephemeral-storage")
-            if not _equal(*(_of(each, kind).get(resource) for each in (before, container)))
+            *(_change(name, *(each.get(name) for each in (before, container))) for name in _OF_CONTAINERS),
+            *(_change(name, *(bool(each.get(name)) for each in (before, container))) for name in _HOOKS),
+            ""
+            if before.get("command") == container.get("command")
+            else _change("command", *_begins(before, container)),
+            *_resource_changes(before, container),
         ]
         for text in filter(None, texts):
             changed.setdefault(text, []).append(name)
+    # each container has another amount
+    found.append(
+        _change("requests memory of all containers", *(_amount(_requested(spec, here)) for spec in (one, other)))
+    )
+    volumes = {each["name"] for each in one.get("volumes") or ()}
+    # Kubernetes itself adds the token
+    added = [
+        each["name"]
+        for each in other.get("volumes") or ()
+        if each["name"] not in volumes and not each["name"].startswith("kube-api-access")
+    ]
+    found.append(f"volume{'s' * (len(added) > 1)} {', '.join(added)} added" if added else "")
     # a policy about images or CPU is about all of them
     found += [f"container{'s' * (len(names) > 1)} {', '.join(names)}: {text}" for text, names in changed.items()]
     return [text for text in found if text]
 
 
-def _of(container: t.Mapping[str, t.Any], kind: str) -> t.Mapping[str, t.Any]:
-    return (container.get("resources") or {}).get(kind) or {}
+#: What of a container decides whether it runs; and what can end it, of which it matters that it is there.
+_OF_CONTAINERS: t.Final = ("image", "imagePullPolicy", "restartPolicy")
+_HOOKS: t.Final = ("livenessProbe", "startupProbe", "lifecycle")
+
+
+def _begins(*containers: t.Mapping[str, t.Any]) -> list[str | None]:
+    """The first word of each command."""
+    return [next(iter(each.get("command") or ()), None) for each in containers]
+
+
+def _requested(spec: t.Mapping[str, t.Any], names: t.Container[str]) -> int:
+    """How much memory these containers request, in bytes."""
+    amounts = [
+        ((one.get("resources") or {}).get("requests") or {}).get("memory", 0)
+        for name, one in _containers(spec).items()
+        if name in names
+    ]
+    return sum(map(parse_bytes, amounts))
+
+
+def _resource_changes(requested: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """Requests and limits that are others, of all but memory."""
+    for kind in ("requests", "limits"):
+        before, after = ((each.get("resources") or {}).get(kind) or {} for each in (requested, stored))
+        for name in dict.fromkeys((*before, *after)):
+            if name != "memory" and not _equal(before.get(name), after.get(name)):
+                yield _change(f"{kind} {name}", *(_quantity(name, each.get(name)) for each in (before, after)))
 
 
 def _equal(one: str | None, other: str | None) -> bool:
@@ -169,6 +247,11 @@ def _equal(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return one is other
     return parse_millis(one) == parse_millis(other)
+
+
+def _quantity(name: str, amount: str | None) -> str | None:
+    """An amount as it is read best."""
+    return _amount(parse_bytes(amount)) if amount and name == "ephemeral-storage" else amount
 
 
 #: Tolerations that Kubernetes gives to every pod.
@@ -193,18 +276,24 @@ def changed_users(requested: Pod, stored: Pod, containers: t.Collection[str]) ->
             yield ", ".join(f"{name} {before[name]} -> {after[name]}" for name in (one, other)), now
 
 
-def require_deadline(requested: Pod, stored: Pod) -> None:
-    """Raise Inconclusive (AnchorChanged) if the stored anchor would not remove the run of a killed process.
+def require_deadline(requested: Pod, stored: Pod, seconds: float) -> None:
+    """Raise Inconclusive (AnchorChanged) if the stored anchor would not remove the run of a killed process, or too early.
 
     A suspended Job has no deadline that runs (Kueue suspends the Jobs of a namespace).
+
+    :param seconds: how long the run takes at most.
     """
     wanted, spec = requested["spec"], stored["spec"]
     found = [_change("suspend", False, bool(spec.get("suspend")))]
     for field in ("activeDeadlineSeconds", "ttlSecondsAfterFinished"):
-        seconds = spec.get(field)
-        if seconds is None or seconds > wanted[field]:
-            found.append(_change(field, wanted[field], seconds))
+        given = spec.get(field)
+        if given is None or given > wanted[field]:
+            found.append(_change(field, wanted[field], given))
     _require_unchanged([text for text in found if text], stored)
+    field = "activeDeadlineSeconds"
+    if spec[field] < min(seconds, wanted[field]):
+        words = f"the cluster changed it: {_change(field, wanted[field], spec[field])}; it would remove the run before its end"
+        raise Inconclusive(Reason.ANCHOR_CHANGED, words, describe(stored))
 
 
 def require_owner(requested: Pod, stored: Pod) -> None:
@@ -220,8 +309,9 @@ def _require_unchanged(found: list[str], stored: Pod) -> None:
 
 
 def user(pod: Pod) -> int | None:
-    """The user of a pod's first container; None is that of its image."""
-    return next(iter(_users({**pod["spec"], "initContainers": ()}).values()), None)
+    """The user of a pod's first container of ours; None is that of its image. An injected container can come before it."""
+    ours = [one for one in pod["spec"]["containers"] if PROBE in (one.get("command") or ())]
+    return next(iter(_users({**pod["spec"], "initContainers": (), "containers": ours}).values()), None)
 
 
 def _users(spec: t.Mapping[str, t.Any]) -> dict[str, int | None]:
@@ -264,6 +354,38 @@ def _container_changes(requested: dict[str, t.Any], stored: dict[str, t.Any]) ->
         "" if user is None else _change("runAsUser", user, now),
         *(_change(f"mount on {path}", before.get(path), after.get(path)) for path in (*before, *_added(before, after))),
     ]
+
+
+#: What of a security context decides which calls the kernel refuses to a container; a pod can have it for all of them.
+_PROFILES: t.Final = ("seccompProfile", "appArmorProfile", "seLinuxOptions")
+
+
+def _security_changes(requested: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any], name: str) -> t.Iterator[str]:
+    """What of a container's security was requested, and is another; what it left to the cluster is no change."""
+    specs = (requested, stored)
+    here, there = ((_containers(spec)[name].get("securityContext") or {}) for spec in specs)
+    if not here:
+        return
+    usual, given = ((spec.get("securityContext") or {}) for spec in specs)
+    for field in _PROFILES:
+        before, after = here.get(field, usual.get(field)), there.get(field, given.get(field))
+        if before or field == "appArmorProfile":
+            yield _change(field, *(one and " ".join(map(str, one.values())) for one in (before, after)))
+    if here.get("runAsNonRoot") is False:
+        yield _change("runAsNonRoot", False, bool(there.get("runAsNonRoot", given.get("runAsNonRoot"))))
+    yield _change("privileged", bool(here.get("privileged")), bool(there.get("privileged")))
+    yield _change("capabilities", *(_capabilities(_containers(spec)[name]) for spec in specs))
+
+
+def _capabilities(container: t.Mapping[str, t.Any]) -> str:
+    """Which capabilities a container has, in words."""
+    dropped = ((container.get("securityContext") or {}).get("capabilities") or {}).get("drop") or ()
+    return " + ".join(("none" if "ALL" in dropped else "the runtime's", *sorted(_added_to(container))))
+
+
+def _added_to(container: t.Mapping[str, t.Any]) -> set[str]:
+    """The capabilities that a container adds."""
+    return set(((container.get("securityContext") or {}).get("capabilities") or {}).get("add") or ())
 
 
 def _mounts(container: dict[str, t.Any]) -> dict[str, str]:

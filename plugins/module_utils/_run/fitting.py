@@ -60,8 +60,17 @@ def simplest(plan: PodPlan) -> PodPlan:
 
 
 def found_way(meta: RunMeta, plan: PodPlan, ask: Ask) -> RunMeta | None:
-    """The way in which the simplest pod is admitted, or nothing."""
-    return next((way for way in ways(meta) if ask(way, simplest(plan)) is None), None)
+    """The way in which the simplest pod is admitted, or nothing.
+
+    :raises Inconclusive: the cluster does not say: a webhook gives no answer.
+    """
+    for way in ways(meta):
+        refusal = ask(way, simplest(plan))
+        if refusal is None:
+            return way
+        if refusal.reason not in REFUSED:
+            raise refusal
+    return None
 
 
 def fitted(way: RunMeta, plan: PodPlan, refusal: Inconclusive, ask: Ask) -> Fitted:

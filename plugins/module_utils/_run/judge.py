@@ -110,7 +110,7 @@ class Judge:
             return self._skipped(Inconclusive(Reason.NOT_REQUESTED, detail))
         answers = self._answers(check)
         problem = next((answer for answer in answers.values() if isinstance(answer, Inconclusive)), None)
-        problem = problem or self.problem or self._image_volume(check) or self._united_users(check)
+        problem = problem or self.problem or self._image_volume(check) or self._taken(check)
         if problem is None and self.target is None:
             problem = Inconclusive(Reason.NO_NODE, "there is no node to run on")
         if problem is None and check.steps and not answers:
@@ -185,10 +185,13 @@ class Judge:
             inside = [step.container.name for step in check.steps]
             yield from admission.changed_users(requested, stored, inside)
 
-    def _united_users(self, check: Check) -> Inconclusive | None:
-        """A check about two users where the cluster allows one."""
-        words = next((words for words, became_one in self._users(check) if became_one), None)
-        return (words and Inconclusive(Reason.ADMISSION_DENIED, f"the cluster changed users: {words}")) or None
+    def _taken(self, check: Check) -> Inconclusive | None:
+        """A check about what the cluster took away: two users where it allows one, or what sets the pod apart from others."""
+        words = next((f"users: {words}" for words, became_one in self._users(check) if became_one), "")
+        result = self.results.get(check.layout.name) or LayoutResult()
+        inside = [step.container.name for step in check.steps]
+        words = words or next(filter(None, (admission.taken(*pod, inside) for pod in result.pods.values())), "")
+        return Inconclusive(Reason.ADMISSION_DENIED, f"the cluster changed {words}") if words else None
 
     def _image_volume(self, check: Check) -> Inconclusive | None:
         """A check about the runtime's /dev/shm where the image declares a volume there, in every container that mounts none."""
@@ -198,7 +201,13 @@ class Judge:
         for result in self.results.values():
             for answer in (answer for answers in result.answers.values() for answer in answers.values()):
                 if isinstance(answer, Observation) and _is_image_volume(answer):
-                    images = {one["image"] for _sent, pod in result.pods.values() for one in pod["spec"]["containers"]}
+                    images = {
+                        one["image"]
+                        for sent, pod in result.pods.values()
+                        for one in pod["spec"]["containers"]
+                        # an injected container has an image of its own
+                        if one["name"] in {each["name"] for each in sent["spec"]["containers"]}
+                    }
                     detail = (
                         f"it declares a VOLUME on {SHM}, which hides the runtime's in containers that mount none there"
                     )

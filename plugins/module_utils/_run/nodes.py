@@ -26,15 +26,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 
 Object: t.TypeAlias = "dict[str, t.Any]"
 
-#: What a cloud calls its pools: nodes of one pool are alike.
-_POOL_LABELS: t.Final = (
-    "cloud.google.com/gke-nodepool",
-    "eks.amazonaws.com/nodegroup",
-    "alpha.eksctl.io/nodegroup-name",
-    "kubernetes.azure.com/agentpool",
-    "karpenter.sh/nodepool",
-    "kops.k8s.io/instancegroup",
-    "node.kubernetes.io/instance-type",
+#: What clouds and their users call pools (V(worker.gardener.cloud/pool), V(lke.linode.com/pool-id)): nodes of one pool are
+#: alike. An address pool is none of these.
+_POOL_LABEL: t.Final = re.compile(
+    r"(^|/)((gke|civo|node|worker|agent|machine)-?)*pool(-(id|name))?$|/node-?group(-name)?$|/provisioner-name$"
+    r"|^kops\.k8s\.io/instancegroup$|^node\.kubernetes\.io/instance-type$"
 )
 
 #: Other labels that tell of something that answers depend on: roles, cgroups, huge pages, sandboxes, shared GPUs.
@@ -51,7 +47,6 @@ _INFO: t.Final = (
     "kernelVersion",
     "kubeletVersion",
     "containerRuntimeVersion",
-    "swap",
 )
 
 #: The same, of a node's status.
@@ -107,9 +102,11 @@ def choose(
     :param classes: by name, those of the settings that are known.
     :raises Inconclusive: none can be used; the detail says why the nearest could not.
     """
-    selected = sorted((one for one in nodes if _selected(one, settings.node_selector)), key=_name)
+    # that of the overlay is in every pod
+    selector = {**(settings.additions.spec.get("nodeSelector") or {}), **settings.node_selector}
+    selected = sorted((one for one in nodes if _selected(one, selector)), key=_name)
     if not selected:
-        raise _nothing(nodes, settings)
+        raise _nothing(nodes, selector)
     usable: dict[str, dict[str, Node]] = {}
     problems: dict[str, dict[str, Inconclusive]] = {}
     for name in settings.runtime_classes:
@@ -128,9 +125,9 @@ def choose(
     return Choice(targets, [*_skipped(problems), *beside], unplaced)
 
 
-def _nothing(nodes: t.Sequence[Object], settings: Settings) -> Inconclusive:
+def _nothing(nodes: t.Sequence[Object], selector: t.Mapping[str, str]) -> Inconclusive:
     """Why no node is eligible."""
-    wanted = ",".join(f"{key}={value}" for key, value in sorted(settings.node_selector.items()))
+    wanted = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
     if nodes:
         return Inconclusive(Reason.NO_NODE, f"none of {len(nodes)} nodes has the labels {wanted}")
     return Inconclusive(
@@ -225,7 +222,7 @@ def _kind(node: Object) -> tuple[str, ...]:
     """What nodes must have in common to be alike: all that an answer of podshm can depend on, as far as a Node tells it."""
     labels, status = _labels(node), node.get("status") or {}
     info = status.get("nodeInfo") or {}
-    pool = {key: labels[key] for key in sorted(labels) if key in _POOL_LABELS or _TELLING_LABEL.search(key)}
+    pool = {key: labels[key] for key in sorted(labels) if _POOL_LABEL.search(key) or _TELLING_LABEL.search(key)}
     said = {**{key: info.get(key) for key in _INFO}, **{key: status.get(key) for key in _STATUS}}
     taints = [(taint.get("key"), taint.get("value"), taint.get("effect")) for taint in _taints(node)]
     parts = (pool, _order_free(said), sorted(map(str, taints)), _resources(status))
@@ -245,7 +242,7 @@ def _resources(status: Object) -> dict[str, t.Any]:
     """The resources of a node that answers depend on.
 
     Huge pages count by their number. Of what a device plugin offers it matters that there is some, not how much. Memory
-    counts by its power of two: nodes of one size differ by a few pages, and the answers name the size of each.
+    and swap count by their power of two: nodes of one size differ by a few pages, and the answers name the size of each.
     """
     found: dict[str, t.Any] = {}
     for part in ("capacity", "allocatable"):
@@ -254,8 +251,13 @@ def _resources(status: Object) -> dict[str, t.Any]:
                 found[f"{part} {name}"] = _number(quantity)
             elif "/" in name:
                 found[f"{part} {name}"] = _number(quantity) != 0
-    memory = _number((status.get("capacity") or status.get("allocatable") or {}).get("memory", 0))
-    found["memory"] = memory.bit_length() if isinstance(memory, int) else memory
+    sizes = {
+        "memory": (status.get("capacity") or status.get("allocatable") or {}).get("memory", 0),
+        "swap": ((status.get("nodeInfo") or {}).get("swap") or {}).get("capacity") or 0,
+    }
+    for name, size in sizes.items():
+        number = _number(size)
+        found[name] = number.bit_length() if isinstance(number, int) else number
     return found
 
 
@@ -345,6 +347,8 @@ def _usable(node: Object, settings: Settings, architectures: t.Container[str], r
         raise Inconclusive(Reason.NOT_LINUX, f"runs {info['operatingSystem']}", subject)
     if "kwok.x-k8s.io/node" in (node["metadata"].get("annotations") or {}):
         raise Inconclusive(Reason.NO_NODE, "is a fake node (KWOK), which runs no containers", subject)
+    if _labels(node).get("eks.amazonaws.com/compute-type") == "fargate":
+        raise Inconclusive(Reason.NO_NODE, "is a node of EKS Fargate, which runs one pod and no other", subject)
     if node["metadata"].get("deletionTimestamp"):
         raise Inconclusive(Reason.NO_NODE, "is being removed", subject)
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
@@ -439,9 +443,18 @@ def _tolerated(taint: dict[str, t.Any], tolerations: t.Iterable[dict[str, t.Any]
             return bool(toleration.get("operator") == "Exists")
         if toleration["key"] != taint["key"]:
             return False
+        if toleration.get("operator") in ("Gt", "Lt"):
+            return _compared(taint.get("value"), str(toleration["operator"]), toleration.get("value"))
         return bool(toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", ""))
 
     return any(matches(toleration) for toleration in tolerations)
+
+
+def _compared(taint: t.Any, operator: str, wanted: t.Any) -> bool:
+    """Whether the number of a taint is greater or less than that of a toleration (KEP-5471, Kubernetes 1.35)."""
+    if not all(re.fullmatch("0|-?[1-9][0-9]*", str(value)) for value in (taint, wanted)):
+        return False
+    return int(taint) > int(wanted) if operator == "Gt" else int(taint) < int(wanted)
 
 
 #: Where the images of sandboxes come from, without a registry's name of one's own.

@@ -96,7 +96,7 @@ def anchored(shared: Shared, meta: manifests.RunMeta, leftovers: list[str]) -> c
             return waiting.when_free(functools.partial(shared.create, manifest), began)
 
         anchor = create(requested)
-        admission.require_deadline(requested, anchor)
+        admission.require_deadline(requested, anchor, shared.until - began)
         shared.anchor_uid = str(anchor["metadata"]["uid"])
         if not shared.dry_run:
             shared.watch.start()

@@ -36,6 +36,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests
 #: The step of the probe that a restart begins with.
 _END: t.Final = "end"
 
+#: The command of a container that waits for steps.
+HOLD: t.Final = ("hold",)
+
 
 @dataclasses.dataclass(frozen=True)
 class PlannedStep:
@@ -195,7 +198,7 @@ def _pod(
 def _container(
     container: Container, steps: t.Sequence[PlannedStep], completes: bool, settings: Settings, sizes: Sizes
 ) -> ContainerPlan:
-    command: tuple[str, ...] = ("hold",)
+    command: tuple[str, ...] = HOLD
     if completes or container.kind is ContainerKind.INIT:
         (step,) = steps
         command = tuple(protocol.argv(step.name, step.nonce, step.args))

@@ -12,7 +12,11 @@ import collections
 import re
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import describe_container, describe_pod
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.errors import (
+    describe_container,
+    describe_pod,
+    failed_request,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text, parse_millis
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import PROBE
@@ -178,7 +182,7 @@ def started(pod: dict[str, t.Any]) -> bool:
     if broken and (has_failed or len(broken) == len(probe_containers(pod)) or _lacks_image(pod, broken)):
         raise next(iter(broken.values()))
     if has_failed:
-        raise _failure(status, subject)
+        raise _failure(pod)
     return not _awaited(pod, broken)
 
 
@@ -295,12 +299,13 @@ _ENDED: t.Final = {
 }
 
 
-def _failure(status: dict[str, t.Any], subject: str) -> Inconclusive:
+def _failure(pod: dict[str, t.Any]) -> Inconclusive:
+    status = pod["status"]
     reason, message = str(status.get("reason", "")), quote(status.get("message", ""))
     # what a node lacks: OutOfcpu, OutOfmemory, OutOfpods and every other resource
     known = Reason.UNSCHEDULABLE if reason.startswith("OutOf") else _ENDED.get(reason, Reason.POD_FAILED)
     hint = f" ({_REJECTED[reason]})" if reason in _REJECTED else ""
-    return Inconclusive(known, f"{reason or 'it failed'}{hint}: {message or aftermath_text(status)}", subject)
+    return Inconclusive(known, f"{reason or 'it failed'}{hint}: {message or _aftermath_text(pod)}", _subject(pod))
 
 
 def _deleted(pod: dict[str, t.Any]) -> Inconclusive:
@@ -319,12 +324,16 @@ def lost(pod: dict[str, t.Any]) -> Inconclusive | None:
     if pod["metadata"].get("deletionTimestamp"):
         return _deleted(pod)
     status = pod.get("status") or {}
-    return _failure(status, _subject(pod)) if status.get("phase") == "Failed" and status.get("reason") else None
+    return _failure(pod) if status.get("phase") == "Failed" and status.get("reason") else None
 
 
 def aftermath(pod: dict[str, t.Any]) -> dict[str, t.Any]:
-    """How a pod was after the last step: phase, reason, and its containers that ended."""
+    """How a pod was after the last step: phase, reason, and its containers that ended; of init containers those that failed."""
     status = pod.get("status") or {}
+    inits = [one["name"] for one in _inits(pod) if one.get("restartPolicy") != "Always"]
+    failed = [
+        entry for entry in status.get("initContainerStatuses") or () if entry["name"] in inits and _exit_code(entry)
+    ]
     return {
         "phase": status.get("phase", ""),
         "reason": status.get("reason", ""),
@@ -333,15 +342,24 @@ def aftermath(pod: dict[str, t.Any]) -> dict[str, t.Any]:
                 "reason": entry["state"]["terminated"].get("reason", ""),
                 "exit_code": entry["state"]["terminated"].get("exitCode"),
             }
-            for entry in status.get("containerStatuses") or ()
+            for entry in (*(status.get("containerStatuses") or ()), *failed)
             if "terminated" in (entry.get("state") or {})
         },
     }
 
 
-def aftermath_text(status: dict[str, t.Any]) -> str:
-    """The terminated containers of a pod status in one line."""
-    terminated = aftermath({"status": status})["terminated"]
+def _inits(pod: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The init containers and sidecars of a pod, also those that were injected."""
+    return list((pod.get("spec") or {}).get("initContainers") or ())
+
+
+def _exit_code(entry: dict[str, t.Any]) -> int:
+    return int(((entry.get("state") or {}).get("terminated") or {}).get("exitCode") or 0)
+
+
+def _aftermath_text(pod: dict[str, t.Any]) -> str:
+    """The terminated containers of a pod in one line."""
+    terminated = aftermath(pod)["terminated"]
     return ", ".join(f"{name} {state['reason']} (exit {state['exit_code']})" for name, state in terminated.items())
 
 
@@ -419,6 +437,36 @@ _TELLING_EVENTS: t.Final = (
 )
 
 
+def _not_synced(events: t.Sequence[dict[str, t.Any]], subject: str) -> Inconclusive | None:
+    """Why the host of a virtual cluster (vCluster) did not take a pod: its refusal is an event."""
+    for message in (str(event.get("message", "")) for event in reversed(events) if event.get("reason") == "SyncError"):
+        status = 403 if re.search("is forbidden|denied the request", message) else 500
+        words = f"the host of the virtual cluster does not take the pod: {quote(message)}"
+        return Inconclusive(failed_request(status, message, subject).reason, words, subject)
+    return None
+
+
+def _held_up(pod: dict[str, t.Any], seconds: float) -> Inconclusive | None:
+    """Which init container or sidecar all that starts after it waits for, if it has started itself; it can be an injected one."""
+    now = states(pod)
+    for one in _inits(pod):
+        entry, stays = now.get(one["name"]) or {}, one.get("restartPolicy") == "Always"
+        state = entry.get("state") or {}
+        runs = "running" in state
+        if (runs and entry.get("started", True)) if stays else ("terminated" in state and not _exit_code(entry)):
+            continue
+        ended = state.get("terminated") or (entry.get("lastState") or {}).get("terminated")
+        if ended:
+            words = f"ended: {quote(ended.get('reason', ''))} (exit {ended.get('exitCode')})"
+        elif runs:
+            words = f"did not {'become ready' if stays else 'end'} within {seconds:g} s"
+        else:
+            return None
+        reason = Reason.POD_FAILED if ended else Reason.TIMEOUT
+        return Inconclusive(reason, f"container {one['name']} {words}, and what starts after it waits", _subject(pod))
+    return None
+
+
 def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], seconds: float) -> Inconclusive:
     """Why a pod has not started in time: the scheduler's word, else the last telling event, else only the time."""
     subject = _subject(pod)
@@ -430,6 +478,9 @@ def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], sec
                 return Inconclusive(Reason.SCHEDULING_GATED, f"it waits to be scheduled: {quote(words)}", subject)
             return Inconclusive(Reason.UNSCHEDULABLE, quote(condition.get("message", "")), subject)
     if not pod["spec"].get("nodeName"):
+        refused = _not_synced(events, subject)
+        if refused:
+            return refused
         name = pod["spec"].get("schedulerName") or "default-scheduler"
         return Inconclusive(
             Reason.NOT_SCHEDULED, f"the scheduler {name} has not looked at it within {seconds:g} s", subject
@@ -443,6 +494,9 @@ def not_started(pod: dict[str, t.Any], events: t.Sequence[dict[str, t.Any]], sec
         for message in words_of:
             if all(word in message for word in words):
                 return Inconclusive(reason, quote(message), subject)
+    held_up = _held_up(pod, seconds)
+    if held_up:
+        return held_up
     missing = not_up(pod)
     names = "its containers" if missing == probe_containers(pod) else ", ".join(missing)
     return Inconclusive(Reason.TIMEOUT, f"{names} did not start within {seconds:g} s", subject)

@@ -208,7 +208,7 @@ def _nodes(cluster: Cluster, settings: Settings) -> list[dict[str, t.Any]]:
                 raise
             words = f"{problem.detail}; without this permission, name nodes with the option node_names"
             raise Inconclusive(problem.reason, words, problem.subject) from None
-    return [node_named(cluster, name) for name in settings.node_names]
+    return [node_named(cluster, name) for name in dict.fromkeys(settings.node_names)]
 
 
 def _meta(run_id: str, index: str, target: Target, settings: Settings, targets: int) -> manifests.RunMeta:
@@ -262,12 +262,24 @@ def _choose_way(shared: Shared, no_pod: str) -> None:
         shared.no_exec += [refusal] if refusal else []
 
 
+_Job: t.TypeAlias = "tuple[TargetRun, LayoutPlan]"
+
+
+def _batches(shared: Shared, jobs: t.Sequence[_Job]) -> collections.abc.Iterator[list[_Job]]:
+    """What works side by side: all that can, then each of the others alone."""
+    by_log = shared.by_log
+    yield [job for job in jobs if not job[1].layout.exclusive]
+    yield from ([job] for job in jobs if job[1].layout.exclusive)
+    # pods that go without exec carry more than what was sent as a dry run before that was known
+    if shared.by_log and not by_log:
+        yield [job for job in jobs if job[1].layout.dry_run_only]
+
+
 def _run_layouts(shared: Shared, targets: t.Sequence[TargetRun]) -> None:
     jobs = [(target, layout) for target in targets for layout in target.layouts]
-    together = [(target, layout) for target, layout in jobs if not layout.layout.exclusive]
     places = threading.Semaphore(_AT_ONCE)
     with threads(shared, len(jobs)) as executor:
-        for batch in (together, *([job] for job in jobs if job not in together)):
+        for batch in _batches(shared, jobs):
             futures = {}
             for target, layout in batch:
                 place = _Place(places)

@@ -34,7 +34,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged im
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, scripted
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, sampled, scripted
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
     ContainerRun,
     Crowded,
@@ -67,6 +67,8 @@ class LayoutRun:
         self._scripts: dict[Container, tuple[Line, ...]] = {}
         if self._by_log:
             plan, self._scripts = scripted(plan, shared.settings.timeout + _SCRIPT_SLACK)
+        elif shared.by_log and plan.layout.dry_run_only:
+            plan = sampled(plan)
         self._plan = plan
         self._pods: list[PodRun] = []
         self._containers: dict[Container, ContainerRun] = {}

@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import SAMPLES
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Action, Container, ContainerKind
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedStep
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import HOLD, LayoutPlan, PlannedStep
 
 #: What a line waits for: nothing, or only the grant of the run.
 _NONE: t.Final = "none"
@@ -70,6 +71,19 @@ def scripted(plan: LayoutPlan, seconds: int) -> tuple[LayoutPlan, dict[Container
         dataclasses.replace(pod, containers=tuple(with_script(one) for one in pod.containers)) for pod in plan.pods
     )
     return dataclasses.replace(plan, pods=pods), found
+
+
+def sampled(plan: LayoutPlan) -> LayoutPlan:
+    """The dry runs of pods whose containers run their steps themselves: what such pods carry can be refused, too."""
+
+    def with_script(one: manifests.ContainerPlan) -> manifests.ContainerPlan:
+        return dataclasses.replace(one, command=("script",)) if one.command == HOLD else one
+
+    pods = tuple(
+        dataclasses.replace(pod, containers=tuple(map(with_script, pod.containers))) if sample.layout else pod
+        for sample, pod in zip(SAMPLES, plan.pods, strict=True)
+    )
+    return dataclasses.replace(plan, pods=pods)
 
 
 def scripts(plan: LayoutPlan) -> dict[Container, tuple[Line, ...]]:

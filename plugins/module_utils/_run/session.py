@@ -114,11 +114,17 @@ class Shared:
 
         :raises Inconclusive: nothing is.
         """
+        if refusal.reason not in fitting.REFUSED:
+            raise refusal
         with self.ways_lock:
             if meta.target not in self.ways:
-                self.ways[meta.target] = fitting.found_way(meta, plan, self.refusal)
+                try:
+                    self.ways[meta.target] = fitting.found_way(meta, plan, self.refusal)
+                except Inconclusive:
+                    # another pod can know more
+                    raise refusal from None
             way = self.ways[meta.target]
-        if refusal.reason not in fitting.REFUSED or way is None:
+        if way is None:
             raise refusal
         return fitting.fitted(way, plan, refusal, self.refusal)
 

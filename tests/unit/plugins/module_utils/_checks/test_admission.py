@@ -92,6 +92,8 @@ def test_what_is_refused_of_one_pod_alone_is_said_in_words(sample: Sample) -> No
         ),
         ("ipc-owner", "root-ipc-owner", ["root", "the capability IPC_OWNER"]),
         ("host-path", "path", ["a hostPath volume"]),
+        ("huge-pages", "huge", ["fsGroup", "a limit of huge pages", "a volume of medium HugePages"]),
+        ("huge-pages", "huge-peer", ["fsGroup", "a volume of medium HugePages"]),
     ],
 )
 def test_what_a_container_asks_of_a_namespace(role: str, container: str, words: list[str]) -> None:
@@ -129,6 +131,18 @@ def test_a_refused_volume_fails() -> None:
     assert "(violates)" in decision.observed
 
 
+@pytest.mark.parametrize("by", ["AdmissionDenied", "SecurityConstraint"])
+def test_what_refuses_every_pod_says_nothing_of_the_volume(by: str) -> None:
+    """A policy about namespaces, labels or registries."""
+    everything = {sample.role: refusal(*(one.name for one in sample.containers), by=by) for sample in SAMPLES}
+    answers = {role: seen("@admit", **facts) for role, facts in everything.items()}
+    with pytest.raises(Inconclusive, match="violates") as caught:
+        decide("SHM607", answers)
+    assert caught.value.reason == by
+    # one pod that is admitted shows that the volume is what is refused
+    assert decide("SHM607", {**answers, "complete": seen("@admit", admitted=True)}).verdict is Verdict.FAIL
+
+
 @pytest.mark.parametrize("by", ["QuotaExceeded", "LimitRange"])
 def test_where_nothing_has_room_nothing_is_decided(by: str) -> None:
     answers = changed(admitted(), "volume-on-dev-shm", **refusal("volume", by=by))
@@ -144,6 +158,29 @@ def test_one_demand_explains_all_that_is_refused_for_it() -> None:
     # by the first that is refused for it
     answers = changed(admitted(pair="unsized"), "undeclared", **refusal("bare", by="LimitRange"))
     assert decide("SHM607", answers).observed.startswith("refused: a volume without sizeLimit (PodSecurity): no level")
+
+
+def test_a_pod_that_is_too_large_is_refused_as_a_whole() -> None:
+    """A LimitRange of pods: each of its containers alone would be admitted."""
+    pair = " ".join(one.name for one in SIDE_BY_SIDE["pair"].containers)
+    decision = decide("SHM607", changed(admitted(), "pair", **refusal(*pair.split(), by="LimitRange")))
+    assert decision.observed.startswith("refused: the pod pair as a whole (LimitRange): no level")
+    decision = decide("SHM607", admitted(pair="first second"))
+    assert "container first of the pod pair (PodSecurity), container second of the pod pair" in decision.observed
+
+
+def test_what_pods_carry_without_exec_is_told_as_that() -> None:
+    alone = ("volume-on-dev-shm", "relaxed", "complete")
+    refused = {sample.role: " ".join(one.name for one in sample.containers) for sample in SAMPLES}
+    answers = admitted(**{role.replace("-", "_"): names for role, names in refused.items() if role not in alone})
+    for role in refused.keys() - set(alone):
+        answers = changed(answers, role, by_log=True)
+    decision = decide("SHM607", answers)
+    words = "what pods carry without exec (a downwardAPI volume, and one on the node's disk) (PodSecurity)"
+    assert (decision.verdict, decision.observed.partition(":")[2]) == (
+        Verdict.WARN,
+        f" {words}: no level of the Pod Security Standards, but a policy of the cluster's own",
+    )
 
 
 def test_users_that_the_cluster_gives_explain_other_users() -> None:

@@ -104,6 +104,15 @@ def test_both_directions(check: str, label: str, change: Facts, verdict: str, wo
     assert bool(decision.fix) == (verdict != "PASS")
 
 
+@pytest.mark.parametrize("check", ["SHM503", "SHM504"])
+@pytest.mark.parametrize("label", ["get_path", "get_plain"])
+def test_an_object_that_a_security_module_hides_is_not_therefore_absent(check: str, label: str) -> None:
+    denied: Facts = {**NO_OBJECT, "calls": [failed("shm_open", "EACCES")]}
+    with pytest.raises(Inconclusive, match="cannot look for the object") as caught:
+        decide(check, changed(GOOD[check](), label, **denied))
+    assert caught.value.reason is Reason.PREMISE_FAILED
+
+
 @pytest.mark.parametrize(
     ("check", "label"), [("SHM501", "create"), ("SHM502", "put"), ("SHM503", "put"), ("SHM504", "put")]
 )

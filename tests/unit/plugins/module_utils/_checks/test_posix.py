@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import posix
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import SENTENCE, Context, Verdict
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     FIRST_USER_NAMESPACE,
     FOUND_OBJECT,
@@ -417,7 +417,7 @@ def test_a_probe_that_cannot_reserve_memory_shows_nothing_of_sharing(check: str,
 
 def test_a_node_without_user_namespaces_is_skipped() -> None:
     assert all(
-        check.skips == {Reason.UNSUPPORTED, Reason.FEATURE_GATE_OFF}
+        check.skips == {Reason.UNSUPPORTED, Reason.FEATURE_GATE_OFF, *POLICIES}
         for check in (posix.posix_user_namespace, posix.posix_mq_user_namespace)
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks import size
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.layouts import GROUP
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Context, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._checks.support import (
     FIRST_USER_NAMESPACE,
@@ -670,12 +670,21 @@ def test_what_stays_after_a_kill_counts_for_the_pod_alone() -> None:
     assert judge("SHM312", after_kill(), injected).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("given", "words"), [(None, "65531 -> none"), (1000, "65531 -> 1000")])
-def test_another_group_than_requested_shows_nothing_of_the_kubelet(given: int | None, words: str) -> None:
-    stored = with_spec(context("SHM319"), "fs-group", securityContext={"fsGroup": given} if given else None)
-    with pytest.raises(Inconclusive, match=words) as caught:
-        judge("SHM319", GOOD["SHM319"](), stored)
-    assert caught.value.reason is Reason.PREMISE_FAILED
+@pytest.mark.parametrize(("check", "role"), [("SHM302", "pair"), ("SHM304", "undeclared")])
+def test_a_volume_that_the_cluster_sizes_shows_nothing_of_one_without_a_size(check: str, role: str) -> None:
+    known = context(check)
+
+    def sized(size_limit: str) -> Context:
+        volumes = [
+            {"name": one["name"], "emptyDir": {"sizeLimit": size_limit}} for one in known.pods[role].spec["volumes"]
+        ]
+        return with_spec(known, role, volumes=volumes)
+
+    with pytest.raises(Inconclusive, match="gives the volume a sizeLimit of 100Mi") as caught:
+        judge(check, GOOD[check](), sized("100Mi"))
+    assert caught.value.reason is Reason.ADMISSION_DENIED
+    # which is none
+    assert judge(check, GOOD[check](), sized("0")).verdict is Verdict.PASS
 
 
 def test_a_group_of_the_pod_sets_the_bit_that_files_inherit_it_by() -> None:
@@ -688,7 +697,7 @@ def test_a_group_of_the_pod_sets_the_bit_that_files_inherit_it_by() -> None:
 
 
 def test_a_cluster_is_free_to_refuse_what_these_checks_are_about() -> None:
-    assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED, Reason.FEATURE_GATE_OFF}
+    assert size.shm_flags_user_namespace.skips == {Reason.UNSUPPORTED, Reason.FEATURE_GATE_OFF, *POLICIES}
     assert size.shm_volume_group.skips == {*POLICIES}
     assert size.shm_limit_undeclared.skips == {
         Reason.QUOTA_EXCEEDED,

@@ -56,6 +56,25 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
             Reason.ADMISSION_DENIED,
         ),
         (500, 'Internal error occurred: failed calling webhook "w": timeout', Reason.WEBHOOK_FAILED),
+        # many webhooks listen where kubelets do, and the way to both goes through one agent
+        (
+            500,
+            'failed calling webhook "w": Post "https://w.n.svc:443/": dial tcp 10.96.0.1:10250: connection refused',
+            Reason.WEBHOOK_FAILED,
+        ),
+        (500, 'failed calling webhook "w": Post "https://w.n.svc:443/": No agent available', Reason.WEBHOOK_FAILED),
+        (400, 'admission webhook "w" does not support dry run', Reason.WEBHOOK_FAILED),
+        # what a policy says that cannot be is no missing permission
+        (
+            403,
+            'pods "x" is forbidden: image policy webhook backend denied one or more images: it cannot be verified',
+            Reason.ADMISSION_DENIED,
+        ),
+        (
+            403,
+            'pods "x" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you cannot',
+            Reason.FORBIDDEN,
+        ),
         (404, 'namespaces "x" not found', Reason.NAMESPACE_MISSING),
         (404, 'pods "x" not found', Reason.POD_GONE),
         (404, "the server could not find the requested resource", Reason.NOT_KUBERNETES),

@@ -275,3 +275,147 @@ def test_a_node_selector_is_told_in_words() -> None:
     assert "nodeSelector none -> pool=batch, disk=fast" in admission.placing_changes(pair(), stored)
     stored["spec"]["nodeSelector"] = {}
     assert admission.placing_changes(pair(), stored) == ["container istio-proxy added"]
+
+
+def _secured(**security: t.Any) -> t.Callable[[Pod], None]:
+    return lambda pod: container(pod, "sized")["securityContext"].update(security)
+
+
+def _pod_secured(**security: t.Any) -> t.Callable[[Pod], None]:
+    def change(pod: Pod) -> None:
+        pod["spec"]["securityContext"].update(security)
+        for field in security:
+            container(pod, "sized")["securityContext"].pop(field, None)
+
+    return change
+
+
+LOCALHOST: t.Final = {"type": "Localhost", "localhostProfile": "ipc.json"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_secured(seccompProfile=LOCALHOST), ["seccompProfile RuntimeDefault -> Localhost ipc.json"]),
+        (_pod_secured(seccompProfile=LOCALHOST), ["seccompProfile RuntimeDefault -> Localhost ipc.json"]),
+        # the pod has the same
+        (lambda pod: container(pod, "sized")["securityContext"].pop("seccompProfile"), []),
+        (_pod_secured(appArmorProfile=LOCALHOST), ["appArmorProfile none -> Localhost ipc.json"]),
+        (_secured(privileged=True), ["privileged false -> true"]),
+        (_secured(capabilities={"drop": ["ALL", "KILL"]}), []),
+        (_secured(capabilities={"drop": ["KILL"]}), ["capabilities none -> the runtime's"]),
+        (_secured(capabilities={"drop": ["ALL"], "add": ["B", "A"]}), ["capabilities none -> none + A + B"]),
+        # what is left to the cluster
+        (_pod_secured(fsGroup=1000680000, seLinuxOptions={"level": "s0:c26,c5"}, supplementalGroups=[1]), []),
+        (_secured(runAsNonRoot=None), []),
+    ],
+)
+def test_what_was_changed_of_the_security_of_a_container_is_told(
+    change: t.Callable[[Pod], None], told: list[str]
+) -> None:
+    asked, stored = pair(), as_stored(pair())
+    change(stored)
+    assert admission.changes(asked, stored, ("sized",)) == [f"container sized: {text}" for text in told]
+
+
+def test_root_that_the_cluster_does_not_let_run_is_told() -> None:
+    asked, stored = pods("SHM111")["ipc-owner"], pods("SHM111")["ipc-owner"]
+    container(stored, "root")["securityContext"]["runAsNonRoot"] = True
+    assert admission.changes(asked, stored, ("root",)) == ["container root: runAsNonRoot false -> true"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda pod: pod["spec"].update(
+                topologySpreadConstraints=[{"topologyKey": "zone"}, {"topologyKey": "rack"}]
+            ),
+            ["topology spread over none -> zone, rack"],
+        ),
+        (lambda pod: pod["spec"].update(hostNetwork=True), ["hostNetwork false -> true"]),
+        (
+            lambda pod: pod["spec"]["volumes"].extend(
+                [{"name": "ca", "secret": {}}, {"name": "agent", "hostPath": {}}]
+            ),
+            ["volumes ca, agent added"],
+        ),
+        (
+            lambda pod: container(pod, "sized")["resources"]["requests"].update(
+                {"memory": "2Gi", "x.example/gpu": "1"}
+            ),
+            ["requests memory of all containers 690Mi -> 2193Mi", "container sized: requests x.example/gpu none -> 1"],
+        ),
+        # a memory limit is told by what decides sizes
+        (_limit("2Gi"), []),
+        (
+            lambda pod: container(pod, "sized").update(command=["/wrap", manifests.PROBE, "hold"]),
+            ["container sized: command /podshm/probe -> /wrap"],
+        ),
+        (
+            lambda pod: container(pod, "sized").update(livenessProbe={"exec": {"command": ["true"]}}),
+            ["container sized: livenessProbe false -> true"],
+        ),
+    ],
+)
+def test_what_can_keep_a_pod_from_running_is_told(change: t.Callable[[Pod], None], told: list[str]) -> None:
+    stored = as_stored(pair())
+    change(stored)
+    assert [text for text in admission.placing_changes(pair(), stored) if "istio-proxy" not in text] == told
+
+
+@pytest.mark.parametrize(
+    ("check", "role", "change", "told"),
+    [
+        ("SHM109", "users", lambda pod: pod["spec"].update(hostUsers=True), "hostUsers false -> true"),
+        (
+            "SHM218",
+            "processes",
+            lambda pod: pod["spec"].pop("shareProcessNamespace"),
+            "shareProcessNamespace true -> false",
+        ),
+        (
+            "SHM602",
+            "safe",
+            lambda pod: pod["spec"]["securityContext"].pop("sysctls"),
+            "sysctl kernel.shm_rmid_forced 1 -> none",
+        ),
+        (
+            "SHM319",
+            "fs-group",
+            lambda pod: pod["spec"]["securityContext"].update(fsGroup=2000),
+            "fsGroup 65531 -> 2000",
+        ),
+        (
+            "SHM111",
+            "ipc-owner",
+            lambda pod: container(pod, "root-ipc-owner")["securityContext"].update(runAsUser=1000),
+            "container root-ipc-owner: runAsUser 0 -> 1000",
+        ),
+        (
+            "SHM111",
+            "ipc-owner",
+            lambda pod: container(pod, "root-ipc-owner")["securityContext"]["capabilities"].pop("add"),
+            "container root-ipc-owner: capability IPC_OWNER taken",
+        ),
+        # what is added is not taken
+        ("SHM301", "pair", _sysctl, ""),
+        ("SHM301", "pair", lambda pod: pod["spec"].update(hostUsers=False, shareProcessNamespace=True), ""),
+        ("SHM301", "pair", lambda pod: pod["spec"]["securityContext"].update(fsGroup=1000680000), ""),
+    ],
+)
+def test_what_the_cluster_takes_of_what_a_check_is_about(
+    check: str, role: str, change: t.Callable[[Pod], t.Any], told: str
+) -> None:
+    asked, stored = pods(check)[role], pods(check)[role]
+    names = [one["name"] for one in asked["spec"]["containers"]]
+    assert admission.taken(asked, as_stored(asked), names) == ""
+    change(stored)
+    assert admission.taken(asked, stored, names) == told
+    assert admission.taken(asked, stored, ("elsewhere",)) == ""
+
+
+def test_an_injected_container_that_comes_first_does_not_decide_who_we_are() -> None:
+    stored = as_stored(pair())
+    stored["spec"]["containers"].insert(0, {"name": "proxy", "image": "proxy", "securityContext": {"runAsUser": 1337}})
+    assert admission.user(stored) == 65532

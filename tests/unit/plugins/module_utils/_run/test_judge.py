@@ -432,6 +432,18 @@ def test_what_the_cluster_changed_is_in_the_evidence(outcome: Decision | Excepti
     assert "admission" not in judged(check)["evidence"]
 
 
+@pytest.mark.parametrize(("skips", "verdict"), [(frozenset(POLICIES), "SKIP"), (frozenset(), "ERROR")])
+def test_a_check_about_what_the_cluster_took_away_is_not_decided(skips: frozenset[Reason], verdict: str) -> None:
+    check = decides(FAIL, skips=skips)
+    results = answered(check)
+    asked = copy.deepcopy(POD)
+    asked["spec"]["shareProcessNamespace"] = True
+    results["pair"].pods["pair"] = (asked, POD)
+    returned = judged(check, results)
+    assert (returned["verdict"], returned["reason"]) == (verdict, "AdmissionDenied")
+    assert "the cluster changed shareProcessNamespace true -> false" in returned["observed"]
+
+
 def test_no_step_takes_the_place_of_admission_in_the_evidence() -> None:
     assert "admission" not in {step.label for check in (*CHECKS, *CONTROLS) for step in check.steps}
 
@@ -493,9 +505,10 @@ OTHERS: t.Final = ("/", f"/kubelet/pods/{_ID}/volumes/kubernetes.io~empty-dir/di
 
 def mounted(root: str) -> LayoutResult:
     """A layout that another check runs on: what one of its containers has on /dev/shm."""
-    stored = {"spec": {"containers": [{"name": "alone", "image": "corp/base:1"}]}}
+    asked: dict[str, t.Any] = {"spec": {"containers": [{"name": "alone", "image": "corp/base:1"}]}}
+    stored = {"spec": {"containers": [{"name": "proxy", "image": "istio/proxyv2"}, *asked["spec"]["containers"]]}}
     answer = observation(mount_point="/dev/shm", mount_root=root)
-    return LayoutResult(answers={"SHM908": {"who_alone": answer}}, pods={"control": (POD, stored)})
+    return LayoutResult(answers={"SHM908": {"who_alone": answer}}, pods={"control": (asked, stored)})
 
 
 @pytest.mark.parametrize("decision", [PASS, WARN, FAIL])

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Node, NodeChoice, Settings
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Additions, Node, NodeChoice, Settings
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import nodes
@@ -72,6 +72,15 @@ def test_which_nodes_are_used(choice: str, wanted: list[str], left_out: list[tup
     )
     assert [target.node.name for target in targets] == wanted
     assert [(one.nodes, one.reason) for one in skipped] == left_out
+
+
+def test_a_node_that_the_overlay_does_not_select_is_none() -> None:
+    additions = Additions(spec={"nodeSelector": {"pool": "b"}})
+    found = [node("a"), node("b", metadata__labels={"pool": "b"})]
+    (target,), left, _unplaced = nodes.choose(found, Settings(additions=additions), {"amd64"})
+    assert (target.represents, left) == (("b",), [])
+    with pytest.raises(Inconclusive, match="none of 1 nodes has the labels disk=fast,pool=b"):
+        choose(node("a"), additions=additions, node_selector={"disk": "fast"})
 
 
 def test_every_runtime_class_on_every_kind_of_node() -> None:
@@ -147,6 +156,17 @@ def test_untolerated_taint(toleration: dict[str, str]) -> None:
         choose(node(spec__taints=TAINT), tolerations=(toleration,))
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "usable"),
+    [("Gt", "900", True), ("Gt", "950", False), ("Lt", "951", True), ("Lt", "950", False), ("Gt", "090", False)],
+)
+def test_a_taint_whose_number_is_tolerated(operator: str, value: str, usable: bool) -> None:
+    tainted = node("a", spec__taints=[{"key": "sla", "value": "950", "effect": "NoSchedule"}])
+    tolerations = ({"key": "sla", "operator": operator, "value": value},)
+    found = nodes.choose([tainted, node("b")], Settings(tolerations=tolerations), {"amd64"})
+    assert [one.node.name for one in found.targets] == (["a", "b"] if usable else ["b"])
+
+
 def test_prefer_no_schedule_is_no_obstacle() -> None:
     assert choose(node(spec__taints=[{"key": "x", "effect": "PreferNoSchedule"}])).name == "one"
 
@@ -219,7 +239,28 @@ def kinds(*found: dict[str, t.Any], **settings: t.Any) -> list[tuple[str, ...]]:
         {"status__capacity": {"memory": "9Gi"}},
         {"status__allocatable": {"memory": "1Gi", "hugepages-1Gi": "1Gi"}},
         {"status__runtimeHandlers": [{"name": "", "features": {"userNamespaces": True}}]},
-        {"status__nodeInfo__swap": {"capacity": 1}},
+        {"status__nodeInfo__swap": {"capacity": 2**31}},
+        *(
+            {"metadata__labels": {"pool": "a", label: "b"}}
+            for label in (
+                "cloud.google.com/gke-nodepool",
+                "eks.amazonaws.com/nodegroup",
+                "alpha.eksctl.io/nodegroup-name",
+                "kubernetes.azure.com/agentpool",
+                "karpenter.sh/nodepool",
+                "karpenter.sh/provisioner-name",
+                "kops.k8s.io/instancegroup",
+                "node.kubernetes.io/instance-type",
+                "doks.digitalocean.com/node-pool",
+                "ibm-cloud.kubernetes.io/worker-pool-name",
+                "lke.linode.com/pool-id",
+                "k8s.scaleway.com/pool-name",
+                "worker.gardener.cloud/pool",
+                "alibabacloud.com/nodepool-id",
+                "nodepool",
+            )
+        ),
+        {"metadata__labels": {"pool": "b"}},
         {"status__nodeInfo__osImage": "other"},
         {"status__nodeInfo__kubeletVersion": "v1.37.3"},
     ],
@@ -236,6 +277,22 @@ def test_what_makes_no_other_kind() -> None:
         node("a", status__runtimeHandlers=handlers, status__capacity={"memory": "1000Mi", "x.example/gpu": "8"}),
         node("b", status__runtimeHandlers=handlers[::-1], status__capacity={"memory": "1010Mi", "x.example/gpu": "2"}),
     ) == [("a", "b")]
+
+
+def test_a_few_pages_of_swap_and_a_pool_of_addresses_make_no_other_kind() -> None:
+    def swapping(name: str, capacity: int) -> dict[str, t.Any]:
+        labels = {"pool": "a", "ipam.example/ip-pool": name}
+        return node(name, status__nodeInfo__swap={"capacity": capacity}, metadata__labels=labels)
+
+    assert kinds(swapping("a", 2147479552), swapping("b", 2147471360)) == [("a", "b")]
+
+
+def test_a_node_that_runs_one_pod_only_is_no_target_even_where_everything_is_tolerated() -> None:
+    fargate = node("f", metadata__labels={"eks.amazonaws.com/compute-type": "fargate"}, spec__taints=TAINT)
+    everything = ({"operator": "Exists"},)
+    (target,), (left,), _unplaced = nodes.choose([fargate, node("a")], Settings(tolerations=everything), {"amd64"})
+    assert (target.represents, left.nodes) == (("a",), ["f"])
+    assert "EKS Fargate, which runs one pod" in left.detail
 
 
 def test_a_node_that_keeps_pods_away_is_left_out_by_name() -> None:

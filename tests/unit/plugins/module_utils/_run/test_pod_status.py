@@ -477,3 +477,79 @@ def test_whether_a_quota_is_only_used_up(requested: str, hard: str, wanted: bool
     assert pod_status.quota_is_taken(Inconclusive(Reason.QUOTA_EXCEEDED, detail)) is wanted
     assert not pod_status.quota_is_taken(Inconclusive(Reason.ADMISSION_DENIED, detail))
     assert not pod_status.quota_is_taken(Inconclusive(Reason.QUOTA_EXCEEDED, "failed quota: must specify limits.cpu"))
+
+
+FAILED = {"terminated": {"reason": "Error", "exitCode": 1}}
+BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting failed container"}}
+
+
+def with_injected(state: dict[str, t.Any], phase: str = "Pending", **more: t.Any) -> dict[str, t.Any]:
+    """A pod whose containers wait for an injected init container, or sidecar."""
+    one = pod(CREATING, CREATING, phase=phase)
+    one["spec"]["initContainers"] = [{"name": "istio-init", **more.pop("spec", {})}]
+    one["status"]["initContainerStatuses"] = [{"name": "istio-init", "state": state, **more}]
+    return one
+
+
+SIDECAR = {"restartPolicy": "Always"}
+
+
+@pytest.mark.parametrize(
+    ("made", "reason", "words"),
+    [
+        (with_injected(FAILED), "PodFailed", r"ended: Error \(exit 1\)"),
+        (with_injected(BACK_OFF, lastState=FAILED), "PodFailed", r"ended: Error \(exit 1\)"),
+        (with_injected(BACK_OFF, lastState=FAILED, spec=SIDECAR), "PodFailed", r"ended: Error \(exit 1\)"),
+        (with_injected(RUNNING), "Timeout", "did not end within 30 s"),
+        (with_injected(RUNNING, started=False, spec=SIDECAR), "Timeout", "did not become ready within 30 s"),
+    ],
+)
+def test_an_injected_container_that_all_wait_for_is_named(made: dict[str, t.Any], reason: str, words: str) -> None:
+    problem = pod_status.not_started(made, [], 30)
+    # of a pod: its node can be lost
+    assert (problem.reason, problem.subject) == (reason, "pod default/podshm-1-pair")
+    with pytest.raises(Inconclusive, match=f"container istio-init {words}, and what starts after it waits"):
+        raise problem
+
+
+@pytest.mark.parametrize(
+    "made", [with_injected(DONE), with_injected(RUNNING, started=True, spec=SIDECAR), with_injected(CREATING)]
+)
+def test_an_injected_container_that_nobody_waits_for_is_not_named(made: dict[str, t.Any]) -> None:
+    assert pod_status.not_started(made, [], 30).detail == "its containers did not start within 30 s"
+
+
+def test_a_pod_that_an_injected_container_fails_says_which() -> None:
+    """Without a restart the whole pod has failed, and has no message."""
+    with pytest.raises(Inconclusive, match=r"it failed: istio-init Error \(exit 1\)") as caught:
+        pod_status.started(with_injected(FAILED, phase="Failed"))
+    assert caught.value.reason == "PodFailed"
+    # the log of the container that failed is what explains it
+    found = pod_status.failure(with_injected(FAILED, phase="Failed"), "istio-init", b"iptables: denied")
+    assert "iptables: denied" in str(found)
+    # a sidecar is ended when all others have
+    ended = pod_status.aftermath(with_injected(FAILED, phase="Succeeded", spec=SIDECAR))
+    assert ended["terminated"] == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            'Error syncing to host cluster: pods "a" is forbidden: violates PodSecurity "restricted:latest"',
+            "PodSecurity",
+        ),
+        (
+            'Error syncing to physical cluster: admission webhook "w" denied the request: [restricted] no',
+            "AdmissionDenied",
+        ),
+        ('Error syncing: pods "a" is forbidden: exceeded quota: q', "QuotaExceeded"),
+        ("Error updating pod: context deadline exceeded", "ApiError"),
+    ],
+)
+def test_what_the_host_of_a_virtual_cluster_refuses_is_told(message: str, reason: str) -> None:
+    made = pod(CREATING)
+    del made["spec"]["nodeName"]
+    problem = pod_status.not_started(made, [event("SyncError", message)], 30)
+    assert problem.reason == reason
+    assert message in problem.detail

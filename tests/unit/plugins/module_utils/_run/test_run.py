@@ -259,6 +259,7 @@ def test_nothing_is_left_if_the_list_is_empty() -> None:
         ({"activeDeadlineSeconds": None}, "activeDeadlineSeconds 40 -> none"),
         ({"activeDeadlineSeconds": 10**6}, "activeDeadlineSeconds 40 -> 1000000"),
         ({"ttlSecondsAfterFinished": None}, "ttlSecondsAfterFinished 0 -> none"),
+        ({"activeDeadlineSeconds": 1}, "activeDeadlineSeconds 40 -> 1; it would remove the run before its end"),
     ],
 )
 def test_nothing_starts_that_nobody_would_remove(
@@ -288,6 +289,8 @@ def test_every_pod_and_every_dry_run_has_what_the_cluster_demands(
         return create(manifest, dry_run)
 
     monkeypatch.setattr(fake, "create", noting)
+    labelled = {**NODE, "metadata": {**NODE["metadata"], "labels": {"pool": "x"}}}
+    monkeypatch.setattr(fake, "nodes", lambda: [labelled])
     additions = Additions(("registry",), "low", "podshm", spec={"nodeSelector": {"pool": "x"}})
     settings = dataclasses.replace(SETTINGS, additions=additions)
     run.run(types.SimpleNamespace(params={}), "c", [*CHECKS, BY_ID["SHM607"]], settings, check_mode=False)
@@ -424,3 +427,40 @@ def test_no_pod_waits_for_huge_pages_that_the_node_does_not_have(
     assert len(pods) == (reason == "PodGone")
     for pod in pods:
         assert pod["spec"]["containers"][0]["resources"]["limits"]["hugepages-1Gi"] == "1Gi"
+
+
+def test_a_node_that_is_named_twice_is_one() -> None:
+    asked: list[str] = []
+    cluster = t.cast("t.Any", types.SimpleNamespace(node=asked.append))
+    found = run._nodes(cluster, Settings(node_names=("a", "b", "a")))
+    assert [one["metadata"]["name"] for one in found] == asked == ["a", "b"]
+
+
+@pytest.mark.parametrize(("transport", "times"), [(Transport.AUTO, 2), (Transport.LOG, 1)])
+def test_what_was_sent_as_a_dry_run_is_sent_again_where_exec_turns_out_to_be_no_way(
+    monkeypatch: pytest.MonkeyPatch, transport: Transport, times: int
+) -> None:
+    """Its pods carry two volumes more then."""
+    ran: list[str] = []
+
+    class Running:
+        def __init__(self, shared: t.Any, meta: str, plan: t.Any) -> None:
+            self.shared, self.name = shared, str(plan.layout.name)
+
+        def run(self) -> str:
+            ran.append(self.name)
+            if self.name == "pair":
+                # of all that share it
+                self.shared.no_exec.append(NO_EXEC)
+            return self.name
+
+    monkeypatch.setattr(run, "LayoutRun", Running)
+    layouts = [
+        types.SimpleNamespace(layout=types.SimpleNamespace(name=name, exclusive=name == "kubelet", dry_run_only=dry))
+        for name, dry in (("admission", True), ("pair", False), ("kubelet", False))
+    ]
+    target = run.TargetRun(t.cast("t.Any", None), t.cast("t.Any", ""), t.cast("t.Any", tuple(layouts)))
+    settings = dataclasses.replace(SETTINGS, transport=transport)
+    run._run_layouts(run._shared(t.cast("t.Any", FakeCluster()), "ff", settings, False, 1), [target])
+    assert collections.Counter(ran) == {"admission": times, "pair": 1, "kubelet": 1}
+    assert ran[2] == "kubelet"

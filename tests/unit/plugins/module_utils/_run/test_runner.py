@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import time
 import typing as t
@@ -331,3 +332,25 @@ def test_another_way_means_other_pods() -> None:
     assert {type(one) for one in containers(by_exec).values()} == {ContainerRun}
     assert {type(one) for one in containers(by_log).values()} == {LoggedRun}
     assert [pod.name for pod in by_log._pods] == [f"{pod.name}-log" for pod in by_exec._pods]
+
+
+class NoDownwardApi(FakeCluster):
+    """A policy that refuses downwardAPI volumes."""
+
+    def create(self, manifest: dict[str, t.Any], dry_run: bool) -> dict[str, t.Any]:
+        if any("downwardAPI" in volume for volume in manifest["spec"]["volumes"]):
+            raise Inconclusive(Reason.ADMISSION_DENIED, "no downwardAPI")
+        return super().create(manifest, dry_run)
+
+
+def test_a_dry_run_is_of_pods_as_they_go_without_exec() -> None:
+    for transport, refused in ((Transport.AUTO, set()), (Transport.LOG, {"pair", "volumes", "control"})):
+        together = shared(NoDownwardApi())
+        together.settings = dataclasses.replace(together.settings, transport=transport)
+        together.until = time.monotonic() + 60
+        (layout,) = layouts(together, BY_ID["SHM607"]).values()
+        answers = layout.run().answers["SHM607"]
+        found = {role for role, answer in answers.items() if not answer.facts["admitted"]}
+        assert refused <= found
+        assert all(answers[role].facts["by_log"] for role in found)
+        assert not found & {"volume-on-dev-shm", "relaxed", "complete"}

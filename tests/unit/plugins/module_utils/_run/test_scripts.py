@@ -21,7 +21,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedStep, plan
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, scripted, scripts
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, sampled, scripted, scripts
 
 
 def layouts(*ids: str) -> dict[str, LayoutPlan]:
@@ -39,6 +39,37 @@ def waits(layout: LayoutPlan) -> list[str]:
 
 
 SCRIPTED = [one for one in layouts().values() if not one.layout.dry_run_only and not one.layout.runs_to_completion]
+
+
+META = manifests.RunMeta("ff", "", "default", "n", "amd64", "pause", "Never", "", (), {}, {}, 120)
+
+
+def requested(layout: LayoutPlan) -> dict[str, t.Any]:
+    """By role: volumes and mounts of the pods."""
+    specs = {pod.role.removeprefix("admit-"): manifests.pod(META, pod, "")["spec"] for pod in layout.pods}
+    return {
+        role: (
+            spec["volumes"],
+            {one["name"]: one["volumeMounts"] for one in (*spec["initContainers"], *spec["containers"])},
+        )
+        for role, spec in specs.items()
+    }
+
+
+def test_what_pods_carry_without_exec_is_in_their_samples() -> None:
+    plain = layouts("SHM607")["admission"]
+    samples = requested(sampled(plain))
+    for layout in layouts().values():
+        if layout.layout.dry_run_only:
+            continue
+        sent = requested(scripted(layout, 60)[0] if layout.has_sessions else layout)
+        assert sent == {role: samples[role] for role in sent}
+    # what is a pod of nobody but the dry run stays as it is
+    assert {role for role, one in requested(plain).items() if one == samples[role]} == {
+        "volume-on-dev-shm",
+        "relaxed",
+        "complete",
+    }
 
 
 def test_containers_of_a_pod_take_turns() -> None:

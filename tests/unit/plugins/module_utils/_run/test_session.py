@@ -13,6 +13,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Crowded
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
+    META,
     Bench,
     FakeSession,
     FakeWatch,
@@ -511,3 +512,26 @@ def test_a_slow_step_is_not_taken_for_killed() -> None:
     one = filling(*killed("OOMKilled"), broken=Inconclusive(Reason.TIMEOUT, "no answer"))
     with pytest.raises(Inconclusive, match="no answer"):
         one.run.finish(one.steps["fill"])
+
+
+# ------------------------------------------------------------------------------------------------- refusals
+
+
+def test_what_says_nothing_of_a_policy_closes_no_target() -> None:
+    """A webhook that gives no answer, or none to a dry run: else what a policy refuses later would be an error, not SKIP."""
+    one = bench("SHM301", "first")
+    silent = Inconclusive(Reason.WEBHOOK_FAILED, "it does not support dry run")
+    policy = Inconclusive(Reason.ADMISSION_DENIED, "no")
+    one.cluster.stored = silent
+    # nothing is asked of what no policy refuses
+    with pytest.raises(Inconclusive, match="dry run"):
+        one.shared.fitted(META, one.pod.plan, silent)
+    assert one.cluster.dry_runs == []
+    # and what a policy refuses stays its refusal
+    with pytest.raises(Inconclusive) as caught:
+        one.shared.fitted(META, one.pod.plan, policy)
+    assert (caught.value, one.shared.ways, len(one.cluster.dry_runs)) == (policy, {}, 1)
+    one.cluster.stored = policy
+    with pytest.raises(Inconclusive, match="no"):
+        one.shared.fitted(META, one.pod.plan, policy)
+    assert one.shared.ways == {META.target: None}
