@@ -113,6 +113,8 @@ class Setting:
 
     :param args: finds it in the command line; its one group is the value.
     :param env: the names of environment variables that hold it.
+    :param image: finds it in the image with its tag, which has the setting in its own start script; its one group is the
+        value. A command line that starts the program itself wins.
     :param read: makes a number of its text; a ValueError is one that cannot be read.
     """
 
@@ -121,6 +123,7 @@ class Setting:
     args: str = ""
     env: tuple[str, ...] = ()
     read: collections.abc.Callable[[str], int] = count
+    image: str = ""
 
 
 def option(*names: str) -> str:
@@ -259,6 +262,7 @@ class Marks:
     :param containers: names of the containers that run it in such a pod.
     :param nodes: labels of nodes that the pod selects: V(key) or V(key=value).
     :param version: finds the release in the image's tag: groups of digits.
+    :param unversioned: images, as above, whose tags have the release of something else.
     """
 
     images: str = ""
@@ -272,6 +276,7 @@ class Marks:
     containers: str = ""
     nodes: tuple[str, ...] = ()
     version: str = ""
+    unversioned: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -176,10 +176,15 @@ def tag(image: str) -> str:
 #: Longer command lines are scripts, which are slow to match.
 _MAX_COMMAND: t.Final = 16 * 1024
 
-#: What any image can be started with that is not its program.
+_SHELL: t.Final = r"(\S*/)?(ba|da|a|k|z)?sh(\s+-\S+)*"
+
+#: What any image can be started with that is not its program: a tool, a shell to work in, a script that says what it does.
 _TOOLS: t.Final = (
-    r"(\S*/)?((ba|da|a)?sh\s+-\w*c\s+)?(\S*/)?(rm|chown|chmod|mkdir|cp|mv|ln|cat|echo|sleep|true|find|touch|tar|curl|wget|nc"
-    r"|until|while|wait-for\S*|test|ls|install)(\s|$)"
+    rf"({_SHELL}\s+)?(set\s+-\S+[\s;&]+)*((\S*/)?(rm|chown|chmod|mkdir|cp|mv|ln|cat|echo|sleep|true|find|touch|tar|curl|wget|nc"
+    r"|until|while|wait-for\S*|test|ls|install|tail|trap|crond?|supercronic)(\s|$)"
+    r"|(\S*[/_.-])?(back-?up|restore|dump|migrat|seed|clean-?up|archive|create|import|export|check|vacuum"
+    r"|init[_-]?(db|data|user|schema))[\w.-]*\.(sh|bash|py|pl|rb)(\s|$))"
+    rf"|{_SHELL}\s*$"
 )
 
 
@@ -223,7 +228,8 @@ def has_label(labels: t.Mapping[str, str], label: str) -> bool:
 
 
 def _version(marks: Marks, container: ContainerShape) -> Version:
-    if not marks.version:
+    is_other = marks.unversioned and pattern(marks.unversioned).fullmatch(basename(container.image))
+    if not marks.version or is_other:
         return ()
     match = pattern(marks.version).search(tag(container.image))
     return tuple(int(group) for group in match.groups() if group) if match else ()
@@ -233,8 +239,11 @@ def values(program: Program, container: ContainerShape) -> Values:
     """The settings of a program as its container shows them. What cannot be read counts as the default."""
     numbers = {setting.name: setting.default for setting in program.settings}
     given: dict[str, str] = {}
+    starts = program.marks.command and pattern(program.marks.command).search(container.command)
     for setting in program.settings:
-        texts = [("environment", container.env[name]) for name in setting.env if container.env.get(name)]
+        by_image = pattern(setting.image).search(container.image) if setting.image and not starts else None
+        texts: list[tuple[str, t.Any]] = [("image", by_image[1])] if by_image else []
+        texts += [("environment", container.env[name]) for name in setting.env if container.env.get(name)]
         if setting.args and (match := pattern(setting.args).search(container.command)):
             texts.append(("arguments", match[1]))
         for where, text in texts:

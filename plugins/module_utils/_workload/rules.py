@@ -25,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     Sure,
     Term,
     Uses,
+    no_least,
     rounded_text,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.recognise import (
@@ -95,8 +96,13 @@ class Audited:
         if container in self.stated:
             return []
         found = [(run, need) for run in self.runs.get(container, ()) for need in run.needs()]
-        first = {(need.uses, need.size or need.words): run for run, need in reversed(found)}
-        return [(run, need) for run, need in found if first[need.uses, need.size or need.words] is run]
+        first = {_thing(need): run for run, need in reversed(found)}
+        return [(run, need) for run, need in found if first[_thing(need)] is run]
+
+
+def _thing(need: Need) -> tuple[Uses, t.Any]:
+    """Equal for needs of several programs that are one thing: by its formula, or by its words where many have the formula."""
+    return need.uses, need.words if need.size in (None, no_least) else need.size
 
 
 Find: t.TypeAlias = "collections.abc.Callable[[Audited], collections.abc.Iterator[Finding]]"

@@ -122,6 +122,8 @@ PROGRAM: t.Final = Program(
         containers="postgres|postgresql|database|patroni",
         # also pg15 and ppg15.3 anywhere in the tag; spilo's own 3.0 is none
         version=r"pg-?(\d{2})(?:\.(\d+))?|^(?:[a-z]+\d*-)?(9|1\d|2\d)(?:\.(\d+))?(?!\d)",
+        # Citus has releases of its own: 13 is an extension of PostgreSQL 15 to 17
+        unversioned="citus",
     ),
     settings=(
         Setting("work_mem", 4 * MIB, _option("work_mem"), read=_memory),

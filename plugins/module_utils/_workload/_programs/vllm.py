@@ -23,6 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     Sure,
     Uses,
     Values,
+    flag,
     option,
     runs,
 )
@@ -36,6 +37,16 @@ def _workers(values: Values) -> int:
     """Worker processes in this container: of a model on several nodes, those of its own GPUs."""
     workers = values["tensor_parallel_size"] * values["pipeline_parallel_size"]
     return min(workers, values.gpus) if values.gpus else workers
+
+
+def _ranks(values: Values) -> int:
+    """Of NCCL in this container: a node of a cluster of Ray that others start models on has all of its GPUs for them."""
+    if values["joins"] and "tensor_parallel_size" not in values.given:
+        return values.gpus
+    count = values["tensor_parallel_size"] * values["pipeline_parallel_size"] * values["data_parallel_size"]
+    if not values["expert_parallel"]:
+        return _workers(values)
+    return min(count, values.gpus) if values.gpus else count
 
 
 def _ring(values: Values) -> Amount:
@@ -67,6 +78,9 @@ PROGRAM: t.Final = Program(
     settings=(
         Setting("tensor_parallel_size", 1, option("--tensor-parallel-size", "-tp")),
         Setting("pipeline_parallel_size", 1, option("--pipeline-parallel-size", "-pp")),
+        Setting("data_parallel_size", 1, option("--data-parallel-size", "-dp")),
+        Setting("expert_parallel", 0, r"(--enable[-_]expert[-_]parallel)\b", read=flag),
+        Setting("joins", 0, r"(\bray start\b|multi-node-serving\.sh worker)", read=flag),
         Setting("chunk_mib", 16, env=("VLLM_MQ_MAX_CHUNK_BYTES_MB",)),
         *nccl.SETTINGS,
     ),
@@ -80,7 +94,7 @@ PROGRAM: t.Final = Program(
             when=lambda values: _workers(values) > 1,
         ),
         Need(Uses.DEV_SHM, "tensors that processes share"),
-        nccl.need(_workers),
+        nccl.need(_ranks),
     ),
     knobs=(
         Knob(
