@@ -34,6 +34,14 @@ class Match:
     size_bytes: int | None = None
 
 
+#: A full folder says ENOSPC, or no error at all: a line with another one has another cause.
+_FULL: t.Final = "/dev/shm is full"
+_OTHER_ERRORS: t.Final = (
+    r"Permission denied|Too many open files|No such file or directory|Cannot allocate memory|Operation not permitted|File exists"
+    r"|Read-only file system|Invalid argument|Function not implemented"
+    r"|\b(EACCES|EMFILE|ENFILE|ENOENT|ENOMEM|EPERM|EEXIST|EROFS|EINVAL|ENOSYS)\b"
+)
+
 #: Words that no single program has. The first that fits counts.
 GENERAL: t.Final = (
     Sign(
@@ -76,6 +84,13 @@ GENERAL: t.Final = (
         Sure.LIKELY,
         "the memory of the pod is used up before the container starts: what is in /dev/shm has survived a restart",
         "delete the pod, and raise its memory limit above sizeLimit plus what the program needs",
+        ("SHM312",),
+    ),
+    Sign(
+        r"container init was OOM-killed",
+        Sure.POSSIBLE,
+        "the memory limit has no room for the start: it is too low, or what is in /dev/shm has survived a restart",
+        "compare the limit with what is in volumes of medium Memory; a new pod has them empty",
         ("SHM312",),
     ),
     Sign(
@@ -163,7 +178,7 @@ GENERAL: t.Final = (
         ("SHM101", "SHM104", "SHM201", "SHM203"),
     ),
     Sign(
-        r"shm_open\b.*(Too many open files|EMFILE)",
+        r"(shm_open\b|/dev/shm/).*(Too many open files|EMFILE)",
         Sure.LIKELY,
         "the process has too many files open; not the size of /dev/shm",
         "raise the limit of open files",
@@ -184,7 +199,7 @@ GENERAL: t.Final = (
         ("SHM315",),
     ),
     Sign(
-        r"/dev/shm\S*.*Permission denied|Permission denied.*/dev/shm",
+        r"(/dev/shm|\bshm_open\b).*Permission denied|Permission denied.*/dev/shm",
         Sure.LIKELY,
         "another user has created the file, or the mode of /dev/shm is not 1777",
         "set one runAsUser for all containers that share",
@@ -226,7 +241,7 @@ GENERAL: t.Final = (
         ("SHM601", "SHM604"),
     ),
     Sign(
-        r"exit ?code: -7\b|Signal 7 \(SIGBUS\) received by PID",
+        r"exit ?code\s*[:=]\s*-7\b|Signal 7 \(SIGBUS\) received by PID",
         Sure.LIKELY,
         "a process died by SIGBUS: /dev/shm is full, or huge pages without a limit",
         "compare the size of /dev/shm with what the program needs; podshm's audit does",
@@ -292,7 +307,7 @@ def _match(line: str, signs: t.Iterable[tuple[Sign, str]]) -> Match | None:
         return None
     for sign, title in signs:
         match = pattern(sign.pattern).search(line)
-        if match:
+        if match and not (sign.cause == _FULL and pattern(_OTHER_ERRORS).search(line)):
             size = match.groupdict().get("bytes")
             return Match(line, sign, title, int(size) if size else None)
     return None

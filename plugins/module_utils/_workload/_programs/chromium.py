@@ -133,9 +133,9 @@ PROGRAM: t.Final = Program(
         ),
         Sign(
             r"Unable to access\((W_OK|X_OK)[^)]*\) /dev/shm|incorrect permissions on /dev/shm"
-            r"|Creating shared memory in /dev/shm/\S* failed",
+            r"|Creating shared memory in /dev/shm/\S* failed: (Permission denied|Read-only|No such)",
             Sure.CERTAIN,
-            "/dev/shm has another mode than 1777, or is mounted read-only",
+            "/dev/shm has another mode than 1777, is mounted read-only, or is not there",
             "mount an emptyDir of medium Memory on /dev/shm, without readOnly",
             ("SHM313", "SHM315"),
         ),

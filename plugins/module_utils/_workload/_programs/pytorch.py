@@ -143,6 +143,19 @@ PROGRAM: t.Final = Program(
             "raise the limit of open files, or use torch.multiprocessing.set_sharing_strategy('file_system')",
         ),
         Sign(
+            r"unable to \w+ .*</?torch_.*Cannot allocate memory",
+            Sure.LIKELY,
+            "no memory is left, or the process has too many mappings (vm.max_map_count of the node); not the size of /dev/shm",
+            "share fewer and larger tensors, or raise vm.max_map_count on the node",
+        ),
+        Sign(
+            r"unable to open (file|shared memory object) </?torch_.*No such file or directory",
+            Sure.POSSIBLE,
+            "the process that made it has ended, or it is in another /dev/shm",
+            "keep the process that made the tensor until all have it, and mount one volume in all containers that share",
+            ("SHM202", "SHM204"),
+        ),
+        Sign(
             r"unable to (write to|open shared memory object|mmap \d+ bytes from) (file )?</?torch_",
             Sure.LIKELY,
             "/dev/shm is full",
