@@ -18,7 +18,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import fix, recognise, rules, scene
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Knob, Program
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
+    Knob,
+    Less,
+    Program,
+    Uses,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.rules import Audited, Finding, Kind
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
     POD_LIMIT,
@@ -233,7 +238,10 @@ def audit(
     # where something is in a volume, somebody uses it
     in_use = {one.name for one in pod.containers if workload.used.get(one.dev_shm.volume)}
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
-    found = rules.worst_first([*scene.findings(pod, workload.pods, logs or {}, programs), *found])
+    seen = scene.findings(pod, workload.pods, logs or {}, programs, _falls_back(runs))
+    # what has been seen says more than that it can be
+    said = {one.rule for one in seen}
+    found = rules.worst_first([*seen, *(one for one in found if one.rule not in said)])
     told = {name for each in stated.values() for need in each for name in need.across} | stated.keys()
     too_small = {one.container for one in found if one.size_bytes}
     unknown = [
@@ -247,6 +255,15 @@ def audit(
         )
     ]
     return Audit(workload, pod, runs, found, unknown, stated=stated)
+
+
+def _falls_back(runs: t.Mapping[str, t.Sequence[recognise.Recognised]]) -> bool:
+    """Whether a program has files on a disk where /dev/shm has no room, or where it is configured so."""
+    programs = {run.program.name: run.program for found in runs.values() for run in found}.values()
+    return any(
+        one.workarounds or any(need.uses is Uses.DEV_SHM and need.less is not Less.FAILS for need in one.needs)
+        for one in programs
+    )
 
 
 def _maker(workload: Workload, programs: t.Sequence[Program]) -> str:

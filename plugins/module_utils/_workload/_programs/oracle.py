@@ -54,7 +54,9 @@ PROGRAM: t.Final = Program(
     ),
     settings=(
         Setting("memory_target", 0, r"memory_(?:max_)?target\s*=\s*[\"']?(\w+)", read=bytes_in(1)),
-        Setting("of_image", 0, read=_of_image, image=r"(oracle/database:11\.2\.0\.2-xe|database[-/]rac(?:_ru)?)(?::|$)?"),
+        Setting(
+            "of_image", 0, read=_of_image, image=r"(oracle/database:11\.2\.0\.2-xe|database[-/]rac(?:_ru)?)(?::|$)?"
+        ),
     ),
     needs=(
         Need(

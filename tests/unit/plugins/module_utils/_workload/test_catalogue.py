@@ -61,6 +61,8 @@ def test_findings_are_short(case: Path) -> None:
 
 @pytest.mark.parametrize("command", ["xvfb-run -a npm test", "Xvfb :99 & exec python3 bot.py"])
 def test_a_program_with_a_screen_around_it_is_not_known(command: str) -> None:
-    text = f"kind: Pod\nmetadata: {{name: x}}\nspec: {{containers: [{{name: c, image: i, args: [sh, -c, '{command}']}}]}}"
+    text = (
+        f"kind: Pod\nmetadata: {{name: x}}\nspec: {{containers: [{{name: c, image: i, args: [sh, -c, '{command}']}}]}}"
+    )
     (pod,), _problems = manifests.read(text, "")
     assert audit.audit(pod, PROGRAMS).unknown == ["c"]

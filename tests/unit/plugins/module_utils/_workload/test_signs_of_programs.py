@@ -287,7 +287,9 @@ def test_what_was_missing_is_read_from_the_line(line: str, size: int) -> None:
     assert match.size_bytes == size
 
 
-_CHROME: t.Final = "platform_shared_memory_region_posix.cc(214)] Creating shared memory in /dev/shm/.org.chromium.a failed: "
+_CHROME: t.Final = (
+    "platform_shared_memory_region_posix.cc(214)] Creating shared memory in /dev/shm/.org.chromium.a failed: "
+)
 _FULL: t.Final = "/dev/shm is full"
 
 
@@ -297,12 +299,27 @@ _FULL: t.Final = "/dev/shm is full"
         (f"{_CHROME}No space left on device (28)", True),
         (f"{_CHROME}Too many open files (24)", False),
         (f"{_CHROME}Permission denied (13)", False),
-        ("NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes, error: No space left on device (28)", True),
-        ("NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes, error: Cannot allocate memory (12)", False),
-        ("NCCL WARN Error while creating shared memory segment nccl-a (size 9637888), error: Too many open files", False),
+        (
+            "NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes, error: No space left on device (28)",
+            True,
+        ),
+        (
+            "NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes, error: Cannot allocate memory (12)",
+            False,
+        ),
+        (
+            "NCCL WARN Error while creating shared memory segment nccl-a (size 9637888), error: Too many open files",
+            False,
+        ),
         ("RuntimeError: unable to write to file </torch_1_2>: No space left on device (28)", True),
-        ("RuntimeError: unable to open shared memory object </torch_1> in read-write mode: Permission denied (13)", False),
-        ("Unable to initialize shared memory key 'region' to requested size (67108864 bytes): Permission denied", False),
+        (
+            "RuntimeError: unable to open shared memory object </torch_1> in read-write mode: Permission denied (13)",
+            False,
+        ),
+        (
+            "Unable to initialize shared memory key 'region' to requested size (67108864 bytes): Permission denied",
+            False,
+        ),
         ("RuntimeError: unable to mmap 1024 bytes from file </torch_29003_2>: Cannot allocate memory (12)", False),
     ],
 )
