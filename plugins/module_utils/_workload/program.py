@@ -185,12 +185,14 @@ class Values:
 
     :param given: where each was read that is not the default.
     :param memory_bytes: the memory limit of the container, None where it has none.
+    :param unread: those that the pod sets to what cannot be read, as a variable of a shell.
     """
 
     numbers: t.Mapping[str, int]
     given: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     memory_bytes: int | None = None
     gpus: int = 0
+    unread: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> int:
         return self.numbers[name]

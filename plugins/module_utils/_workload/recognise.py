@@ -235,10 +235,17 @@ def _version(marks: Marks, container: ContainerShape) -> Version:
     return tuple(int(group) for group in match.groups() if group) if match else ()
 
 
+#: Whole GPUs, or slices of them: their memory and cores are resources of other names (HAMi's nvidia.com/gpumem).
+_GPUS: t.Final = re.compile(r"(nvidia|amd|intel)\.com/(gpu(\.shared)?|mig-.+)|gpu\.intel\.com/(i915|xe)")
+
+_VARIABLE: t.Final = re.compile(r"\$(?:\((\w+)\)|\{(\w+)\}|(\w+))")
+
+
 def values(program: Program, container: ContainerShape) -> Values:
     """The settings of a program as its container shows them. What cannot be read counts as the default."""
     numbers = {setting.name: setting.default for setting in program.settings}
     given: dict[str, str] = {}
+    unread: set[str] = set()
     starts = program.marks.command and pattern(program.marks.command).search(container.command)
     for setting in program.settings:
         by_image = pattern(setting.image).search(container.image) if setting.image and not starts else None
@@ -248,11 +255,16 @@ def values(program: Program, container: ContainerShape) -> Values:
             texts.append(("arguments", match[1]))
         for where, text in texts:
             try:
-                numbers[setting.name] = setting.read(str(text))
+                numbers[setting.name] = setting.read(_expanded(str(text), container.env))
             except ValueError:
+                unread.add(setting.name)
                 continue
             given[setting.name] = where
-    gpus = sum(
-        count for name, count in container.resources.items() if re.search(r"(nvidia|amd|intel)\.com/(gpu|mig)", name)
-    )
-    return Values(numbers, given, container.memory_limit, gpus)
+    gpus = sum(count for name, count in container.resources.items() if _GPUS.fullmatch(name))
+    return Values(numbers, given, container.memory_limit, gpus, frozenset(unread - given.keys()))
+
+
+def _expanded(text: str, env: t.Mapping[str, str | None]) -> str:
+    """A value that is a variable of the container: V($(NAME)) as Kubernetes has it, V($NAME) and V(${NAME}) as a shell."""
+    match = _VARIABLE.fullmatch(text)
+    return (env.get(match[1] or match[2] or match[3]) or text) if match else text

@@ -40,6 +40,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shap
     Backing,
     ContainerShape,
     PodShape,
+    is_token,
 )
 
 #: The finding that nobody uses a volume: what is in it says more.
@@ -668,6 +669,12 @@ def _workarounds(audited: Audited) -> collections.abc.Iterator[Finding]:
 _LARGE: t.Final = 1024 * MIB
 
 
+def _has_settings(pod: PodShape, container: ContainerShape) -> bool:
+    """Whether a container has files of settings, which are not read."""
+    volumes = [pod.volumes.get(str(mount.get("name")), {}) for mount in container.mounts if not is_token(mount)]
+    return any(volume.get(kind) is not None for volume in volumes for kind in ("configMap", "secret", "projected"))
+
+
 def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
     for container in audited.pod.containers:
         folder = container.dev_shm
@@ -677,6 +684,9 @@ def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
         if any(need.uses is Uses.DEV_SHM for run in runs for need in run.needs()):
             continue
         sharing = [one for one in audited.pod.containers if one is not container and one.dev_shm == folder]
+        # files of a ConfigMap or a Secret may name it, as that of a cache
+        if _has_settings(audited.pod, container):
+            continue
         # a folder for its temporary files, for instance
         is_named = any(SHM in text for text in (container.command, *filter(None, container.env.values())))
         if (folder.size_limit or 0) >= _LARGE and not sharing and not is_named:

@@ -35,18 +35,16 @@ _RESPONSES: t.Final = 240 * MIB
 
 def _workers(values: Values) -> int:
     """Worker processes in this container: of a model on several nodes, those of its own GPUs."""
-    workers = values["tensor_parallel_size"] * values["pipeline_parallel_size"]
-    return min(workers, values.gpus) if values.gpus else workers
+    return nccl.ranks_of(values, "tensor_parallel_size", "pipeline_parallel_size")
 
 
 def _ranks(values: Values) -> int:
     """Of NCCL in this container: a node of a cluster of Ray that others start models on has all of its GPUs for them."""
     if values["joins"] and "tensor_parallel_size" not in values.given:
         return values.gpus
-    count = values["tensor_parallel_size"] * values["pipeline_parallel_size"] * values["data_parallel_size"]
     if not values["expert_parallel"]:
         return _workers(values)
-    return min(count, values.gpus) if values.gpus else count
+    return nccl.ranks_of(values, "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 
 
 def _ring(values: Values) -> Amount:

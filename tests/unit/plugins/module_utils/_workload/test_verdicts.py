@@ -164,6 +164,13 @@ _SHARED: t.Final = (
         (container("vllm serve x -tp 2", gpus=2, size="2Gi"), []),
         (container("vllm serve x -tp 8", gpus=8, size="2Gi"), LOADED),
         (container("vllm serve x -tp 8", gpus=8, size="4Gi"), []),
+        # a variable, with its value in the pod or not
+        (container("vllm serve x --tensor-parallel-size $(TP)", gpus=4, TP="4"), FAIL),
+        (container("vllm serve x --tensor-parallel-size=${TP}", gpus=4, TP="1"), []),
+        (container("vllm serve x --tensor-parallel-size $TP", TP="4"), FAIL),
+        (container("vllm serve x --tensor-parallel-size $(nvidia-smi)", gpus=4), FAIL),
+        (container("vllm serve x --tensor-parallel-size $(nvidia-smi)", gpus=1), []),
+        (container("python -m sglang.launch_server --tp $GPUS", gpus=8), WARN),
         (container("vllm serve x", gpus=1), []),
         # NCCL between the experts, or between what others start on a node of Ray
         (container("vllm serve x --data-parallel-size 8 --enable-expert-parallel", gpus=8), WARN),
@@ -294,3 +301,16 @@ def test_others_may_have_different_folders() -> None:
         "torchrun a",
     ):
         assert "SHM703" not in dict(found([container(one, size="1Gi"), container(one)]))
+
+
+def test_memory_and_cores_of_a_gpu_are_no_gpus() -> None:
+    one = {"name": "c", "image": "i", "command": ["torchrun", "t.py", "--num_workers", "0"]}
+    for resources, count in (
+        ({"nvidia.com/gpu": "1", "nvidia.com/gpumem": "3000", "nvidia.com/gpucores": "30"}, 1),
+        ({"nvidia.com/gpu": "2", "amd.com/gpu": 1}, 3),
+        ({"nvidia.com/mig-1g.5gb": "2"}, 2),
+        ({"gpu.intel.com/i915": 4, "gpu.intel.com/i915_monitoring": 1}, 4),
+    ):
+        pod = shape({}, {"containers": [{**one, "resources": {"limits": resources}}]})
+        (run,) = recognise.recognised(pod, pod.containers[0], PROGRAMS)
+        assert run.values.gpus == count
