@@ -263,6 +263,7 @@ class Marks:
     :param labels: of the pod: V(key) or V(key=value).
     :param containers: names of the containers that run it in such a pod.
     :param nodes: labels of nodes that the pod selects: V(key) or V(key=value).
+    :param is_server: in a pod that is to end, a command that is not its own runs something else of its image.
     :param version: finds the release in the image's tag: groups of digits.
     :param unversioned: images, as above, whose tags have the release of something else.
     """
@@ -277,6 +278,7 @@ class Marks:
     labels: tuple[str, ...] = ()
     containers: str = ""
     nodes: tuple[str, ...] = ()
+    is_server: bool = False
     version: str = ""
     unversioned: str = ""
 

@@ -200,7 +200,8 @@ def _seen(marks: Marks, pod: PodShape, container: ContainerShape) -> By | None:
     if marks.containers and any(has_label(pod.labels, label) for label in marks.labels):
         return By.OPERATOR if pattern(marks.containers).fullmatch(container.name) else None
     if marks.images and _has_image(marks.images, name, container.image):
-        return None if container.starts == "init" or _runs_else(marks, command) else By.IMAGE
+        runs_else = _runs_else(marks, command) or (marks.is_server and pod.is_to_end and command[:1] not in ("", "-"))
+        return None if container.starts == "init" or runs_else else By.IMAGE
     if marks.own_env and any(pattern(marks.own_env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES
     if marks.env and any(pattern(marks.env).fullmatch(variable) for variable in container.env):

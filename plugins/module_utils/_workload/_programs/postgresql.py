@@ -112,6 +112,7 @@ PROGRAM: t.Final = Program(
         r"|pg_amcheck|pgbackrest|wal-g|barman\S*)\b|\bstolon-(sentinel|proxy)\b",
         env=r"PGDATA|PATRONI_.*|SPILO_CONFIGURATION|POSTGRESQL_DATA_DIR",
         ports=(5432,),
+        is_server=True,
         labels=(
             "cnpg.io/cluster",
             "application=spilo",

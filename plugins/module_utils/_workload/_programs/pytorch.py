@@ -54,9 +54,12 @@ def _batches(values: Values) -> Amount:
 
 
 def _loads(values: Values) -> bool:
+    # their workers are those of a web server
+    if values["serves"]:
+        return False
     if "num_workers" in values.given:
         return values["num_workers"] > 0
-    return values.gpus > 0 or bool(values["trains"])
+    return bool(values["trains"]) or (values.gpus > 0 and not values["infers"])
 
 
 #: What workers of DataLoader need, in any program that runs PyTorch. The size of a sample decides, so that nothing of it is sure.
@@ -78,6 +81,8 @@ SETTINGS: t.Final = (
         r"(torchrun|torch\.distributed\.(?:run|launch)|accelerate launch|deepspeed|lightning|yolo \S*\s*train)",
         read=flag,
     ),
+    Setting("serves", 0, r"\b(uvicorn|gunicorn|hypercorn|granian|flask|fastapi|streamlit|celery)\b", read=flag),
+    Setting("infers", 0, r"\b(predict|infer|inference|serve|server|serving|api)\b", read=flag),
     *nccl.SETTINGS,
 )
 

@@ -867,3 +867,20 @@ def test_the_release_is_read_from_the_tag(name: str, reference: str, version: tu
     pod = shape({}, {"containers": [{"name": "app", "image": reference}]})
     found = {one.program.name: one for one in recognise.recognised(pod, pod.containers[0], PROGRAMS)}
     assert found[name].version == version
+
+
+@pytest.mark.parametrize(
+    ("command", "policy", "is_server"),
+    [
+        ("", "Never", True),
+        ("-c fsync=off", "Never", True),
+        ("sh -c exec postgres", "OnFailure", True),
+        ("/bin/sh -c /scripts/maintenance.sh", "Always", True),
+        ("/bin/sh -c /scripts/maintenance.sh", "OnFailure", False),
+        ("python3 /job.py", "Never", False),
+    ],
+)
+def test_a_job_with_a_command_of_its_own_is_no_server(command: str, policy: str, is_server: bool) -> None:
+    one = {"name": "app", "image": "postgres:16", "command": command.split()}
+    pod = shape({}, {"containers": [one], "restartPolicy": policy})
+    assert bool(recognise.recognised(pod, pod.containers[0], PROGRAMS)) == is_server

@@ -126,6 +126,11 @@ _SHARED: t.Final = (
         (container("torchrun train.py --num_workers 2 --batch-size 8", size="512Mi"), []),
         (container("python infer.py", image="pytorch/pytorch:2.3"), []),
         (container("python train.py", image="pytorch/pytorch:2.3", gpus=1), WARN),
+        # workers of a web server, and models that only answer
+        (container("uvicorn app:app --workers 4", image="pytorch/pytorch:2.3", gpus=1), []),
+        (container("python server.py", image="pytorch/pytorch:2.3", gpus=1), []),
+        (container("yolo predict model=yolo11n.pt", image="ultralytics/ultralytics:8.3", gpus=1), []),
+        (container("python infer.py --num-workers 4", image="pytorch/pytorch:2.3", gpus=1), WARN),
         (container("torchrun train.py", size="1Gi"), []),
         # measured: 300 processes with few metrics take 4.7 MiB; 47 with 12,000 label values each are too many
         (container("gunicorn --workers 300 app", PROMETHEUS_MULTIPROC_DIR="/dev/shm/metrics"), WARN),
@@ -172,6 +177,10 @@ _SHARED: t.Final = (
         (container("vllm serve x --tensor-parallel-size $(nvidia-smi)", gpus=1), []),
         (container("python -m sglang.launch_server --tp $GPUS", gpus=8), WARN),
         (container("vllm serve x", gpus=1), []),
+        # Ray starts the workers: no queues, and NCCL
+        (container("vllm serve x -tp 4 --distributed-executor-backend ray", gpus=4), WARN),
+        (container("vllm serve x -tp 8 --pipeline-parallel-size 2", gpus=8), WARN),
+        (container("vllm serve x -tp 16 --nnodes 2", gpus=8), FAIL),
         # NCCL between the experts, or between what others start on a node of Ray
         (container("vllm serve x --data-parallel-size 8 --enable-expert-parallel", gpus=8), WARN),
         (container("vllm serve x --data-parallel-size 8", gpus=8), []),
