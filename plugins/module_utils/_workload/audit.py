@@ -43,7 +43,8 @@ class Audit:
     """What is said of one workload.
 
     :param problem: why it could not be audited, or nothing.
-    :param unknown: the containers of which nobody knows what they run, or not its release, where that decides.
+    :param unknown: the containers of which nobody knows what they run, or not its release, where that decides, or how much
+        they write to /dev/shm, where they are configured to.
     :param unjudged: why nothing of it could be judged, or nothing.
     :param stated: by container: what the pod itself says that it needs.
     """
@@ -228,13 +229,16 @@ def audit(
         return Audit(workload, unjudged=f"{_maker(workload, programs)}; audit the cluster where they run")
     try:
         pod = shape(workload.metadata, workload.latest, workload.allocatable)
+        # of a template that leaves it out, too: no other policy is valid there
+        pod = dataclasses.replace(pod, is_to_end=pod.is_to_end or workload.kind in ("Job", "CronJob"))
         recognise.require_placed(pod)
         runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
         stated = {one.name: said for one in pod.containers if (said := recognise.stated(pod, one)) is not None}
     except (SpecError, recognise.AnnotationError) as error:
         return Audit(workload, problem=str(error))
     pod = _as_created(pod, runs, workload)
-    found = rules.findings(Audited(pod, runs, stated, workload.is_owned))
+    audited = Audited(pod, runs, stated, workload.is_owned)
+    found = rules.findings(audited)
     # where something is in a volume, somebody uses it
     in_use = {one.name for one in pod.containers if workload.used.get(one.dev_shm.volume)}
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
@@ -252,6 +256,8 @@ def audit(
         and (
             all(run.program.is_library for run in runs[one.name])
             or (one.name not in too_small and rules.is_release_decisive(one, runs[one.name]))
+            # it is configured to write there, and nobody knows how much
+            or (rules.names_dev_shm(one) and rules.demand(audited, one) is None)
         )
     ]
     return Audit(workload, pod, runs, found, unknown, stated=stated)

@@ -190,6 +190,11 @@ def is_release_decisive(container: ContainerShape, runs: t.Sequence[Recognised])
     return any(amount is not None and amount[1].size_bytes > size for amount in amounts)
 
 
+def names_dev_shm(container: ContainerShape) -> bool:
+    """Whether a command line or a variable names /dev/shm, as that of a folder for temporary files."""
+    return any(SHM in text for text in (container.command, *filter(None, container.env.values())))
+
+
 def joint_demand(audited: Audited, container: ContainerShape) -> Demand | None:
     """What a container needs of /dev/shm; where all that need it fit alone but not together, the largest speaks for all."""
     wanted = demand(audited, container)
@@ -687,9 +692,7 @@ def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
         # files of a ConfigMap or a Secret may name it, as that of a cache
         if _has_settings(audited.pod, container):
             continue
-        # a folder for its temporary files, for instance
-        is_named = any(SHM in text for text in (container.command, *filter(None, container.env.values())))
-        if (folder.size_limit or 0) >= _LARGE and not sharing and not is_named:
+        if (folder.size_limit or 0) >= _LARGE and not sharing and not names_dev_shm(container):
             titles = " and ".join(run.program.title for run in runs)
             yield Finding(
                 FOR_NOTHING,

@@ -59,8 +59,18 @@ def test_findings_are_short(case: Path) -> None:
     assert [line for line in lines if len(line) > LONGEST or "\n" in line] == []
 
 
-@pytest.mark.parametrize("command", ["xvfb-run -a npm test", "Xvfb :99 & exec python3 bot.py"])
-def test_a_program_with_a_screen_around_it_is_not_known(command: str) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        "xvfb-run -a npm test",
+        "Xvfb :99 & exec python3 bot.py",
+        # how much they write there
+        "mysqld --tmpdir=/dev/shm",
+        "memcached -e /dev/shm/warm -m 1024",
+        "java -Djava.io.tmpdir=/dev/shm -jar app.jar",
+    ],
+)
+def test_what_only_a_part_is_known_of_is_not_known(command: str) -> None:
     text = (
         f"kind: Pod\nmetadata: {{name: x}}\nspec: {{containers: [{{name: c, image: i, args: [sh, -c, '{command}']}}]}}"
     )
