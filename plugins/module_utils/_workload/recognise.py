@@ -182,8 +182,8 @@ _SHELL: t.Final = r"(\S*/)?(ba|da|a|k|z)?sh(\s+-\S+)*"
 _TOOLS: t.Final = (
     rf"({_SHELL}\s+)?(set\s+-\S+[\s;&]+)*((\S*/)?(rm|chown|chmod|mkdir|cp|mv|ln|cat|echo|sleep|true|find|touch|tar|curl|wget|nc"
     r"|until|while|wait-for\S*|test|ls|install|tail|trap|crond?|supercronic)(\s|$)"
-    r"|(\S*[/_.-])?(back-?up|restore|dump|migrat|seed|clean-?up|archive|create|import|export|check|vacuum"
-    r"|init[_-]?(db|data|user|schema))[\w.-]*\.(sh|bash|py|pl|rb)(\s|$))"
+    r"|(\S{0,200}[/_.-])?(back-?up|restore|dump|migrat|seed|clean-?up|archive|create|import|export|check|vacuum"
+    r"|init[_-]?(db|data|user|schema))[\w.-]{0,80}\.(sh|bash|py|pl|rb)(\s|$))"
     rf"|{_SHELL}\s*$"
 )
 

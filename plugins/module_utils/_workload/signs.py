@@ -94,7 +94,7 @@ GENERAL: t.Final = (
         ("SHM312",),
     ),
     Sign(
-        r"\bOOMKilled\b|Memory cgroup out of memory|exit(ed)? (with )?(code|status) 137\b",
+        r"\bOOMKilled\b|Memory cgroup out of memory|\bexit(ed|s)?[ -]?(with )?(code|status)( is)?[ :=]+137\b",
         Sure.POSSIBLE,
         "the memory limit is reached: what is in /dev/shm and in volumes of medium Memory counts against it",
         "raise the memory limit above sizeLimit plus what the program needs",
@@ -192,7 +192,7 @@ GENERAL: t.Final = (
         ("SHM601", "SHM604"),
     ),
     Sign(
-        r"/dev/shm\S*.*Read-only file system|Read-only file system.*/dev/shm",
+        r"/dev/shm.*Read-only file system|Read-only file system.*/dev/shm",
         Sure.LIKELY,
         "the volume on /dev/shm is mounted read-only",
         "remove readOnly from its volumeMount",
@@ -220,14 +220,14 @@ GENERAL: t.Final = (
         ("SHM202", "SHM204", "SHM205"),
     ),
     Sign(
-        r"sem_open\S*.*(No such file or directory|Unable to open semaphore)|Unable to open semaphore",
+        r"sem_open.*(No such file or directory|Unable to open semaphore)|Unable to open semaphore",
         Sure.POSSIBLE,
         "containers have different C libraries, or different volumes on /dev/shm",
         "build the images of containers that share on one C library, and mount one volume in all of them",
         ("SHM212", "SHM204"),
     ),
     Sign(
-        r"(mq_open|msgget)\S*.*(No space left on device|Too many open files)",
+        r"(mq_open|msgget).*(No space left on device|Too many open files)",
         Sure.LIKELY,
         "fs.mqueue or kernel.msg* of the pod, or its limit of bytes in queues, is too small",
         "set the sysctl in the securityContext of the pod, or have fewer and smaller queues",
@@ -241,14 +241,14 @@ GENERAL: t.Final = (
         ("SHM601", "SHM604"),
     ),
     Sign(
-        r"exit ?code\s*[:=]\s*-7\b|Signal 7 \(SIGBUS\) received by PID",
+        r"\b(exit|return) ?code( is)?[ :=]+-7\b|Signal 7 \(SIGBUS\) received by PID",
         Sure.LIKELY,
         "a process died by SIGBUS: /dev/shm is full, or huge pages without a limit",
         "compare the size of /dev/shm with what the program needs; podshm's audit does",
         ("SHM309", "SHM605"),
     ),
     Sign(
-        r"\bbus error\b|\bSIGBUS\b|signal 7\b|signal: 7\b|exit(ed)? (with )?(code|status) 135\b",
+        r"\bbus error\b|\bSIGBUS\b|signal 7\b|signal: 7\b|\bexit(ed|s)?[ -]?(with )?(code|status)( is)?[ :=]+135\b",
         Sure.LIKELY,
         "a mapped file could not grow: /dev/shm is full, or huge pages without a limit",
         "compare the size of /dev/shm with what the program needs; podshm's audit does",

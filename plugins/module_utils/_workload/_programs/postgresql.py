@@ -245,7 +245,7 @@ PROGRAM: t.Final = Program(
             ("SHM301", "SHM308"),
         ),
         Sign(
-            r"could not resize shared memory segment \"?/?PostgreSQL\.\d+\"? to (?P<bytes>\d+) bytes: No space left on device",
+            r"could not resize shared memory segment( \"?/?PostgreSQL\.\d+\"? to (?P<bytes>\d+) bytes)?[:.] No space left on device",
             Sure.CERTAIN,
             "/dev/shm is full",
             "mount an emptyDir of medium Memory on /dev/shm, or set min_dynamic_shared_memory",

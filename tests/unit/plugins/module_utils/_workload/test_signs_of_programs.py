@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -225,6 +226,8 @@ NOTHING: t.Final = (
     "java.io.IOException: No space left on device",
     "Killed",
     "exited with code 1",
+    "exit code: 1350",
+    "exit code 0 after 135 s",
     "listening on port 7, signal 15 received",
     "shared_buffers = 128MB",
     "GET /dev/shm/x 200",
@@ -255,6 +258,12 @@ def test_a_line_is_the_sign_of_its_program(name: str, line: str) -> None:
     match = _sign(line)
     assert match is not None
     assert match.program == (_BY_NAME[name].title if name else "")
+
+
+def test_no_pattern_takes_long_for_a_long_line() -> None:
+    """Where two repetitions can take the same characters, a line of 4,000 takes minutes."""
+    every = [sign.pattern for program in PROGRAMS for sign in program.signs] + [sign.pattern for sign in signs.GENERAL]
+    assert [pattern for pattern in every if re.search(r"\\[Sw][*+]\??\.[*+]", pattern)] == []
 
 
 def test_every_sign_has_a_line() -> None:
@@ -332,6 +341,12 @@ def test_a_folder_is_full_only_where_no_other_error_is_named(line: str, is_full:
     ("line", "cause"),
     [
         ("exitcode  : -7 (pid: 34)", "a process died by SIGBUS"),
+        ("Task exited with return code -7", "a process died by SIGBUS"),
+        ("      Exit Code:    135", "a mapped file could not grow"),
+        ("exitCode: 135", "a mapped file could not grow"),
+        ("      Exit Code:    137", "the memory limit is reached"),
+        ("Container killed on request. Exit code is 137", "the memory limit is reached"),
+        ("pq: could not resize shared memory segment. No space left on device", "/dev/shm is full"),
         ("E: shm.c: shm_open() failed: Permission denied", "another user has created the file"),
         (f"{_CHROME}Too many open files (24)", "the process has too many files open"),
     ],
