@@ -244,8 +244,8 @@ def audit(
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
     seen = scene.findings(pod, workload.pods, logs or {}, programs, _falls_back(runs))
     # what has been seen says more than that it can be
-    said = {one.rule for one in seen}
-    found = rules.worst_first([*seen, *(one for one in found if one.rule not in said)])
+    certain = {one.rule for one in seen}
+    found = rules.worst_first([*seen, *(one for one in found if one.rule not in certain)])
     told = {name for each in stated.values() for need in each for name in need.across} | stated.keys()
     too_small = {one.container for one in found if one.size_bytes}
     unknown = [

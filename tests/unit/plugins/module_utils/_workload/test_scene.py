@@ -21,7 +21,7 @@ MEMORY: t.Final = {"volumes": [{"name": "dshm", "emptyDir": {"medium": "Memory",
 RUNC: t.Final = (
     "failed to create containerd task: runc create failed: container init was OOM-killed (memory limit too low?)"
 )
-SYSCTLS: t.Final = {"securityContext": {"sysctls": [{"name": "kernel.shmmax", "value": "68719476736"}]}}
+SYSCTLS: t.Final = {"sysctls": [{"name": "kernel.shmmax", "value": "68719476736"}]}
 
 
 def found(status: dict[str, t.Any], image: str = "nginx:1.27", **spec: t.Any) -> list[tuple[str, str, str]]:
@@ -83,7 +83,8 @@ def test_a_pod_that_a_kubelet_refused_is_not_one_that_it_may_refuse() -> None:
         "reason": "SysctlForbidden",
         "message": 'Pod was rejected: forbidden sysctl: "kernel.shmmax" not allowlisted',
     }
-    for more in ({}, {"nodeSelector": {"example.com/sysctls": "shm"}}):
-        (one,) = found(status, **SYSCTLS, **more)
+    selectors: tuple[dict[str, str], ...] = ({}, {"example.com/sysctls": "shm"})
+    for labels in selectors:
+        (one,) = found(status, securityContext=SYSCTLS, nodeSelector=labels)
         assert one[:2] == ("SHM709", "FAIL")
         assert "kernel.shmmax" in one[2]
