@@ -229,8 +229,9 @@ def audit(
         return Audit(workload, unjudged=f"{_maker(workload, programs)}; audit the cluster where they run")
     try:
         pod = shape(workload.metadata, workload.latest, workload.allocatable)
-        # of a template that leaves it out, too: no other policy is valid there
-        pod = dataclasses.replace(pod, is_to_end=pod.is_to_end or workload.kind in ("Job", "CronJob"))
+        # a Job's template may leave the policy out here; a pod without an owner is tried by hand, with any
+        is_to_end = workload.kind in ("Job", "CronJob") or (workload.is_owned and pod.is_to_end)
+        pod = dataclasses.replace(pod, is_to_end=is_to_end)
         recognise.require_placed(pod)
         runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
         stated = {one.name: said for one in pod.containers if (said := recognise.stated(pod, one)) is not None}

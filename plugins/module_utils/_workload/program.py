@@ -114,7 +114,7 @@ class Setting:
     :param args: finds it in the command line; its one group is the value.
     :param env: the names of environment variables that hold it.
     :param image: finds it in the image with its tag, which has the setting in its own start script; its one group is the
-        value. A command line that starts the program itself wins.
+        value. With a command line that is more than options, it does not count.
     :param read: makes a number of its text; a ValueError is one that cannot be read.
     """
 

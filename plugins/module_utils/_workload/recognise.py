@@ -200,7 +200,7 @@ def _seen(marks: Marks, pod: PodShape, container: ContainerShape) -> By | None:
     if marks.containers and any(has_label(pod.labels, label) for label in marks.labels):
         return By.OPERATOR if pattern(marks.containers).fullmatch(container.name) else None
     if marks.images and _has_image(marks.images, name, container.image):
-        runs_else = _runs_else(marks, command) or (marks.is_server and pod.is_to_end and command[:1] not in ("", "-"))
+        runs_else = _runs_else(marks, command) or (marks.is_server and pod.is_to_end and _is_replaced(command))
         return None if container.starts == "init" or runs_else else By.IMAGE
     if marks.own_env and any(pattern(marks.own_env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES
@@ -213,6 +213,11 @@ def _has_image(images: str, name: str, image: str) -> bool:
     found = pattern(images).fullmatch(name)
     # some names mean something with the folder that they are in alone
     return bool(found or ("/" in images and pattern(images).fullmatch(_with_folder(image))))
+
+
+def _is_replaced(command: str) -> bool:
+    """Whether a command line is more than options for what the image starts."""
+    return bool(command) and not command.startswith("-")
 
 
 def _runs_else(marks: Marks, command: str) -> bool:
@@ -247,9 +252,9 @@ def values(program: Program, container: ContainerShape) -> Values:
     numbers = {setting.name: setting.default for setting in program.settings}
     given: dict[str, str] = {}
     unread: set[str] = set()
-    starts = program.marks.command and pattern(program.marks.command).search(container.command)
     for setting in program.settings:
-        by_image = pattern(setting.image).search(container.image) if setting.image and not starts else None
+        counts = setting.image and not _is_replaced(container.command)
+        by_image = pattern(setting.image).search(container.image) if counts else None
         texts: list[tuple[str, t.Any]] = [("image", by_image[1])] if by_image else []
         texts += [("environment", container.env[name]) for name in setting.env if container.env.get(name)]
         if setting.args and (match := pattern(setting.args).search(container.command)):

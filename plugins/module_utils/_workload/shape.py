@@ -139,7 +139,7 @@ class PodShape:
     :param node_selector: labels of the nodes that it can run on.
     :param selects_nodes: whether it runs on some nodes only, by their labels beside those that every node has.
     :param is_windows: whether it runs on Windows, which has nothing of all this.
-    :param is_to_end: whether it ends when its work is done, as the pods of Jobs.
+    :param is_to_end: whether it is not restarted when its work is done, as the pods of Jobs.
     """
 
     containers: tuple[ContainerShape, ...]

@@ -70,7 +70,7 @@ PROGRAM: t.Final = Program(
         Setting(
             "disable_dev_shm_usage",
             0,
-            rf"({_FLAG})",
+            rf"({_FLAG}|(?:^|\s)gotenberg(?:\s|$))",
             ("SE_BROWSER_ARGS_DISABLE_DSHM",),
             read=flag,
             # these start it with the flag themselves

@@ -156,6 +156,7 @@ _SHARED: t.Final = (
         (container(image="zenika/alpine-chrome:124"), []),
         (container("--headless --remote-debugging-port=9222", image="zenika/alpine-chrome:124"), []),
         (container("chromium-browser --headless", image="zenika/alpine-chrome:124"), FAIL),
+        (container("node browse.js /usr/bin/chromium", image="zenika/alpine-chrome:124"), FAIL),
         (container(image="ghcr.io/browserless/chromium:v2.24.1"), []),
         (container(image="selenium/standalone-chrome:4.15.0-20231129"), FAIL),
         (container(image="selenium/standalone-chrome:latest"), []),
