@@ -243,7 +243,7 @@ def audit(
     # where something is in a volume, somebody uses it
     in_use = {one.name for one in pod.containers if workload.used.get(one.dev_shm.volume)}
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
-    seen = scene.findings(pod, workload.pods, logs or {}, programs, _falls_back(runs))
+    seen = scene.findings(pod, workload.pods, logs or {}, programs, _falls_back(runs, found))
     # what has been seen says more than that it can be
     certain = {one.rule for one in seen}
     found = rules.worst_first([*seen, *(one for one in found if one.rule not in certain)])
@@ -264,13 +264,11 @@ def audit(
     return Audit(workload, pod, runs, found, unknown, stated=stated)
 
 
-def _falls_back(runs: t.Mapping[str, t.Sequence[recognise.Recognised]]) -> bool:
-    """Whether a program has files on a disk where /dev/shm has no room, or where it is configured so."""
-    programs = {run.program.name: run.program for found in runs.values() for run in found}.values()
-    return any(
-        one.workarounds or any(need.uses is Uses.DEV_SHM and need.less is not Less.FAILS for need in one.needs)
-        for one in programs
-    )
+def _falls_back(runs: t.Mapping[str, t.Sequence[recognise.Recognised]], found: t.Sequence[Finding]) -> bool:
+    """Whether a program takes another way where /dev/shm has no room, or is configured to."""
+    needs = [need for each in runs.values() for run in each for need in run.needs()]
+    is_adapting = any(need.uses is Uses.DEV_SHM and need.less is not Less.FAILS for need in needs)
+    return is_adapting or any(one.rule == rules.WORKAROUND for one in found)
 
 
 def _maker(workload: Workload, programs: t.Sequence[Program]) -> str:

@@ -46,6 +46,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shap
 #: The finding that nobody uses a volume: what is in it says more.
 FOR_NOTHING: t.Final = "SHM716"
 
+#: The finding that a program is configured to do without /dev/shm.
+WORKAROUND: t.Final = "SHM715"
+
 
 class Severity(TextEnum):
     """How bad a finding is."""
@@ -660,7 +663,7 @@ def _workarounds(audited: Audited) -> collections.abc.Iterator[Finding]:
         }
         for run, one in found.values():
             yield Finding(
-                "SHM715",
+                WORKAROUND,
                 Severity.WARN,
                 container.name,
                 f"{one.words}: {one.costs}",
@@ -735,7 +738,7 @@ RULES: t.Final = (
     ),
     Rule("SHM713", "different_users", "Do containers that share run as different users?", _different_users),
     Rule("SHM714", "mixed_libraries", "Do containers that share have different C libraries?", _mixed_libraries),
-    Rule("SHM715", "workaround", "Does the program avoid /dev/shm at a cost?", _workarounds),
+    Rule(WORKAROUND, "workaround", "Does the program avoid /dev/shm at a cost?", _workarounds),
     Rule(FOR_NOTHING, "shm_for_nothing", "Is there memory on /dev/shm that nobody uses?", _for_nothing),
     Rule("SHM717", "pid_namespaces", "Do containers that share need one PID namespace?", _own_pids),
 )

@@ -49,7 +49,10 @@ def test_an_eviction_counts_where_the_pod_can_have_led_to_it() -> None:
     assert rules(memory) == []
     assert rules(memory, image="redis:7", **MEMORY) == ["SHM723"]
     assert rules(disk) == []
-    assert rules(disk, image="selenium/standalone-chrome:latest") == ["SHM723"]
+    assert rules(disk, image="postgres:17", **MEMORY) == []
+    assert rules(disk, image="rayproject/ray:2.9.0", volumes=[{"name": "dshm", "emptyDir": {"medium": "Memory"}}]) == [
+        "SHM723"
+    ]
 
 
 @pytest.mark.parametrize("code", [0, 137])
