@@ -18,7 +18,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import fix, recognise, rules, scene
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Knob, Program
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
+    Knob,
+    Less,
+    Program,
+    Uses,
+)
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.rules import Audited, Finding, Kind
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
     POD_LIMIT,
@@ -38,7 +43,8 @@ class Audit:
     """What is said of one workload.
 
     :param problem: why it could not be audited, or nothing.
-    :param unknown: the containers of which nobody knows what they run, or not its release, where that decides.
+    :param unknown: the containers of which nobody knows what they run, or not its release, where that decides, or how much
+        they write to /dev/shm, where they are configured to.
     :param unjudged: why nothing of it could be judged, or nothing.
     :param stated: by container: what the pod itself says that it needs.
     """
@@ -223,17 +229,24 @@ def audit(
         return Audit(workload, unjudged=f"{_maker(workload, programs)}; audit the cluster where they run")
     try:
         pod = shape(workload.metadata, workload.latest, workload.allocatable)
+        # a Job's template may leave the policy out here; a pod without an owner is tried by hand, with any
+        is_to_end = workload.kind in ("Job", "CronJob") or (workload.is_owned and pod.is_to_end)
+        pod = dataclasses.replace(pod, is_to_end=is_to_end)
         recognise.require_placed(pod)
         runs = {one.name: recognise.recognised(pod, one, programs) for one in pod.containers}
         stated = {one.name: said for one in pod.containers if (said := recognise.stated(pod, one)) is not None}
     except (SpecError, recognise.AnnotationError) as error:
         return Audit(workload, problem=str(error))
     pod = _as_created(pod, runs, workload)
-    found = rules.findings(Audited(pod, runs, stated, workload.is_owned))
+    audited = Audited(pod, runs, stated, workload.is_owned)
+    found = rules.findings(audited)
     # where something is in a volume, somebody uses it
     in_use = {one.name for one in pod.containers if workload.used.get(one.dev_shm.volume)}
     found = [one for one in found if one.rule != rules.FOR_NOTHING or one.container not in in_use]
-    found = rules.worst_first([*scene.findings(pod, workload.pods, logs or {}, programs), *found])
+    seen = scene.findings(pod, workload.pods, logs or {}, programs, _falls_back(runs, found))
+    # what has been seen says more than that it can be
+    certain = {one.rule for one in seen}
+    found = rules.worst_first([*seen, *(one for one in found if one.rule not in certain)])
     told = {name for each in stated.values() for need in each for name in need.across} | stated.keys()
     too_small = {one.container for one in found if one.size_bytes}
     unknown = [
@@ -244,9 +257,18 @@ def audit(
         and (
             all(run.program.is_library for run in runs[one.name])
             or (one.name not in too_small and rules.is_release_decisive(one, runs[one.name]))
+            # it is configured to write there, and nobody knows how much
+            or (rules.names_dev_shm(one) and rules.demand(audited, one) is None)
         )
     ]
     return Audit(workload, pod, runs, found, unknown, stated=stated)
+
+
+def _falls_back(runs: t.Mapping[str, t.Sequence[recognise.Recognised]], found: t.Sequence[Finding]) -> bool:
+    """Whether a program takes another way where /dev/shm has no room, or is configured to."""
+    needs = [need for each in runs.values() for run in each for need in run.needs()]
+    is_adapting = any(need.uses is Uses.DEV_SHM and need.less is not Less.FAILS for need in needs)
+    return is_adapting or any(one.rule == rules.WORKAROUND for one in found)
 
 
 def _maker(workload: Workload, programs: t.Sequence[Program]) -> str:

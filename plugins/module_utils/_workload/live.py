@@ -70,6 +70,8 @@ class _Seen:
     metadata: Object
     spec: Object
     replicas: int = 0
+    running: int = 0
+    newest: str = ""
     ended: list[Object] = dataclasses.field(default_factory=list)
     allocatable: int | None = None
     used: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -116,13 +118,15 @@ class Collector:
         if seen is None:
             seen = self._seen[key, digest] = _Seen(_metadata(pod), spec)
         seen.replicas += 1
+        seen.running += not scene.is_over(pod)
+        seen.newest = max(seen.newest, str(pod["metadata"].get("creationTimestamp") or ""))
         if allocatable is not None:
             seen.allocatable = min(allocatable, seen.allocatable or allocatable)
         if any((one.get("emptyDir") or {}).get("medium") == "Memory" for one in spec.get("volumes") or ()):
             node, metadata = str(spec.get("nodeName") or ""), pod["metadata"]
             here = self._with_memory.setdefault(node, []) if node else []
             here.append((str(metadata.get("namespace") or ""), str(metadata["name"]), seen))
-        if (scene.ends(pod) or scene.eviction(pod)) and len(seen.ended) < _PODS:
+        if (scene.ends(pod) or scene.eviction(pod) or scene.refusal(pod)) and len(seen.ended) < _PODS:
             seen.ended.append({"metadata": {"name": pod["metadata"]["name"]}, "status": pod.get("status") or {}})
 
     def nodes(self) -> list[str]:
@@ -152,7 +156,13 @@ class Collector:
     def workloads(self) -> collections.abc.Iterator[Workload]:
         """Every workload; several of one object, if its pods differ in what they share memory with."""
         with_pods = set()
+        newest: dict[Key, str] = {}
         for (key, _digest_of), seen in self._seen.items():
+            newest[key] = max(seen.newest, newest.get(key, ""))
+        for (key, _digest_of), seen in self._seen.items():
+            # pods of a template that it had before, which are left over
+            if not seen.running and seen.newest < newest[key] and key in self._templates:
+                continue
             with_pods.add(key)
             templates = self._templates.get(key, [])
             work = templates[0] if len(templates) == 1 else _without_template(key, seen)

@@ -317,6 +317,8 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
         return
     # of all kinds, Knative's alone let containers be without a name
     has_names = _group(document) != "serving.knative.dev"
+    # a runtime of KServe is a pod's spec; in others, containers there are changes to those of an operator
+    is_bare = _group(document) == "serving.kserve.io"
     stack: list[tuple[tuple[str | int, ...], t.Any]] = [(("spec",), document.get("spec"))]
     while stack:
         path, value = stack.pop()
@@ -330,7 +332,7 @@ def _templates(document: t.Mapping[str, t.Any], kind: str) -> collections.abc.It
                 spec = _with_names(spec)
             if isinstance(spec, dict) and _is_pod_spec(spec):
                 yield path, _mapping(value.get("metadata")), _with_claims(spec, document)
-            elif _is_pod_spec(value) and path[-1:] != ("spec",):
+            elif _is_pod_spec(value) and (path[-1:] != ("spec",) or is_bare):
                 # custom resources that hold a bare spec
                 yield path, {}, value
             else:

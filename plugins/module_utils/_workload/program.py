@@ -113,6 +113,8 @@ class Setting:
 
     :param args: finds it in the command line; its one group is the value.
     :param env: the names of environment variables that hold it.
+    :param image: finds it in the image with its tag, which has the setting in its own start script; its one group is the
+        value. With a command line that is more than options, it does not count.
     :param read: makes a number of its text; a ValueError is one that cannot be read.
     """
 
@@ -121,6 +123,7 @@ class Setting:
     args: str = ""
     env: tuple[str, ...] = ()
     read: collections.abc.Callable[[str], int] = count
+    image: str = ""
 
 
 def option(*names: str) -> str:
@@ -182,12 +185,14 @@ class Values:
 
     :param given: where each was read that is not the default.
     :param memory_bytes: the memory limit of the container, None where it has none.
+    :param unread: those that the pod sets to what cannot be read, as a variable of a shell.
     """
 
     numbers: t.Mapping[str, int]
     given: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     memory_bytes: int | None = None
     gpus: int = 0
+    unread: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> int:
         return self.numbers[name]
@@ -258,7 +263,9 @@ class Marks:
     :param labels: of the pod: V(key) or V(key=value).
     :param containers: names of the containers that run it in such a pod.
     :param nodes: labels of nodes that the pod selects: V(key) or V(key=value).
+    :param is_server: in a pod that is to end, a command that is not its own runs something else of its image.
     :param version: finds the release in the image's tag: groups of digits.
+    :param unversioned: images, as above, whose tags have the release of something else.
     """
 
     images: str = ""
@@ -271,7 +278,9 @@ class Marks:
     labels: tuple[str, ...] = ()
     containers: str = ""
     nodes: tuple[str, ...] = ()
+    is_server: bool = False
     version: str = ""
+    unversioned: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

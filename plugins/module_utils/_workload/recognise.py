@@ -176,10 +176,15 @@ def tag(image: str) -> str:
 #: Longer command lines are scripts, which are slow to match.
 _MAX_COMMAND: t.Final = 16 * 1024
 
-#: What any image can be started with that is not its program.
+_SHELL: t.Final = r"(\S*/)?(ba|da|a|k|z)?sh(\s+-\S+)*"
+
+#: What any image can be started with that is not its program: a tool, a shell to work in, a script that says what it does.
 _TOOLS: t.Final = (
-    r"(\S*/)?((ba|da|a)?sh\s+-\w*c\s+)?(\S*/)?(rm|chown|chmod|mkdir|cp|mv|ln|cat|echo|sleep|true|find|touch|tar|curl|wget|nc"
-    r"|until|while|wait-for\S*|test|ls|install)(\s|$)"
+    rf"({_SHELL}\s+)?(set\s+-\S+[\s;&]+)*((\S*/)?(rm|chown|chmod|mkdir|cp|mv|ln|cat|echo|sleep|true|find|touch|tar|curl|wget|nc"
+    r"|until|while|wait-for\S*|test|ls|install|tail|trap|crond?|supercronic)(\s|$)"
+    r"|(\S{0,200}[/_.-])?(back-?up|restore|dump|migrat|seed|clean-?up|archive|create|import|export|check|vacuum"
+    r"|init[_-]?(db|data|user|schema))[\w.-]{0,80}\.(sh|bash|py|pl|rb)(\s|$))"
+    rf"|{_SHELL}\s*$"
 )
 
 
@@ -195,7 +200,8 @@ def _seen(marks: Marks, pod: PodShape, container: ContainerShape) -> By | None:
     if marks.containers and any(has_label(pod.labels, label) for label in marks.labels):
         return By.OPERATOR if pattern(marks.containers).fullmatch(container.name) else None
     if marks.images and _has_image(marks.images, name, container.image):
-        return None if container.starts == "init" or _runs_else(marks, command) else By.IMAGE
+        runs_else = _runs_else(marks, command) or (marks.is_server and pod.is_to_end and _is_replaced(command))
+        return None if container.starts == "init" or runs_else else By.IMAGE
     if marks.own_env and any(pattern(marks.own_env).fullmatch(variable) for variable in container.env):
         return By.VARIABLES
     if marks.env and any(pattern(marks.env).fullmatch(variable) for variable in container.env):
@@ -207,6 +213,11 @@ def _has_image(images: str, name: str, image: str) -> bool:
     found = pattern(images).fullmatch(name)
     # some names mean something with the folder that they are in alone
     return bool(found or ("/" in images and pattern(images).fullmatch(_with_folder(image))))
+
+
+def _is_replaced(command: str) -> bool:
+    """Whether a command line is more than options for what the image starts."""
+    return bool(command) and not command.startswith("-")
 
 
 def _runs_else(marks: Marks, command: str) -> bool:
@@ -223,27 +234,43 @@ def has_label(labels: t.Mapping[str, str], label: str) -> bool:
 
 
 def _version(marks: Marks, container: ContainerShape) -> Version:
-    if not marks.version:
+    is_other = marks.unversioned and pattern(marks.unversioned).fullmatch(basename(container.image))
+    if not marks.version or is_other:
         return ()
     match = pattern(marks.version).search(tag(container.image))
     return tuple(int(group) for group in match.groups() if group) if match else ()
+
+
+#: Whole GPUs, or slices of them: their memory and cores are resources of other names (HAMi's nvidia.com/gpumem).
+_GPUS: t.Final = re.compile(r"(nvidia|amd|intel)\.com/(gpu(\.shared)?|mig-.+)|gpu\.intel\.com/(i915|xe)")
+
+_VARIABLE: t.Final = re.compile(r"\$(?:\((\w+)\)|\{(\w+)\}|(\w+))")
 
 
 def values(program: Program, container: ContainerShape) -> Values:
     """The settings of a program as its container shows them. What cannot be read counts as the default."""
     numbers = {setting.name: setting.default for setting in program.settings}
     given: dict[str, str] = {}
+    unread: set[str] = set()
     for setting in program.settings:
-        texts = [("environment", container.env[name]) for name in setting.env if container.env.get(name)]
+        counts = setting.image and not _is_replaced(container.command)
+        by_image = pattern(setting.image).search(container.image) if counts else None
+        texts: list[tuple[str, t.Any]] = [("image", by_image[1])] if by_image else []
+        texts += [("environment", container.env[name]) for name in setting.env if container.env.get(name)]
         if setting.args and (match := pattern(setting.args).search(container.command)):
             texts.append(("arguments", match[1]))
         for where, text in texts:
             try:
-                numbers[setting.name] = setting.read(str(text))
+                numbers[setting.name] = setting.read(_expanded(str(text), container.env))
             except ValueError:
+                unread.add(setting.name)
                 continue
             given[setting.name] = where
-    gpus = sum(
-        count for name, count in container.resources.items() if re.search(r"(nvidia|amd|intel)\.com/(gpu|mig)", name)
-    )
-    return Values(numbers, given, container.memory_limit, gpus)
+    gpus = sum(count for name, count in container.resources.items() if _GPUS.fullmatch(name))
+    return Values(numbers, given, container.memory_limit, gpus, frozenset(unread - given.keys()))
+
+
+def _expanded(text: str, env: t.Mapping[str, str | None]) -> str:
+    """A value that is a variable of the container: V($(NAME)) as Kubernetes has it, V($NAME) and V(${NAME}) as a shell."""
+    match = _VARIABLE.fullmatch(text)
+    return (env.get(match[1] or match[2] or match[3]) or text) if match else text

@@ -25,6 +25,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     Sure,
     Term,
     Uses,
+    no_least,
     rounded_text,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.recognise import (
@@ -39,10 +40,14 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shap
     Backing,
     ContainerShape,
     PodShape,
+    is_token,
 )
 
 #: The finding that nobody uses a volume: what is in it says more.
 FOR_NOTHING: t.Final = "SHM716"
+
+#: The finding that a program is configured to do without /dev/shm.
+WORKAROUND: t.Final = "SHM715"
 
 
 class Severity(TextEnum):
@@ -95,8 +100,13 @@ class Audited:
         if container in self.stated:
             return []
         found = [(run, need) for run in self.runs.get(container, ()) for need in run.needs()]
-        first = {(need.uses, need.size or need.words): run for run, need in reversed(found)}
-        return [(run, need) for run, need in found if first[need.uses, need.size or need.words] is run]
+        first = {_thing(need): run for run, need in reversed(found)}
+        return [(run, need) for run, need in found if first[_thing(need)] is run]
+
+
+def _thing(need: Need) -> tuple[Uses, t.Any]:
+    """Equal for needs of several programs that are one thing: by its formula, or by its words where many have the formula."""
+    return need.uses, need.words if need.size in (None, no_least) else need.size
 
 
 Find: t.TypeAlias = "collections.abc.Callable[[Audited], collections.abc.Iterator[Finding]]"
@@ -181,6 +191,11 @@ def is_release_decisive(container: ContainerShape, runs: t.Sequence[Recognised])
         if need.uses is Uses.DEV_SHM and need.until and need.less is not Less.ADAPTS and need.when(run.values)
     ]
     return any(amount is not None and amount[1].size_bytes > size for amount in amounts)
+
+
+def names_dev_shm(container: ContainerShape) -> bool:
+    """Whether a command line or a variable names /dev/shm, as that of a folder for temporary files."""
+    return any(SHM in text for text in (container.command, *filter(None, container.env.values())))
 
 
 def joint_demand(audited: Audited, container: ContainerShape) -> Demand | None:
@@ -648,7 +663,7 @@ def _workarounds(audited: Audited) -> collections.abc.Iterator[Finding]:
         }
         for run, one in found.values():
             yield Finding(
-                "SHM715",
+                WORKAROUND,
                 Severity.WARN,
                 container.name,
                 f"{one.words}: {one.costs}",
@@ -662,6 +677,12 @@ def _workarounds(audited: Audited) -> collections.abc.Iterator[Finding]:
 _LARGE: t.Final = 1024 * MIB
 
 
+def _has_settings(pod: PodShape, container: ContainerShape) -> bool:
+    """Whether a container has files of settings, which are not read."""
+    volumes = [pod.volumes.get(str(mount.get("name")), {}) for mount in container.mounts if not is_token(mount)]
+    return any(volume.get(kind) is not None for volume in volumes for kind in ("configMap", "secret", "projected"))
+
+
 def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
     for container in audited.pod.containers:
         folder = container.dev_shm
@@ -671,9 +692,10 @@ def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
         if any(need.uses is Uses.DEV_SHM for run in runs for need in run.needs()):
             continue
         sharing = [one for one in audited.pod.containers if one is not container and one.dev_shm == folder]
-        # a folder for its temporary files, for instance
-        is_named = any(SHM in text for text in (container.command, *filter(None, container.env.values())))
-        if (folder.size_limit or 0) >= _LARGE and not sharing and not is_named:
+        # files of a ConfigMap or a Secret may name it, as that of a cache
+        if _has_settings(audited.pod, container):
+            continue
+        if (folder.size_limit or 0) >= _LARGE and not sharing and not names_dev_shm(container):
             titles = " and ".join(run.program.title for run in runs)
             yield Finding(
                 FOR_NOTHING,
@@ -716,7 +738,7 @@ RULES: t.Final = (
     ),
     Rule("SHM713", "different_users", "Do containers that share run as different users?", _different_users),
     Rule("SHM714", "mixed_libraries", "Do containers that share have different C libraries?", _mixed_libraries),
-    Rule("SHM715", "workaround", "Does the program avoid /dev/shm at a cost?", _workarounds),
+    Rule(WORKAROUND, "workaround", "Does the program avoid /dev/shm at a cost?", _workarounds),
     Rule(FOR_NOTHING, "shm_for_nothing", "Is there memory on /dev/shm that nobody uses?", _for_nothing),
     Rule("SHM717", "pid_namespaces", "Do containers that share need one PID namespace?", _own_pids),
 )

@@ -139,6 +139,7 @@ class PodShape:
     :param node_selector: labels of the nodes that it can run on.
     :param selects_nodes: whether it runs on some nodes only, by their labels beside those that every node has.
     :param is_windows: whether it runs on Windows, which has nothing of all this.
+    :param is_to_end: whether it is not restarted when its work is done, as the pods of Jobs.
     """
 
     containers: tuple[ContainerShape, ...]
@@ -156,6 +157,7 @@ class PodShape:
     node_selector: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     selects_nodes: bool = False
     is_windows: bool = False
+    is_to_end: bool = False
 
     @property
     def main(self) -> ContainerShape:
@@ -223,6 +225,7 @@ def shape(metadata: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Any], allocata
         node_selector=node_selector,
         selects_nodes=bool(node_selector.keys() - _COMMON_LABELS) or _requires_nodes(spec),
         is_windows="windows" in systems,
+        is_to_end=spec.get("restartPolicy") in ("OnFailure", "Never"),
     )
 
 

@@ -34,6 +34,14 @@ class Match:
     size_bytes: int | None = None
 
 
+#: A full folder says ENOSPC, or no error at all: a line with another one has another cause.
+_FULL: t.Final = "/dev/shm is full"
+_OTHER_ERRORS: t.Final = (
+    r"Permission denied|Too many open files|No such file or directory|Cannot allocate memory|Operation not permitted|File exists"
+    r"|Read-only file system|Invalid argument|Function not implemented"
+    r"|\b(EACCES|EMFILE|ENFILE|ENOENT|ENOMEM|EPERM|EEXIST|EROFS|EINVAL|ENOSYS)\b"
+)
+
 #: Words that no single program has. The first that fits counts.
 GENERAL: t.Final = (
     Sign(
@@ -79,7 +87,14 @@ GENERAL: t.Final = (
         ("SHM312",),
     ),
     Sign(
-        r"\bOOMKilled\b|Memory cgroup out of memory|exit(ed)? (with )?(code|status) 137\b",
+        r"container init was OOM-killed",
+        Sure.POSSIBLE,
+        "the memory limit has no room for the start: it is too low, or what is in /dev/shm has survived a restart",
+        "compare the limit with what is in volumes of medium Memory; a new pod has them empty",
+        ("SHM312",),
+    ),
+    Sign(
+        r"\bOOMKilled\b|Memory cgroup out of memory|\bexit(ed|s)?[ -]?(with )?(code|status)( is)?[ :=]+137\b",
         Sure.POSSIBLE,
         "the memory limit is reached: what is in /dev/shm and in volumes of medium Memory counts against it",
         "raise the memory limit above sizeLimit plus what the program needs",
@@ -163,7 +178,7 @@ GENERAL: t.Final = (
         ("SHM101", "SHM104", "SHM201", "SHM203"),
     ),
     Sign(
-        r"shm_open\b.*(Too many open files|EMFILE)",
+        r"(shm_open\b|/dev/shm/).*(Too many open files|EMFILE)",
         Sure.LIKELY,
         "the process has too many files open; not the size of /dev/shm",
         "raise the limit of open files",
@@ -177,14 +192,14 @@ GENERAL: t.Final = (
         ("SHM601", "SHM604"),
     ),
     Sign(
-        r"/dev/shm\S*.*Read-only file system|Read-only file system.*/dev/shm",
+        r"/dev/shm.*Read-only file system|Read-only file system.*/dev/shm",
         Sure.LIKELY,
         "the volume on /dev/shm is mounted read-only",
         "remove readOnly from its volumeMount",
         ("SHM315",),
     ),
     Sign(
-        r"/dev/shm\S*.*Permission denied|Permission denied.*/dev/shm",
+        r"(/dev/shm|\bshm_open\b).*Permission denied|Permission denied.*/dev/shm",
         Sure.LIKELY,
         "another user has created the file, or the mode of /dev/shm is not 1777",
         "set one runAsUser for all containers that share",
@@ -205,14 +220,14 @@ GENERAL: t.Final = (
         ("SHM202", "SHM204", "SHM205"),
     ),
     Sign(
-        r"sem_open\S*.*(No such file or directory|Unable to open semaphore)|Unable to open semaphore",
+        r"sem_open.*(No such file or directory|Unable to open semaphore)|Unable to open semaphore",
         Sure.POSSIBLE,
         "containers have different C libraries, or different volumes on /dev/shm",
         "build the images of containers that share on one C library, and mount one volume in all of them",
         ("SHM212", "SHM204"),
     ),
     Sign(
-        r"(mq_open|msgget)\S*.*(No space left on device|Too many open files)",
+        r"(mq_open|msgget).*(No space left on device|Too many open files)",
         Sure.LIKELY,
         "fs.mqueue or kernel.msg* of the pod, or its limit of bytes in queues, is too small",
         "set the sysctl in the securityContext of the pod, or have fewer and smaller queues",
@@ -226,14 +241,14 @@ GENERAL: t.Final = (
         ("SHM601", "SHM604"),
     ),
     Sign(
-        r"exit ?code: -7\b|Signal 7 \(SIGBUS\) received by PID",
+        r"\b(exit|return) ?code( is)?[ :=]+-7\b|Signal 7 \(SIGBUS\) received by PID",
         Sure.LIKELY,
         "a process died by SIGBUS: /dev/shm is full, or huge pages without a limit",
         "compare the size of /dev/shm with what the program needs; podshm's audit does",
         ("SHM309", "SHM605"),
     ),
     Sign(
-        r"\bbus error\b|\bSIGBUS\b|signal 7\b|signal: 7\b|exit(ed)? (with )?(code|status) 135\b",
+        r"\bbus error\b|\bSIGBUS\b|signal 7\b|signal: 7\b|\bexit(ed|s)?[ -]?(with )?(code|status)( is)?[ :=]+135\b",
         Sure.LIKELY,
         "a mapped file could not grow: /dev/shm is full, or huge pages without a limit",
         "compare the size of /dev/shm with what the program needs; podshm's audit does",
@@ -292,7 +307,7 @@ def _match(line: str, signs: t.Iterable[tuple[Sign, str]]) -> Match | None:
         return None
     for sign, title in signs:
         match = pattern(sign.pattern).search(line)
-        if match:
+        if match and not (sign.cause == _FULL and pattern(_OTHER_ERRORS).search(line)):
             size = match.groupdict().get("bytes")
             return Match(line, sign, title, int(size) if size else None)
     return None

@@ -119,7 +119,7 @@ PROGRAMS: t.Final[tuple[Program, ...]] = (
     triton.PROGRAM,
     ucx.PROGRAM,
     vllm.PROGRAM,
-    x11.PROGRAM,
+    *x11.PROGRAMS,
     *zabbix.PROGRAMS,
     *nothing.PROGRAMS,
 )

@@ -66,7 +66,17 @@ PROGRAM: t.Final = Program(
         # Selenium's own releases up to 2025 (3.141, 4.38, or any with a date) have browsers that are older than 156
         version=r"^(\d{2,3})(?:[.-]|$)|^(3)\.141|^(4)\.(?:\d|[12]\d|3[0-8])(?:[.-]|$)|^(4)\.\d+(?:\.\d+)?-20(?:1\d|2[0-5])",
     ),
-    settings=(Setting("disable_dev_shm_usage", 0, rf"({_FLAG})", ("SE_BROWSER_ARGS_DISABLE_DSHM",), read=flag),),
+    settings=(
+        Setting(
+            "disable_dev_shm_usage",
+            0,
+            rf"({_FLAG}|(?:^|\s)gotenberg(?:\s|$))",
+            ("SE_BROWSER_ARGS_DISABLE_DSHM",),
+            read=flag,
+            # these start it with the flag themselves
+            image=r"(?:^|/)(alpine-chrome|gotenberg|browserless|rendertron)\b",
+        ),
+    ),
     needs=(
         Need(Uses.DEV_SHM, "pages", _page, _pages, symptom=_SYMPTOM, when=_in_dev_shm, until=_UNKNOWN),
         Need(Uses.DEV_SHM, "pages", no_least, _pages, symptom=_SYMPTOM, when=_in_dev_shm, since=_UNKNOWN, until=_MEMFD),
@@ -123,15 +133,16 @@ PROGRAM: t.Final = Program(
         ),
         Sign(
             r"Unable to access\((W_OK|X_OK)[^)]*\) /dev/shm|incorrect permissions on /dev/shm"
-            r"|Creating shared memory in /dev/shm/\S* failed",
+            r"|Creating shared memory in /dev/shm/\S* failed: (Permission denied|Read-only|No such)",
             Sure.CERTAIN,
-            "/dev/shm has another mode than 1777, or is mounted read-only",
+            "/dev/shm has another mode than 1777, is mounted read-only, or is not there",
             "mount an emptyDir of medium Memory on /dev/shm, without readOnly",
             ("SHM313", "SHM315"),
         ),
     ),
     sources=(
         "https://github.com/SeleniumHQ/docker-selenium/blob/trunk/README.md",
+        "https://github.com/Zenika/alpine-chrome/blob/master/Dockerfile",
         "measured: 153.0.8010 crashes at 64 MiB and works at 512; 156.0.8078 uses no byte of /dev/shm",
     ),
 )

@@ -42,7 +42,7 @@ PROGRAM: t.Final = Program(
     needs=(Need(Uses.DEV_SHM, "connections of libqb", _blackbox, symptom="connections are refused"),),
     signs=(
         Sign(
-            r"/dev/shm/qb-\S+.*No space left on device|couldn't create circular mmap|couldn't allocate file /dev/shm/qb-",
+            r"/dev/shm/qb-.*No space left on device|couldn't create circular mmap|couldn't allocate file /dev/shm/qb-",
             Sure.LIKELY,
             "/dev/shm has no room for another connection",
             "mount an emptyDir of medium Memory on /dev/shm",

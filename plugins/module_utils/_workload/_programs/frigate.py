@@ -16,6 +16,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     Marks,
     Need,
     Program,
+    Sign,
+    Sure,
     Uses,
     Values,
 )
@@ -48,5 +50,14 @@ PROGRAM: t.Final = Program(
         ports=(5000, 8971, 8554),
     ),
     needs=(Need(Uses.DEV_SHM, "frames of its cameras", _small, _usual, symptom="it dies by SIGBUS (Bus error)"),),
+    signs=(
+        Sign(
+            r"current SHM size of \S+ is too small",
+            Sure.CERTAIN,
+            "/dev/shm is smaller than its cameras need",
+            "mount an emptyDir of medium Memory on /dev/shm, with a sizeLimit as the line has it",
+            ("SHM301",),
+        ),
+    ),
     sources=("https://docs.frigate.video/frigate/installation/#calculating-required-shm-size",),
 )

@@ -40,6 +40,7 @@ PROGRAM: t.Final = Program(
     name="gitlab",
     title="GitLab",
     marks=Marks(
+        is_server=True,
         images=r"gitlab-[ce]e",
         unless=r".*(exporter|runner|operator|backup|toolbox|qa).*",
         command=runs("gitlab-ctl reconfigure|/assets/(wrapper|init-container)"),

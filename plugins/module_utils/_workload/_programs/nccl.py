@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import collections.abc
+import math
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
@@ -50,6 +51,17 @@ def need(ranks: collections.abc.Callable[[Values], int] = lambda values: values.
         symptom="NCCL fails (unhandled system error)",
         when=lambda values: ranks(values) > 1 and not values["nccl_shm_disable"],
     )
+
+
+def ranks_of(values: Values, *settings: str) -> int:
+    """The ranks in a container by settings of which the product is their number: no more than it has GPUs.
+
+    One that cannot be read stands for all GPUs, as people write it.
+    """
+    if values.unread.intersection(settings) and values.gpus:
+        return values.gpus
+    count = math.prod(values[name] for name in settings)
+    return min(count, values.gpus) if values.gpus else count
 
 
 SETTINGS: t.Final = (Setting("nccl_shm_disable", 0, env=("NCCL_SHM_DISABLE",), read=flag),)

@@ -4,13 +4,19 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""Programs that need nothing of /dev/shm: what is said of their size there is a false alarm."""
+"""Programs that need nothing of /dev/shm themselves: what is said of their size there is a false alarm."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Marks, Program, runs
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
+    Marks,
+    Need,
+    Program,
+    Uses,
+    runs,
+)
 
 
 def _known(
@@ -21,9 +27,15 @@ def _known(
     unless: str = r".*(exporter|client|backup).*",
     own_env: str = "",
     across_pods: bool = False,
+    needs: tuple[Need, ...] = (),
 ) -> Program:
     marks = Marks(images=images, unless=unless, command=command, own_env=own_env)
-    return Program(name=name, title=title, marks=marks, across_pods=across_pods)
+    sources = ("general knowledge: it runs what others write",) if needs else ()
+    return Program(name=name, title=title, marks=marks, across_pods=across_pods, needs=needs, sources=sources)
+
+
+#: Of what runs the code of others: a volume is there for that.
+_TASKS: t.Final = (Need(Uses.DEV_SHM, "what its tasks share"),)
 
 
 PROGRAMS: t.Final = (
@@ -110,13 +122,15 @@ PROGRAMS: t.Final = (
         "Spark",
         r"spark(-(py|r|operator|kubernetes.*))?",
         r"\b(org\.apache\.spark|spark-submit)\b|/opt/spark/(sbin|bin)/",
+        needs=_TASKS,
     ),
-    _known("flink", "Flink", r"flink", r"(jobmanager|taskmanager)\.sh|\borg\.apache\.flink\b"),
+    _known("flink", "Flink", r"flink", r"(jobmanager|taskmanager)\.sh|\borg\.apache\.flink\b", needs=_TASKS),
     _known(
         "dask",
         "Dask",
         r"dask(-(scheduler|worker|gateway.*))?",
         runs("dask-scheduler|dask-worker|dask (scheduler|worker)"),
+        needs=_TASKS,
     ),
     _known("trino", "Trino", r"trino|presto", runs("launcher run")),
     _known(

@@ -32,8 +32,12 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
 _RANK: t.Final = 72 * KIB
 
 
+#: More ranks than a node has cores run in several pods, and a launcher has none.
+_OF_ONE_POD: t.Final = 512
+
+
 def _ranks(values: Values) -> Amount:
-    count = values["ranks"]
+    count = min(_OF_ONE_POD, values["ranks"])
     return Amount.of((f"for ranks at the start ({count} x {rounded_text(_RANK)})", count * _RANK))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import (
     Amount,
     Marks,
@@ -29,12 +30,21 @@ def _target(values: Values) -> Amount:
     return Amount.of(("for MEMORY_TARGET", values["memory_target"]))
 
 
+def _of_image(text: str) -> int:
+    return 1024 * MIB if text.endswith("-xe") else 4 * 1000**3
+
+
+def _check(values: Values) -> Amount:
+    return Amount.of(("by the check of its image", values["of_image"]))
+
+
 PROGRAM: t.Final = Program(
     name="oracle",
     title="Oracle Database",
     marks=Marks(
         # Oracle's own images are called free, express or enterprise: a mark with the folder that they are in alone
-        images=r"database/(free|express|enterprise|enterprise_ru|standard)|oracle-(free|xe|database)(-.*)?|oracledb(-\d.*)?|oracle(\d+c?|-ee|-se2)(-.*)?|sidb",
+        images=r"database/(free|express|enterprise|enterprise_ru|standard|rac|rac_ru)|oracle/database|database-rac"
+        r"|oracle-(free|xe|database)(-.*)?|oracledb(-\d.*)?|oracle(\d+c?|-ee|-se2)(-.*)?|sidb",
         unless=r".*(exporter|operator|client|tools).*",
         command=runs(r"runOracle\.sh|dbstart"),
         unless_command=r"(^|[\s/])(sqlplus|expdp|impdp|rman|sqlcl)\b",
@@ -42,8 +52,20 @@ PROGRAM: t.Final = Program(
         ports=(1521, 2484, 5500),
         version=r"^(\d+)(?:\.(\d+))?",
     ),
-    settings=(Setting("memory_target", 0, r"memory_(?:max_)?target\s*=\s*[\"']?(\w+)", read=bytes_in(1)),),
+    settings=(
+        Setting("memory_target", 0, r"memory_(?:max_)?target\s*=\s*[\"']?(\w+)", read=bytes_in(1)),
+        Setting(
+            "of_image", 0, read=_of_image, image=r"(oracle/database:11\.2\.0\.2-xe|database[-/]rac(?:_ru)?)(?::|$)?"
+        ),
+    ),
     needs=(
+        Need(
+            Uses.DEV_SHM,
+            "Express Edition 11g and RAC",
+            _check,
+            symptom="it refuses to start",
+            when=lambda values: values["of_image"] > 0,
+        ),
         Need(
             Uses.DEV_SHM,
             "all of its memory with MEMORY_TARGET",

@@ -112,6 +112,7 @@ PROGRAM: t.Final = Program(
         r"|pg_amcheck|pgbackrest|wal-g|barman\S*)\b|\bstolon-(sentinel|proxy)\b",
         env=r"PGDATA|PATRONI_.*|SPILO_CONFIGURATION|POSTGRESQL_DATA_DIR",
         ports=(5432,),
+        is_server=True,
         labels=(
             "cnpg.io/cluster",
             "application=spilo",
@@ -122,6 +123,8 @@ PROGRAM: t.Final = Program(
         containers="postgres|postgresql|database|patroni",
         # also pg15 and ppg15.3 anywhere in the tag; spilo's own 3.0 is none
         version=r"pg-?(\d{2})(?:\.(\d+))?|^(?:[a-z]+\d*-)?(9|1\d|2\d)(?:\.(\d+))?(?!\d)",
+        # Citus has releases of its own: 13 is an extension of PostgreSQL 15 to 17
+        unversioned="citus",
     ),
     settings=(
         Setting("work_mem", 4 * MIB, _option("work_mem"), read=_memory),
@@ -242,7 +245,7 @@ PROGRAM: t.Final = Program(
             ("SHM301", "SHM308"),
         ),
         Sign(
-            r"could not resize shared memory segment \"?/?PostgreSQL\.\d+\"? to (?P<bytes>\d+) bytes: No space left on device",
+            r"could not resize shared memory segment( \"?/?PostgreSQL\.\d+\"? to (?P<bytes>\d+) bytes)?[:.] No space left on device",
             Sure.CERTAIN,
             "/dev/shm is full",
             "mount an emptyDir of medium Memory on /dev/shm, or set min_dynamic_shared_memory",

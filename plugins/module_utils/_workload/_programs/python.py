@@ -66,6 +66,13 @@ PROGRAM: t.Final = Program(
             ("SHM207", "SHM312"),
         ),
         Sign(
+            r"No such file or directory: '/psm_",
+            Sure.POSSIBLE,
+            "its segment was removed by a process that ended (before 3.13, every one that attaches does), or is in another /dev/shm",
+            "attach with track=False where another process owns it, and mount one volume in all containers that share",
+            ("SHM202", "SHM204"),
+        ),
+        Sign(
             rf"{_SEMAPHORE}.*\[Errno 28\]|\[Errno 28\].*{_SEMAPHORE}",
             Sure.LIKELY,
             "/dev/shm is full of something else: a lock takes 32 bytes",

@@ -54,9 +54,12 @@ def _batches(values: Values) -> Amount:
 
 
 def _loads(values: Values) -> bool:
+    # their workers are those of a web server
+    if values["serves"]:
+        return False
     if "num_workers" in values.given:
         return values["num_workers"] > 0
-    return values.gpus > 0 or bool(values["trains"])
+    return bool(values["trains"]) or (values.gpus > 0 and not values["infers"])
 
 
 #: What workers of DataLoader need, in any program that runs PyTorch. The size of a sample decides, so that nothing of it is sure.
@@ -78,6 +81,8 @@ SETTINGS: t.Final = (
         r"(torchrun|torch\.distributed\.(?:run|launch)|accelerate launch|deepspeed|lightning|yolo \S*\s*train)",
         read=flag,
     ),
+    Setting("serves", 0, r"\b(uvicorn|gunicorn|hypercorn|granian|flask|fastapi|streamlit|celery)\b", read=flag),
+    Setting("infers", 0, r"\b(predict|infer|inference|serve|server|serving|api)\b", read=flag),
     *nccl.SETTINGS,
 )
 
@@ -141,6 +146,19 @@ PROGRAM: t.Final = Program(
             Sure.CERTAIN,
             "the process has too many files open; not the size of /dev/shm",
             "raise the limit of open files, or use torch.multiprocessing.set_sharing_strategy('file_system')",
+        ),
+        Sign(
+            r"unable to \w+ .*</?torch_.*Cannot allocate memory",
+            Sure.LIKELY,
+            "no memory is left, or the process has too many mappings (vm.max_map_count of the node); not the size of /dev/shm",
+            "share fewer and larger tensors, or raise vm.max_map_count on the node",
+        ),
+        Sign(
+            r"unable to open (file|shared memory object) </?torch_.*No such file or directory",
+            Sure.POSSIBLE,
+            "the process that made it has ended, or it is in another /dev/shm",
+            "keep the process that made the tensor until all have it, and mount one volume in all containers that share",
+            ("SHM202", "SHM204"),
         ),
         Sign(
             r"unable to (write to|open shared memory object|mmap \d+ bytes from) (file )?</?torch_",

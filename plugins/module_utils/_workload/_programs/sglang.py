@@ -26,7 +26,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
 
 
 def _ranks(values: Values) -> int:
-    return min(values["tp"], values.gpus) if values.gpus else values["tp"]
+    return nccl.ranks_of(values, "tp")
 
 
 PROGRAM: t.Final = Program(

@@ -23,6 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     Sure,
     Uses,
     Values,
+    flag,
     option,
     runs,
 )
@@ -34,8 +35,22 @@ _RESPONSES: t.Final = 240 * MIB
 
 def _workers(values: Values) -> int:
     """Worker processes in this container: of a model on several nodes, those of its own GPUs."""
-    workers = values["tensor_parallel_size"] * values["pipeline_parallel_size"]
-    return min(workers, values.gpus) if values.gpus else workers
+    return nccl.ranks_of(values, "tensor_parallel_size", "pipeline_parallel_size")
+
+
+def _by_ray(values: Values) -> bool:
+    """Whether Ray starts the workers, which then have no queues in /dev/shm: always where there are more than GPUs here."""
+    count = values["tensor_parallel_size"] * values["pipeline_parallel_size"]
+    return bool(values["by_ray"]) or (0 < values.gpus < count and values["nodes"] == 1)
+
+
+def _ranks(values: Values) -> int:
+    """Of NCCL in this container: a node of a cluster of Ray that others start models on has all of its GPUs for them."""
+    if values["joins"] and "tensor_parallel_size" not in values.given:
+        return values.gpus
+    if not values["expert_parallel"]:
+        return _workers(values)
+    return nccl.ranks_of(values, "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 
 
 def _ring(values: Values) -> Amount:
@@ -67,6 +82,11 @@ PROGRAM: t.Final = Program(
     settings=(
         Setting("tensor_parallel_size", 1, option("--tensor-parallel-size", "-tp")),
         Setting("pipeline_parallel_size", 1, option("--pipeline-parallel-size", "-pp")),
+        Setting("data_parallel_size", 1, option("--data-parallel-size", "-dp")),
+        Setting("expert_parallel", 0, r"(--enable[-_]expert[-_]parallel)\b", read=flag),
+        Setting("by_ray", 0, r"--distributed[-_]executor[-_]backend[=\s]+(ray)\b", read=flag),
+        Setting("nodes", 1, option("--nnodes")),
+        Setting("joins", 0, r"(\bray start\b|multi-node-serving\.sh worker)", read=flag),
         Setting("chunk_mib", 16, env=("VLLM_MQ_MAX_CHUNK_BYTES_MB",)),
         *nccl.SETTINGS,
     ),
@@ -77,10 +97,10 @@ PROGRAM: t.Final = Program(
             _ring,
             _rings,
             symptom="it does not start (since July 2026: Insufficient space in /dev/shm), or dies under load (SIGBUS)",
-            when=lambda values: _workers(values) > 1,
+            when=lambda values: _workers(values) > 1 and not _by_ray(values),
         ),
         Need(Uses.DEV_SHM, "tensors that processes share"),
-        nccl.need(_workers),
+        nccl.need(_ranks),
     ),
     knobs=(
         Knob(

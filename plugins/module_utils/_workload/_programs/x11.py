@@ -22,13 +22,16 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.prog
     runs,
 )
 
-PROGRAM: t.Final = Program(
+_SCREEN: t.Final = Need(Uses.DEV_SHM, "what applications on its screen share")
+
+_X11: t.Final = Program(
     name="x11",
     title="X11",
     marks=Marks(
         images=r"xvfb|xpra|x11vnc|(tiger|turbo)vnc(-server)?|webtop|xrdp|x11docker.*|docker-headless-vnc-container",
         unless=r".*(exporter|operator|client).*",
-        command=runs("Xvfb|xvfb-run|Xvnc|Xtigervnc|Xorg|Xdummy|Xephyr|xpra|x11vnc|vncserver"),
+        # with a & it is beside another program
+        command=runs(r"Xvfb(?![^\n]*&)|Xvnc|Xtigervnc|Xorg|Xdummy|Xephyr|xpra|x11vnc|vncserver"),
     ),
     needs=(
         Need(
@@ -38,7 +41,7 @@ PROGRAM: t.Final = Program(
             symptom="clients send images over the socket, or fail (BadAccess)",
             across=True,
         ),
-        Need(Uses.DEV_SHM, "what applications on its screen share"),
+        _SCREEN,
     ),
     one_user=True,
     workarounds=(
@@ -78,3 +81,14 @@ PROGRAM: t.Final = Program(
         "measured: Xvfb and Xtigervnc with screens of 144 and 256 MB take nothing of /dev/shm",
     ),
 )
+
+_AROUND: t.Final = Program(
+    name="xvfb_run",
+    title="Xvfb for one program",
+    marks=Marks(command=runs("xvfb-run") + r"|\bXvfb\b[^\n]*&"),
+    needs=(Need(Uses.SYSV_SHM, "windows and images"), _SCREEN),
+    is_library=True,
+    sources=("measured: Xvfb with screens of 144 and 256 MB takes nothing of /dev/shm",),
+)
+
+PROGRAMS: t.Final = (_X11, _AROUND)

@@ -57,3 +57,22 @@ def test_findings_are_short(case: Path) -> None:
     found = [each for one in audits(case) for each in one.findings]
     lines = [line for each in found for line in (each.observed, each.computation, each.fix)]
     assert [line for line in lines if len(line) > LONGEST or "\n" in line] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "xvfb-run -a npm test",
+        "Xvfb :99 & exec python3 bot.py",
+        # how much they write there
+        "mysqld --tmpdir=/dev/shm",
+        "memcached -e /dev/shm/warm -m 1024",
+        "java -Djava.io.tmpdir=/dev/shm -jar app.jar",
+    ],
+)
+def test_what_only_a_part_is_known_of_is_not_known(command: str) -> None:
+    text = (
+        f"kind: Pod\nmetadata: {{name: x}}\nspec: {{containers: [{{name: c, image: i, args: [sh, -c, '{command}']}}]}}"
+    )
+    (pod,), _problems = manifests.read(text, "")
+    assert audit.audit(pod, PROGRAMS).unknown == ["c"]

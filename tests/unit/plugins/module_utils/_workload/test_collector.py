@@ -127,6 +127,28 @@ def test_of_pods_that_ended_badly_the_first_are_kept() -> None:
     assert (work.replicas, len(work.pods)) == (20, live._PODS)
 
 
+def left_over(name: str, phase: str, created: str, **spec: t.Any) -> Object:
+    one = pod(name, ("StatefulSet", "db"), **spec)
+    one["metadata"]["creationTimestamp"] = created
+    return {**one, "status": {"phase": phase}}
+
+
+def test_pods_that_are_left_over_of_a_template_before_do_not_count() -> None:
+    volumes = [{"name": "dshm", "emptyDir": {"medium": "Memory"}}]
+    old = left_over("db-0", "Failed", "2026-11-01T00:00:00Z")
+    for phase in ("Running", "Succeeded"):
+        collector = Collector()
+        collector.add_controller(controller("db", **TEMPLATE), "StatefulSet")
+        new = left_over("db-1", phase, "2026-11-02T00:00:00Z", volumes=volumes)
+        assert collected(old, new, collector=collector) == [("StatefulSet n/db", 1)]
+    # during a rollout both count; pods of a custom resource differ by design
+    running = [{**old, "status": {"phase": "Running"}}, new]
+    collector = Collector()
+    collector.add_controller(controller("db", **TEMPLATE), "StatefulSet")
+    assert len(collected(*running, collector=collector)) == 2
+    assert len(collected(old, new)) == 2
+
+
 def test_no_copy_of_the_whole_object_is_kept() -> None:
     one = pod("a")
     one["metadata"] |= {"managedFields": [{}], "annotations": {live._LAST_APPLIED: "{}", "own": "x"}}

@@ -85,7 +85,7 @@ def check_settings(program: Program) -> None:
     names = [setting.name for setting in program.settings]
     assert len(names) == len(set(names))
     for setting in program.settings:
-        assert setting.args or setting.env, f"no pod can show {setting.name}"
+        assert setting.args or setting.env or setting.image, f"no pod can show {setting.name}"
         assert not setting.args or re.compile(setting.args).groups == 1, f"{setting.name}: its one group is the value"
         assert setting.default >= 0
 

@@ -73,10 +73,14 @@ TABLE: t.Final[dict[str, tuple[list[Seen], list[Seen]]]] = {
                 "/controller/manager instance run --status-port-tls",
                 "sh -c exec postgres -D /data",
                 "gosu postgres postgres",
+                "sh -c mkdir -p /data; exec postgres",
                 "/opt/bitnami/scripts/postgresql/run.sh",
             ),
             Seen(env=("PGDATA",), ports=(5432,)),
             Seen("registry/anything", labels=_PGO, name="database"),
+            *image("postgres:16", command="/bin/bash /custom/start.sh"),
+            *image("postgres:16", command="bash /docker-entrypoint.sh"),
+            *image("postgres:16", command="sh -c /run.sh"),
         ],
         [
             *image(
@@ -107,6 +111,17 @@ TABLE: t.Final[dict[str, tuple[list[Seen], list[Seen]]]] = {
             *[
                 *image("postgres:16", command="pg_dump -h db -U postgres app"),
                 *image("postgres:16", command="sh -c psql -h db"),
+                *image("postgres:16", command="tail -f /dev/null"),
+                *image("postgres:16", command="/bin/bash"),
+                *image("postgres:16", command="sh -l"),
+                *image("postgres:16", command="crond -f -d 8"),
+                *image("postgres:16", command="/bin/sh -c trap : TERM INT; sleep infinity & wait"),
+                *image("postgres:16", command="bash -ec set -x; mkdir /backup; /run.sh"),
+                *image("postgres:16", command="/bin/sh /scripts/backup.sh"),
+                *image("postgres:16", command="bash -eu /scripts/pg_backup.sh"),
+                *image("postgres:16", command="bash -c /init/create-databases.sh"),
+                *image("postgres:16", command="/opt/db-migrate.py --all"),
+                *image("postgres:16", command="/init-db.sh"),
                 *image("postgres:16", command="chown -R 999 /var/lib/postgresql/data"),
                 *image("goharbor/harbor-db:v2", command="/bin/sh -c chmod -R 700 /data || true"),
                 *image("goharbor/harbor-db:v2", command="rm -Rf /var/lib/postgresql/data/lost+found"),
@@ -635,7 +650,6 @@ TABLE: t.Final[dict[str, tuple[list[Seen], list[Seen]]]] = {
             *image("team/tigervnc:1.13", "lscr.io/linuxserver/webtop:ubuntu"),
             *command(
                 "Xvfb :99 -screen 0 1920x1080x24",
-                "sh -c Xvfb :99 & exec java -jar x.jar",
                 "Xtigervnc :1",
                 "xpra start :10",
             ),
@@ -644,6 +658,10 @@ TABLE: t.Final[dict[str, tuple[list[Seen], list[Seen]]]] = {
             *image("theasp/novnc", "guacamole/guacd", "team/xvfb-exporter"),
             *command("xdotool key a", "/app --server Xorg"),
         ],
+    ),
+    "xvfb_run": (
+        command("xvfb-run -a npm test", "sh -c Xvfb :99 & exec java -jar x.jar"),
+        command("Xvfb :99 -screen 0 1920x1080x24", "npm test --runner xvfb"),
     ),
     "zabbix_agent": (
         [
@@ -831,6 +849,7 @@ def test_an_image_that_may_be_anything_is_not_known() -> None:
         ("postgresql", "postgis/postgis:13-3.4", (13,)),
         ("postgresql", "zalando/spilo-15:3.0-p1", ()),
         ("postgresql", "postgres:latest", ()),
+        ("postgresql", "citusdata/citus:13.0.3", ()),
         ("postgresql", "goharbor/harbor-db:v2.10.0", ()),
         ("chromium", "selenium/standalone-chrome:120.0", (120,)),
         ("chromium", "selenium/standalone-chrome:4.15.0-20231129", (4,)),
@@ -848,3 +867,20 @@ def test_the_release_is_read_from_the_tag(name: str, reference: str, version: tu
     pod = shape({}, {"containers": [{"name": "app", "image": reference}]})
     found = {one.program.name: one for one in recognise.recognised(pod, pod.containers[0], PROGRAMS)}
     assert found[name].version == version
+
+
+@pytest.mark.parametrize(
+    ("command", "policy", "is_server"),
+    [
+        ("", "Never", True),
+        ("-c fsync=off", "Never", True),
+        ("sh -c exec postgres", "OnFailure", True),
+        ("/bin/sh -c /scripts/maintenance.sh", "Always", True),
+        ("/bin/sh -c /scripts/maintenance.sh", "OnFailure", False),
+        ("python3 /job.py", "Never", False),
+    ],
+)
+def test_a_job_with_a_command_of_its_own_is_no_server(command: str, policy: str, is_server: bool) -> None:
+    one = {"name": "app", "image": "postgres:16", "command": command.split()}
+    pod = shape({}, {"containers": [one], "restartPolicy": policy})
+    assert bool(recognise.recognised(pod, pod.containers[0], PROGRAMS)) == is_server

@@ -330,6 +330,14 @@ def test_memory_that_nobody_uses_is_a_finding() -> None:
     # it is configured to write there
     assert found({**one, "args": ["--tmpdir=/dev/shm"]}, volumes=memory(sizeLimit="2Gi")) == []
     assert found({**one, "env": [{"name": "T", "value": "/dev/shm/t"}]}, volumes=memory(sizeLimit="2Gi")) == []
+    # a file that is not read may have its folder there; the token of a service account has not
+    for volume, said in (
+        ({"name": "conf", "configMap": {"name": "x"}}, []),
+        ({"name": "kube-api-access-x", "projected": {}}, 1),
+    ):
+        mounts = [SHM, {"name": volume["name"], "mountPath": "/etc/x"}]
+        volumes = [*memory(sizeLimit="2Gi"), volume]
+        assert found({**one, "volumeMounts": mounts}, volumes=volumes) == (["SHM716 WARN c0"] if said else [])
     # another container of the pod may be the one that uses it, or nobody knows what this one runs
     assert found(one, {**one, "image": "small"}, volumes=memory(sizeLimit="2Gi")) == []
     assert found({**one, "image": "unknown"}, volumes=memory(sizeLimit="2Gi")) == []

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -54,6 +55,9 @@ LINES: t.Final[dict[str, tuple[str, ...]]] = {
     "envoy": (
         "panic: cannot open shared memory region /envoy_shared_memory_0 check user permissions. Error: File exists",
         "panic: cannot open shared memory region /envoy_shared_memory_0 check user permissions. Error: Permission denied",
+    ),
+    "frigate": (
+        "frigate.app WARNING : The current SHM size of 63.0MB is too small, recommend increasing it to at least 120.5MB.",
     ),
     "firefox": ("Gah. Your tab just crashed.",),
     "gitlab": (
@@ -109,6 +113,7 @@ LINES: t.Final[dict[str, tuple[str, ...]]] = {
     "pulseaudio": ("E: [pulseaudio] shm.c: shm_open() failed: No such file or directory",),
     "python_multiprocessing": (
         "resource_tracker: There appear to be 1 leaked shared_memory objects to clean up at shutdown",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/psm_3c7e0f29'",
         "OSError: [Errno 28] No space left on device in multiprocessing/synchronize.py SemLock",
         "multiprocessing/synchronize.py SemLock: OSError: [Errno 30] Read-only file system",
         "sl = self._semlock = _multiprocessing.SemLock( FileNotFoundError: [Errno 2] No such file or directory",
@@ -121,6 +126,8 @@ LINES: t.Final[dict[str, tuple[str, ...]]] = {
         "RuntimeError: unable to allocate shared memory(shm) for file </torch_26263_1_2>: No space left on device (28)",
         "RuntimeError: unable to open shared memory object </torch_1_2> in read-write mode: Too many open files (24)",
         "RuntimeError: unable to write to file </torch_1394_2747491098>",
+        "RuntimeError: unable to mmap 1024 bytes from file </torch_29003_2>: Cannot allocate memory (12)",
+        "RuntimeError: unable to open shared memory object </torch_1_2> in read-write mode: No such file or directory (2)",
     ),
     "qemu": (
         "qemu-system-x86_64: unable to map backing store for guest RAM: Cannot allocate memory",
@@ -176,6 +183,7 @@ LINES: t.Final[dict[str, tuple[str, ...]]] = {
         'pods "a" is forbidden: violates PodSecurity "baseline:latest": hostPath volumes (volume "shm")',
         'The Pod "a" is invalid: spec.volumes[0].emptyDir.sizeLimit: Invalid value: "-1"',
         "StartError: failed to create containerd task: runc create failed: container init was killed: signal: killed",
+        "runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?)",
         "Last State: Terminated, Reason: OOMKilled, Exit Code: 137",
         "The node was low on resource: memory. Threshold quantity: 100Mi, available: 12Mi.",
         "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.",
@@ -218,6 +226,8 @@ NOTHING: t.Final = (
     "java.io.IOException: No space left on device",
     "Killed",
     "exited with code 1",
+    "exit code: 1350",
+    "exit code 0 after 135 s",
     "listening on port 7, signal 15 received",
     "shared_buffers = 128MB",
     "GET /dev/shm/x 200",
@@ -250,6 +260,12 @@ def test_a_line_is_the_sign_of_its_program(name: str, line: str) -> None:
     assert match.program == (_BY_NAME[name].title if name else "")
 
 
+def test_no_pattern_takes_long_for_a_long_line() -> None:
+    """Where two repetitions can take the same characters, a line of 4,000 takes minutes."""
+    every = [sign.pattern for program in PROGRAMS for sign in program.signs] + [sign.pattern for sign in signs.GENERAL]
+    assert [pattern for pattern in every if re.search(r"\\[Sw][*+]\??\.[*+]", pattern)] == []
+
+
 def test_every_sign_has_a_line() -> None:
     seen = {match.sign.pattern for lines in LINES.values() for line in lines if (match := _sign(line))}
     every = [sign for program in PROGRAMS for sign in program.signs] + list(signs.GENERAL)
@@ -278,3 +294,64 @@ def test_what_was_missing_is_read_from_the_line(line: str, size: int) -> None:
     match = _sign(line)
     assert match is not None
     assert match.size_bytes == size
+
+
+_CHROME: t.Final = (
+    "platform_shared_memory_region_posix.cc(214)] Creating shared memory in /dev/shm/.org.chromium.a failed: "
+)
+_FULL: t.Final = "/dev/shm is full"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_full"),
+    [
+        (f"{_CHROME}No space left on device (28)", True),
+        (f"{_CHROME}Too many open files (24)", False),
+        (f"{_CHROME}Permission denied (13)", False),
+        (
+            "NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes, error: No space left on device (28)",
+            True,
+        ),
+        (
+            "NCCL WARN Error: failed to extend /dev/shm/nccl-a to 9637892 bytes, error: Cannot allocate memory (12)",
+            False,
+        ),
+        (
+            "NCCL WARN Error while creating shared memory segment nccl-a (size 9637888), error: Too many open files",
+            False,
+        ),
+        ("RuntimeError: unable to write to file </torch_1_2>: No space left on device (28)", True),
+        (
+            "RuntimeError: unable to open shared memory object </torch_1> in read-write mode: Permission denied (13)",
+            False,
+        ),
+        (
+            "Unable to initialize shared memory key 'region' to requested size (67108864 bytes): Permission denied",
+            False,
+        ),
+        ("RuntimeError: unable to mmap 1024 bytes from file </torch_29003_2>: Cannot allocate memory (12)", False),
+    ],
+)
+def test_a_folder_is_full_only_where_no_other_error_is_named(line: str, is_full: bool) -> None:
+    match = _sign(line)
+    assert (match is not None and match.sign.cause == _FULL) == is_full
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("exitcode  : -7 (pid: 34)", "a process died by SIGBUS"),
+        ("Task exited with return code -7", "a process died by SIGBUS"),
+        ("      Exit Code:    135", "a mapped file could not grow"),
+        ("exitCode: 135", "a mapped file could not grow"),
+        ("      Exit Code:    137", "the memory limit is reached"),
+        ("Container killed on request. Exit code is 137", "the memory limit is reached"),
+        ("pq: could not resize shared memory segment. No space left on device", "/dev/shm is full"),
+        ("E: shm.c: shm_open() failed: Permission denied", "another user has created the file"),
+        (f"{_CHROME}Too many open files (24)", "the process has too many files open"),
+    ],
+)
+def test_words_that_differ_a_little_mean_the_same(line: str, cause: str) -> None:
+    match = _sign(line)
+    assert match is not None
+    assert match.sign.cause.startswith(cause)

@@ -126,6 +126,11 @@ _SHARED: t.Final = (
         (container("torchrun train.py --num_workers 2 --batch-size 8", size="512Mi"), []),
         (container("python infer.py", image="pytorch/pytorch:2.3"), []),
         (container("python train.py", image="pytorch/pytorch:2.3", gpus=1), WARN),
+        # workers of a web server, and models that only answer
+        (container("uvicorn app:app --workers 4", image="pytorch/pytorch:2.3", gpus=1), []),
+        (container("python server.py", image="pytorch/pytorch:2.3", gpus=1), []),
+        (container("yolo predict model=yolo11n.pt", image="ultralytics/ultralytics:8.3", gpus=1), []),
+        (container("python infer.py --num-workers 4", image="pytorch/pytorch:2.3", gpus=1), WARN),
         (container("torchrun train.py", size="1Gi"), []),
         # measured: 300 processes with few metrics take 4.7 MiB; 47 with 12,000 label values each are too many
         (container("gunicorn --workers 300 app", PROMETHEUS_MULTIPROC_DIR="/dev/shm/metrics"), WARN),
@@ -142,15 +147,21 @@ _SHARED: t.Final = (
         ),
         (container("ray start --head --object-store-memory=150000000", size="512Mi"), []),
         # measured: 153 crashes at 64 MiB, with the flag it does not; 156 uses nothing
-        (container(image="team/alpine-chrome:153"), FAIL),
-        (container("chromium --disable-dev-shm-usage", image="team/alpine-chrome:153"), WORKAROUND),
-        (container(image="team/alpine-chrome:153", size="512Mi"), []),
-        (container(image="team/alpine-chrome:156"), []),
-        (container(image="team/alpine-chrome:155"), WARN),
+        (container(image="chromedp/headless-shell:153"), FAIL),
+        (container("chromium --disable-dev-shm-usage", image="chromedp/headless-shell:153"), WORKAROUND),
+        (container(image="chromedp/headless-shell:153", size="512Mi"), []),
+        (container(image="chromedp/headless-shell:156"), []),
+        (container(image="chromedp/headless-shell:155"), WARN),
+        # these images start it with the flag; a command of one's own has it or not
+        (container(image="zenika/alpine-chrome:124"), []),
+        (container("--headless --remote-debugging-port=9222", image="zenika/alpine-chrome:124"), []),
+        (container("chromium-browser --headless", image="zenika/alpine-chrome:124"), FAIL),
+        (container("node browse.js /usr/bin/chromium", image="zenika/alpine-chrome:124"), FAIL),
+        (container(image="ghcr.io/browserless/chromium:v2.24.1"), []),
         (container(image="selenium/standalone-chrome:4.15.0-20231129"), FAIL),
         (container(image="selenium/standalone-chrome:latest"), []),
         (container(image="selenium/standalone-chrome:latest", size="2Gi"), []),
-        (container(image="team/alpine-chrome:156", size="2Gi"), FOR_NOTHING),
+        (container(image="chromedp/headless-shell:156", size="2Gi"), FOR_NOTHING),
         (container(image="mcr.microsoft.com/playwright:v1.44"), []),
         (container(image="selenium/node-firefox:120.0"), []),
         (container(image="selenium/node-firefox:120.0", size="2Gi"), FOR_NOTHING),
@@ -159,7 +170,22 @@ _SHARED: t.Final = (
         (container("vllm serve x -tp 2", gpus=2, size="2Gi"), []),
         (container("vllm serve x -tp 8", gpus=8, size="2Gi"), LOADED),
         (container("vllm serve x -tp 8", gpus=8, size="4Gi"), []),
+        # a variable, with its value in the pod or not
+        (container("vllm serve x --tensor-parallel-size $(TP)", gpus=4, TP="4"), FAIL),
+        (container("vllm serve x --tensor-parallel-size=${TP}", gpus=4, TP="1"), []),
+        (container("vllm serve x --tensor-parallel-size $TP", TP="4"), FAIL),
+        (container("vllm serve x --tensor-parallel-size $(nvidia-smi)", gpus=4), FAIL),
+        (container("vllm serve x --tensor-parallel-size $(nvidia-smi)", gpus=1), []),
+        (container("python -m sglang.launch_server --tp $GPUS", gpus=8), WARN),
         (container("vllm serve x", gpus=1), []),
+        # Ray starts the workers: no queues, and NCCL
+        (container("vllm serve x -tp 4 --distributed-executor-backend ray", gpus=4), WARN),
+        (container("vllm serve x -tp 8 --pipeline-parallel-size 2", gpus=8), WARN),
+        (container("vllm serve x -tp 16 --nnodes 2", gpus=8), FAIL),
+        # NCCL between the experts, or between what others start on a node of Ray
+        (container("vllm serve x --data-parallel-size 8 --enable-expert-parallel", gpus=8), WARN),
+        (container("vllm serve x --data-parallel-size 8", gpus=8), []),
+        (container("multi-node-serving.sh worker", image="vllm/vllm-openai:v0.8.4", gpus=8), WARN),
         (container("vllm serve x", gpus=1, size="2Gi"), []),
         (container("python -m sglang.launch_server --tp 8", gpus=8), WARN),
         (container("python -m sglang.launch_server --tp 8", gpus=8, size="1Gi"), []),
@@ -174,6 +200,8 @@ _SHARED: t.Final = (
         # measured: windows are what fills it, and no pod shows them
         (container("mpirun --oversubscribe -np 32 ./a"), []),
         (container("mpiexec -n 2 ./a"), []),
+        # a launcher, whose ranks are in other pods
+        (container("mpirun -np 1024 --allow-run-as-root ./a"), []),
         # measured: a heap of 256 MiB does not start at 64 MiB; that of ZGC does
         (container(_HEAP), FAIL),
         (container(_HEAP, size="512Mi"), []),
@@ -198,6 +226,15 @@ _SHARED: t.Final = (
         (container("gst-launch-1.0 videotestsrc ! shmsink shm-size=134217728"), WARN),
         (container("ros2 run demo talker"), []),
         (container(image="rabbitmq:3"), []),
+        # what they run is somebody else's
+        (container(image="apache/spark:3.5.1", size="2Gi"), []),
+        (container("dask-worker tcp://s:8786", size="2Gi"), []),
+        (container(image="flink:1.19", size="2Gi"), []),
+        # the check of its image
+        (container(image="oracle/database:11.2.0.2-xe"), FAIL),
+        (container(image="oracle/database:11.2.0.2-xe", size="1Gi"), []),
+        (container(image="container-registry.oracle.com/database/rac:19.3.0", size="1Gi"), SMALL_VOLUME),
+        (container(image="gvenzl/oracle-xe:11-slim"), []),
         (container(image="mysql:8", size="2Gi"), FOR_NOTHING),
         (container(image="kserve/sklearnserver:v0.12"), []),
     ],
@@ -211,6 +248,9 @@ def test_what_several_programs_take_from_one_library_counts_once() -> None:
     wanted = [("SHM702", "WARN")]
     assert found([container("torchrun train.py --num_workers 0", gpus=8, size="350Mi")]) == wanted
     assert found([container("torchrun train.py --num_workers 0", gpus=8, size="400Mi", NCCL_DEBUG="INFO")]) == []
+    # what has no least size is not one thing for that
+    both = "torchrun train.py --num_workers 8; gst-launch-1.0 x ! shmsink shm-size=134217728"
+    assert found([container(both, size="512Mi")]) == wanted
     # an image that may be anything
     assert found([container("python train.py", gpus=8, size="350Mi", NCCL_DEBUG="INFO")]) == wanted
 
@@ -271,3 +311,16 @@ def test_others_may_have_different_folders() -> None:
         "torchrun a",
     ):
         assert "SHM703" not in dict(found([container(one, size="1Gi"), container(one)]))
+
+
+def test_memory_and_cores_of_a_gpu_are_no_gpus() -> None:
+    one = {"name": "c", "image": "i", "command": ["torchrun", "t.py", "--num_workers", "0"]}
+    for resources, count in (
+        ({"nvidia.com/gpu": "1", "nvidia.com/gpumem": "3000", "nvidia.com/gpucores": "30"}, 1),
+        ({"nvidia.com/gpu": "2", "amd.com/gpu": 1}, 3),
+        ({"nvidia.com/mig-1g.5gb": "2"}, 2),
+        ({"gpu.intel.com/i915": 4, "gpu.intel.com/i915_monitoring": 1}, 4),
+    ):
+        pod = shape({}, {"containers": [{**one, "resources": {"limits": resources}}]})
+        (run,) = recognise.recognised(pod, pod.containers[0], PROGRAMS)
+        assert run.values.gpus == count
