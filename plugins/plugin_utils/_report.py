@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import re
@@ -76,18 +77,24 @@ def to_json(one: t.Mapping[str, t.Any]) -> str:
     return json.dumps(one, indent=2, ensure_ascii=True) + "\n"
 
 
-def file_name(cluster: str) -> str:
-    """The name of a cluster's report: another one for every host.
+def file_names(clusters: t.Sequence[str]) -> dict[str, str]:
+    """The names of the reports of clusters: another one for every host.
+
+    The file systems of macOS take names that differ in case alone for one.
+    """
+    folded = collections.Counter(cluster.lower() for cluster in set(clusters))
+    return {cluster: f"{folder(cluster, is_alone=folded[cluster.lower()] == 1)}.json" for cluster in clusters}
+
+
+def folder(cluster: str, is_alone: bool = True) -> str:
+    """The name of a file or a folder of a cluster.
 
     A host name can contain what a file name must not, and be longer than one: then a checksum of it tells it apart.
+
+    :param is_alone: no other cluster has this name in another case.
     """
-    return f"{folder(cluster)}.json"
-
-
-def folder(cluster: str) -> str:
-    """The name of a folder of a cluster, likewise."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".")[:_NAME]
-    if name != cluster or not name:
+    if name != cluster or not name or not is_alone:
         name += "-" + hashlib.sha256(cluster.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return name
 

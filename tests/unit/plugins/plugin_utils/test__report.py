@@ -55,7 +55,7 @@ def test_a_cluster_that_returned_nothing_is_an_error() -> None:
 
 def test_a_module_that_failed_before_any_check_is_an_error() -> None:
     one = _report.report("delta", {"failed": True, "msg": "no kubernetes"})
-    assert (one["status"], one["message"]) == ("ERROR", "no kubernetes")
+    assert (one["status"], one["message"]) == ("ERROR", "cluster delta: no kubernetes")
     assert "no kubernetes" in "\n".join(_report.table([one]))
 
 
@@ -174,16 +174,25 @@ def test_summary_escapes_markdown() -> None:
 
 
 def test_file_name_stays_in_its_folder() -> None:
-    assert re.fullmatch(r"_\.\._etc_passwd-[0-9a-f]{8}\.json", _report.file_name("../../etc/passwd"))
-    assert _report.file_name("eu-1.example") == "eu-1.example.json"
+    hosts = ["../../etc/passwd", "eu-1.example"]
+    evil, good = (_report.file_names(hosts)[host] for host in hosts)
+    assert re.fullmatch(r"_\.\._etc_passwd-[0-9a-f]{8}\.json", evil)
+    assert good == "eu-1.example.json"
 
 
 def test_no_two_hosts_have_one_file() -> None:
     hosts = ["a/b", "a:b", "a_b", ".a_b", "..", ".", "x" * 300, "x" * 299, "x" * 100, "summary"]
-    names = {_report.file_name(host) for host in hosts}
+    names = set(_report.file_names(hosts).values())
     assert len(names) == len(hosts)
     assert "a_b.json" in names
     assert max(map(len, names)) < 120
+
+
+def test_names_that_differ_in_case_alone_have_files_that_differ_in_more() -> None:
+    """The file systems of macOS take them for one."""
+    names = _report.file_names(["EU-1", "eu-1", "Us-1", "eu-1"])
+    assert len({name.lower() for name in names.values()}) == len(names) == 3
+    assert names["Us-1"] == "Us-1.json"
 
 
 def test_a_report_says_when_it_was_written_and_by_what() -> None:
