@@ -229,13 +229,15 @@ def _finding(one: t.Mapping[str, t.Any], finding: _verdicts.Finding) -> list[str
     """At most five lines: what, expected, observed, remedy, page."""
     check = finding.check
     cluster = printable(one["cluster"])
-    if one["status"] == Verdict.UNREACHABLE and check["verdict"] == Verdict.ERROR:
+    is_cluster = one["status"] == Verdict.UNREACHABLE and check["verdict"] == Verdict.ERROR
+    if is_cluster:
         words = [Verdict.UNREACHABLE.value, cluster, check["reason"]]
     else:
         words = [check["verdict"], cluster, printable(finding.where), finding.ids]
         words += [check["reason"] if finding.is_fold else f"{check['name']} {check['reason']}"]
     lines = [" ".join(" ".join(words).split())]
-    if not finding.is_fold:
+    # what a check expects says nothing of a cluster that is not reached
+    if not finding.is_fold and not is_cluster:
         lines.append(f"  expected  {printable(check['expected'])}")
     observed = printable(check["observed"]).removeprefix(f"undecided: cluster {one['cluster']}, ")
     return [*lines, f"  observed  {observed}", f"  remedy    {printable(check['remedy'])}", *_page(check)]

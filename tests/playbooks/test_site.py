@@ -309,6 +309,17 @@ def test_a_cluster_out_of_reach_is_one_finding_of_three_lines(play: Play) -> Non
 
 
 @pytest.mark.parametrize("option", ["", "-v"])
+def test_a_cluster_out_of_reach_is_three_lines_also_of_one_check(play: Play) -> None:
+    """A report that cannot be written is named, and nothing of it stays."""
+    (play.tmp / "reports" / "eu-1.json").mkdir(parents=True)
+    played = play.run({"eu-1": {"podshm_checks": ["SHM301"]}})
+    lines = played.output.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("UNREACHABLE eu-1 Unauthorized"))
+    assert [line.partition("  ")[2].split(" ")[0] for line in lines[start + 1 : start + 4]] == ["observed", "remedy", ""]
+    assert "eu-1.json: Is a directory" in lines[-1]
+    assert sorted(path.name for path in played.reports.iterdir()) == ["eu-1.json", "summary.md"]
+
+
 def test_many_clusters_out_of_reach_and_the_table_comes_last(play: Play, option: str) -> None:
     hosts: dict[str, t.Any] = {f"eu-{number}": {} for number in range(8)}
     played = play.run(hosts, *filter(None, [option]), "--forks", "8")
