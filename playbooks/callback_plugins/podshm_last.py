@@ -89,7 +89,8 @@ class CallbackModule(CallbackBase):
         host = getattr(result, "host", None) or result._host
         answer = getattr(result, "result", None) or result._result
         if task.action in _REPORT:
-            self._lines += [str(line) for line in answer.get("table") or ()]
+            # of several reports, each apart
+            self._lines += [*([""] if self._lines else []), *(str(line) for line in answer.get("table") or ())]
         elif task.action in _VARIABLES and answer.get("look"):
             self._looks[host.get_name()] = str(answer["look"])
         elif task.action in _RUN:

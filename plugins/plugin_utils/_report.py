@@ -239,7 +239,9 @@ def _finding(one: t.Mapping[str, t.Any], finding: _verdicts.Finding) -> list[str
     # what a check expects says nothing of a cluster that is not reached
     if not finding.is_fold and not is_cluster:
         lines.append(f"  expected  {printable(check['expected'])}")
-    observed = printable(check["observed"]).removeprefix(f"undecided: cluster {one['cluster']}, ")
+    # the first line names the cluster; a run has another name of it where a playbook gave it none
+    name = one["run"].get("cluster") or one["cluster"]
+    observed = printable(check["observed"]).removeprefix(f"undecided: cluster {printable(name)}, ")
     return [*lines, f"  observed  {observed}", f"  remedy    {printable(check['remedy'])}", *_page(check)]
 
 

@@ -76,7 +76,7 @@ def listed(names: t.Iterable[str]) -> str:
 _SUBJECT: t.Final = re.compile(r"(container \S+ of )?pod \S+: ")
 _OBJECT: t.Final = re.compile(r"podshm-[0-9a-f]{6,}[a-z0-9-]*")
 _NUMBER: t.Final = re.compile(r"\d[\w.]*")
-_CONTROL: t.Final = re.compile(r"^undecided: cluster [^,]*, SHM\d+ does not hold: (?=undecided: )")
+_CONTROL: t.Final = re.compile(r"^undecided: cluster .*?, SHM\d+ does not hold: (?=undecided: )")
 
 
 def _cause(check: Check) -> tuple[str, ...]:

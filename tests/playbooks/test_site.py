@@ -315,7 +315,11 @@ def test_a_cluster_out_of_reach_is_three_lines_also_of_one_check(play: Play) -> 
     played = play.run({"eu-1": {"podshm_checks": ["SHM301"]}})
     lines = played.output.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("UNREACHABLE eu-1 Unauthorized"))
-    assert [line.partition("  ")[2].split(" ")[0] for line in lines[start + 1 : start + 4]] == ["observed", "remedy", ""]
+    assert [line.partition("  ")[2].split(" ")[0] for line in lines[start + 1 : start + 4]] == [
+        "observed",
+        "remedy",
+        "",
+    ]
     assert "eu-1.json: Is a directory" in lines[-1]
     assert sorted(path.name for path in played.reports.iterdir()) == ["eu-1.json", "summary.md"]
 

@@ -8,6 +8,8 @@ import json
 import re
 import typing as t
 
+import pytest
+
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.payload import VERSION
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
 
@@ -117,6 +119,17 @@ def test_summary_names_every_check_beside_one_cause() -> None:
     text = _report.summary([report("gamma", "ERROR", *same, check("SHM201", "PASS"))])
     assert "**PASS** SHM201" in text
     assert "**ERROR** SHM101..SHM102 (n1) Timeout same" in text
+
+
+@pytest.mark.parametrize("name", ["gamma", "of the current context"])
+def test_the_name_of_a_cluster_is_told_once(name: str) -> None:
+    """A playbook of the user's names no cluster: its name in the run is another than that of the host."""
+    one = check(
+        "SHM101", "ERROR", reason="ApiUnreachable", observed=f"undecided: cluster {name}, API server x: refused"
+    )
+    lines = _report.table([report("gamma", "UNREACHABLE", one, run={"cluster": name})])
+    start = lines.index("UNREACHABLE gamma ApiUnreachable")
+    assert lines[start + 1 : start + 4] == ["  observed  API server x: refused", "  remedy    do that", ""]
 
 
 def test_a_host_that_ansible_cannot_reach_is_unreachable() -> None:

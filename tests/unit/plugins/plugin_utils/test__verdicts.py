@@ -113,6 +113,14 @@ def test_one_cause_in_many_pods_is_one_finding() -> None:
     assert (one.ids, one.check["reason"]) == ("SHM100..SHM607", "ExecForbidden")
 
 
+def test_one_cause_of_a_cluster_with_a_comma_in_its_name() -> None:
+    words = "undecided: cluster eu,1, container one of pod n/podshm-0123456789-pair: refused"
+    control = f"undecided: cluster eu,1, SHM901 does not hold: {words}"
+    assert ids(
+        check("SHM102", "ERROR", "ControlFailed", observed=control), check("SHM101", "ERROR", "Timeout", observed=words)
+    ) == ["SHM101..SHM102"]
+
+
 def test_a_control_that_does_not_hold_is_a_cause_of_its_own() -> None:
     observed = "undecided: cluster eu, SHM901 does not hold: both are in one namespace"
     found = [check(i, "ERROR", "ControlFailed", observed=observed) for i in ("SHM101", "SHM102")]
