@@ -173,8 +173,8 @@ def message(cluster: str, answer: t.Mapping[str, t.Any]) -> str:
     return printable(text if text.startswith("cluster ") else f"cluster {cluster}: {text}")
 
 
-#: What ssh says at its end, whatever happened before.
-_CLOSED: t.Final = re.compile(r"(Shared connection|Connection) to \S+ closed\.")
+#: What ssh says of itself, whatever happened.
+_OF_SSH: t.Final = re.compile(r"(Shared connection|Connection) to \S+ closed\.|Warning: Permanently added |\*\* ")
 
 #: The last line of a traceback.
 _ERROR: t.Final = re.compile(r"[\w.]+(Error|Exception)(:|$)")
@@ -187,7 +187,7 @@ def _last_words(answer: t.Mapping[str, t.Any]) -> str:
     """
     for part in ("module_stderr", "module_stdout"):
         lines = [line.strip() for line in str(answer.get(part) or "").splitlines()]
-        lines = [line for line in lines if line and not _CLOSED.match(line)]
+        lines = [line for line in lines if line and not _OF_SSH.match(line)]
         if lines and (_ERROR.match(lines[-1]) or lines[0].startswith("Traceback")):
             return _harmless(lines[-1])
         if lines:

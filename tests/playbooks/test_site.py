@@ -308,7 +308,6 @@ def test_a_cluster_out_of_reach_is_one_finding_of_three_lines(play: Play) -> Non
     assert len([check for check in checks if check["verdict"] == "ERROR"]) > 50
 
 
-@pytest.mark.parametrize("option", ["", "-v"])
 def test_a_cluster_out_of_reach_is_three_lines_also_of_one_check(play: Play) -> None:
     """A report that cannot be written is named, and nothing of it stays."""
     (play.tmp / "reports" / "eu-1.json").mkdir(parents=True)
@@ -324,6 +323,7 @@ def test_a_cluster_out_of_reach_is_three_lines_also_of_one_check(play: Play) -> 
     assert sorted(path.name for path in played.reports.iterdir()) == ["eu-1.json", "summary.md"]
 
 
+@pytest.mark.parametrize("option", ["", "-v"])
 def test_many_clusters_out_of_reach_and_the_table_comes_last(play: Play, option: str) -> None:
     hosts: dict[str, t.Any] = {f"eu-{number}": {} for number in range(8)}
     played = play.run(hosts, *filter(None, [option]), "--forks", "8")

@@ -257,6 +257,8 @@ DIED: t.Final[tuple[tuple[str, str, str], ...]] = (
     # over ssh what kept the interpreter from starting is on stdout
     ("Shared connection to 10.0.0.1 closed.\r\n", "/bin/sh: 1: /usr/bin/python: not found\r\n",
      "/bin/sh: 1: /usr/bin/python: not found"),
+    ("Warning: Permanently added 'eu'.\n** WARNING: no post-quantum key exchange\nConnection to eu closed.\n",
+     "/bin/sh: python3: not found", "/bin/sh: python3: not found"),
     ("pyenv: python3.9: command not found\n\nNote: tips on\n python2 and python3.", "",
      "pyenv: python3.9: command not found ... python2 and python3."),
     ('  File "<stdin>", line 12\nSyntaxError: invalid syntax', "", "SyntaxError: invalid syntax"),
