@@ -5,7 +5,7 @@
 """Print the tables of reports after everything else, and what becomes of a playbook that is interrupted.
 
 A callback beside a playbook is loaded with it, without a setting of the user. Everything that Ansible prints comes before:
-PLAY RECAP, and the words of an interruption.
+PLAY RECAP, what other callbacks print after it (profile_tasks, timer), and the words of an interruption.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class CallbackModule(CallbackBase):
         self._running: dict[str, None] = {}
         self._process = os.getpid()
         _terminal.keep_last()
-        atexit.register(self._interrupted)
+        atexit.register(self._last)
         previous = signal.getsignal(signal.SIGTERM)
 
         def terminated(number: int, frame: types.FrameType | None) -> None:
@@ -89,7 +89,8 @@ class CallbackModule(CallbackBase):
         host = getattr(result, "host", None) or result._host
         answer = getattr(result, "result", None) or result._result
         if task.action in _REPORT:
-            self._lines += [str(line) for line in answer.get("table") or ()]
+            # of several reports, each apart
+            self._lines += [*([""] if self._lines else []), *(str(line) for line in answer.get("table") or ())]
         elif task.action in _VARIABLES and answer.get("look"):
             self._looks[host.get_name()] = str(answer["look"])
         elif task.action in _RUN:
@@ -98,15 +99,20 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         """The end of the playbook."""
         self._running.clear()
-        _terminal.show(self._lines)
-        self._lines = []
+
+    def _last(self) -> None:
+        """The end of ansible-playbook: other callbacks have printed what they had for the end of the playbook."""
+        if os.getpid() == self._process:
+            self._interrupted()
+            _terminal.show(self._lines)
+            self._lines = []
 
     def _interrupted(self) -> None:
         """Say what goes on when ansible-playbook ends in the middle."""
         if not self._running or os.getpid() != self._process:
             return
         hosts, self._running = list(self._running), {}
-        looks = [f"  {self._looks[host]}" for host in hosts if host in self._looks]
+        looks = dict.fromkeys(f"  {self._looks[host]}" for host in hosts if host in self._looks)
         where = _verdicts.listed(hosts)
         words = [
             "",

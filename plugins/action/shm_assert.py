@@ -33,11 +33,12 @@ class ActionModule(ActionBase):
         answer = args["answer"]
         if args["brief"]:
             result = _verdicts.summarized(host, answer, self._task.check_mode)
-            if result.is_failed and answer.get("status") == Verdict.UNREACHABLE:
+            if result.is_failed and (answer.get("status") == Verdict.UNREACHABLE or answer.get("unreachable")):
                 # Ansible has a word for it, too, and needs one line to say it
                 return {"unreachable": True, "msg": result.message}
             return {"changed": False, "failed": result.is_failed, "msg": result.message}
-        result = _verdicts.asserted(host, answer, args["group"], bool(self._display.verbosity))
+        is_verbose = bool(self._display.verbosity)
+        result = _verdicts.asserted(host, answer, args["group"], is_verbose, self._task.check_mode)
         for line in result.lines:
             _terminal.show([line.text], constants.COLOR_ERROR if line.is_bad else constants.COLOR_OK)
         if not result.is_failed:

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable, quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import signs
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _terminal
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         _unused, args = self.validate_argument_spec(argument_spec={"text": {"type": "str", "required": True}})
         matches = signs.matches(args["text"], PROGRAMS)
         friend = signs.false_friend(args["text"])
-        _terminal.show(["", *_lines(matches, friend)])
+        _terminal.show(["", *_lines(args["text"], matches, friend)])
         return {
             "changed": False,
             "matches": [
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
         }
 
 
-def _lines(matches: t.Sequence[signs.Match], friend: str) -> list[str]:
+def _lines(text: str, matches: t.Sequence[signs.Match], friend: str) -> list[str]:
     printed: list[str] = []
     for one in matches:
         program = f" ({one.program})" if one.program else ""
@@ -58,4 +58,5 @@ def _lines(matches: t.Sequence[signs.Match], friend: str) -> list[str]:
         ]
     if friend:
         printed.append(f"no shared memory between processes: {friend}")
-    return printed or ["nothing of this is known to be about shared memory"]
+    # what was looked at is shown: a shell may have passed less of it than was typed
+    return printed or [f"nothing of this is known to be about shared memory: {quote(text)}"]

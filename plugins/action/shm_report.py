@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import typing as t
@@ -66,7 +67,8 @@ class ActionModule(ActionBase):
             "_ansible_verbose_override": True,
         }
         if not self._task.check_mode:
-            files = {_report.file_name(one["cluster"]): _report.to_json(one) for one in reports}
+            names = _report.file_names(args["clusters"])
+            files = {names[one["cluster"]]: _report.to_json(one) for one in reports}
             failed = _write_all(directory, {**files, "summary.md": _report.summary(reports)})
             if failed:
                 words = (
@@ -98,8 +100,13 @@ def _write_all(directory: str, files: dict[str, str]) -> list[str]:
 
 
 def _write(path: str, text: str) -> None:
-    """Whole or not at all: a reader never sees half a report."""
+    """Whole or not at all: a reader never sees half a report, and a full disk keeps nothing of one."""
     part = f"{path}.part"
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(part, path)
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+        raise

@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Resolve and check all variables; return the words that select checks."""
         super().run(tmp, task_vars)
-        self.validate_argument_spec(argument_spec={})
+        _unused, args = self.validate_argument_spec(argument_spec={"cluster": {"type": "bool", "default": True}})
         variables = task_vars or {}
         host = str(variables.get("inventory_hostname", ""))
 
@@ -57,7 +57,11 @@ class ActionModule(ActionBase):
         if wrong:
             words = KNOWN.hidden("; ".join(wrong))
             msg = f"cluster {host}: wrong variable: {words}; nothing was requested from the cluster"
+            if not args["cluster"]:
+                msg = f"wrong variable: {words}; nothing was read"
             return {"changed": False, "failed": True, "msg": msg, "checks": []}
+        if not args["cluster"]:
+            return {"changed": False, "msg": "no cluster is contacted", "checks": checks}
         words = KNOWN.hidden(_variables.announcement(host, values, os.environ))
         # shown without -v: everybody should see which cluster it is
         _terminal.show([words])

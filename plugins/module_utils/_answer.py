@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import client, source
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NO_NAME
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 
 #: What is returned in words of a closed list, and the names that they belong to.
@@ -42,7 +43,7 @@ def begin(own: dict[str, t.Any]) -> t.Any:
 
 def name(params: t.Mapping[str, t.Any]) -> str:
     """The name of the cluster."""
-    return params["cluster"] or params["context"] or source.without_login(params["host"]) or "of the current context"
+    return params["cluster"] or params["context"] or source.without_login(params["host"]) or NO_NAME
 
 
 def asked(cluster: str, found: source.Source | None) -> dict[str, str]:

@@ -26,6 +26,10 @@ SENTENCE: t.Final = "This is the way the world ends..."
 DEFAULT_SHM_BYTES: t.Final = 64 * MIB
 
 
+#: The name of a cluster that nothing names, after "cluster".
+NO_NAME: t.Final = "of the current context"
+
+
 # ------------------------------------------------------------------------------------------------- verdicts
 
 

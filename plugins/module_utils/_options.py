@@ -925,4 +925,6 @@ def _accept(accept: t.Mapping[str, t.Any], runtime_classes: t.Collection[str]) -
             raise ValueError(f"accept: {key} is about a RuntimeClass that is not requested; requested is {requested}")
         if not str(why or "").strip():
             raise ValueError(f"accept: {key} needs a reason")
+        if isinstance(why, (bool, dict, list)):
+            raise ValueError(f"accept: the reason of {key} is no text; nothing else is known of it, also no end")
     return {str(key): str(why) for key, why in accept.items()}

@@ -11,7 +11,8 @@ short_description: Assert each verdict of a run by name
 version_added: 0.3.0
 description:
   - Prints one line for each finding in what M(abcdesktopio.podshm.shm_check) or another module of the collection returned,
-    with C(-v) one for each check, and fails once if a verdict is V(FAIL) or V(ERROR), or if there is no verdict at all.
+    with C(-v) one for each check, and fails once if a verdict is V(FAIL) or V(ERROR), or if no check was decided.
+  - V(SKIP) alone is no pass, except in check mode, where nothing is decided.
   - Checks that one cause kept from being decided are one line. A cluster that is V(UNREACHABLE) is one, too.
   - Runs on the controller and contacts no cluster.
 requirements:
@@ -32,7 +33,7 @@ options:
   brief:
     description:
       - Print nothing, and fail with a short message, since M(abcdesktopio.podshm.shm_report) says the rest. A cluster that is
-        V(UNREACHABLE) is unreachable for Ansible, too. In check mode V(SKIP) is no failure.
+        V(UNREACHABLE) is unreachable for Ansible, too.
     type: bool
     default: false
     version_added: 0.3.0

@@ -13,11 +13,19 @@ description:
   - Resolves every variable of the host that begins with C(podshm_), and fails on a name that the playbooks do not know, on a
     value of another type, and on a value that cannot be resolved, for example from a vault that was not loaded.
   - Names the cluster that the checks will run on.
-  - Runs on the controller and contacts no cluster. The playbook C(abcdesktopio.podshm.site) begins with it.
+  - Runs on the controller and contacts no cluster. The playbooks C(abcdesktopio.podshm.site) and
+    C(abcdesktopio.podshm.workloads) begin with it.
 requirements:
   - python >= 3.11
 author:
   - abcdesktop.io contributors (@abcdesktopio)
+options:
+  cluster:
+    description:
+      - Whether a cluster will be contacted. If not, none is named.
+    type: bool
+    default: true
+    version_added: 0.4.0
 attributes:
   check_mode:
     support: full
@@ -49,7 +57,7 @@ checks:
   sample: [sysv]
 look:
   description: The command that shows what runs of podshm have created on the cluster.
-  returned: success
+  returned: success, with O(cluster)
   type: str
 msg:
   description: The cluster that the checks will run on, or what is wrong, in one line.

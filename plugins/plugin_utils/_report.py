@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import re
@@ -76,18 +77,24 @@ def to_json(one: t.Mapping[str, t.Any]) -> str:
     return json.dumps(one, indent=2, ensure_ascii=True) + "\n"
 
 
-def file_name(cluster: str) -> str:
-    """The name of a cluster's report: another one for every host.
+def file_names(clusters: t.Sequence[str]) -> dict[str, str]:
+    """The names of the reports of clusters: another one for every host.
+
+    The file systems of macOS take names that differ in case alone for one.
+    """
+    folded = collections.Counter(cluster.lower() for cluster in set(clusters))
+    return {cluster: f"{folder(cluster, is_alone=folded[cluster.lower()] == 1)}.json" for cluster in clusters}
+
+
+def folder(cluster: str, is_alone: bool = True) -> str:
+    """The name of a file or a folder of a cluster.
 
     A host name can contain what a file name must not, and be longer than one: then a checksum of it tells it apart.
+
+    :param is_alone: no other cluster has this name in another case.
     """
-    return f"{folder(cluster)}.json"
-
-
-def folder(cluster: str) -> str:
-    """The name of a folder of a cluster, likewise."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", cluster).lstrip(".")[:_NAME]
-    if name != cluster or not name:
+    if name != cluster or not name or not is_alone:
         name += "-" + hashlib.sha256(cluster.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return name
 
@@ -222,15 +229,19 @@ def _finding(one: t.Mapping[str, t.Any], finding: _verdicts.Finding) -> list[str
     """At most five lines: what, expected, observed, remedy, page."""
     check = finding.check
     cluster = printable(one["cluster"])
-    if one["status"] == Verdict.UNREACHABLE and check["verdict"] == Verdict.ERROR:
+    is_cluster = one["status"] == Verdict.UNREACHABLE and check["verdict"] == Verdict.ERROR
+    if is_cluster:
         words = [Verdict.UNREACHABLE.value, cluster, check["reason"]]
     else:
         words = [check["verdict"], cluster, printable(finding.where), finding.ids]
         words += [check["reason"] if finding.is_fold else f"{check['name']} {check['reason']}"]
     lines = [" ".join(" ".join(words).split())]
-    if not finding.is_fold:
+    # what a check expects says nothing of a cluster that is not reached
+    if not finding.is_fold and not is_cluster:
         lines.append(f"  expected  {printable(check['expected'])}")
-    observed = printable(check["observed"]).removeprefix(f"undecided: cluster {one['cluster']}, ")
+    # the first line names the cluster; a run has another name of it where a playbook gave it none
+    name = one["run"].get("cluster") or one["cluster"]
+    observed = printable(check["observed"]).removeprefix(f"undecided: cluster {printable(name)}, ")
     return [*lines, f"  observed  {observed}", f"  remedy    {printable(check['remedy'])}", *_page(check)]
 
 

@@ -18,6 +18,7 @@ import shlex
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._checks.all import select
@@ -48,9 +49,10 @@ CONNECTION: t.Final[dict[str, str]] = {
 #: Of those, what is no text.
 _CONNECTION_TYPES: t.Final = {"kubeconfig": "raw", "validate_certs": "bool", "impersonate_groups": "list"}
 
-#: Of those, what leads to another cluster or another user where it is empty. A proxy is allowed to be.
+#: What leads to another cluster, another user or another folder where it is empty. A proxy is allowed to be.
 _NEVER_EMPTY: t.Final = frozenset(
     {"kubeconfig", "context", "host", "api_key", "client_cert", "client_key", "impersonate_user", "impersonate_groups"}
+    | {"reports"}
 )
 
 #: What the playbooks use beside the options of the modules.
@@ -128,9 +130,21 @@ def _typed(name: str, value: t.Any) -> t.Any:
     checked = ArgumentSpecValidator({name: spec}).validate({name: value})
     if checked.error_messages:
         choices = spec.get("choices")
+        shown = quote(repr(_plain(value)))
+        if _is_within(value, spec):
+            # the type is right: it is about what is in it
+            unknown = "there is no " if isinstance(checked.errors[0], UnsupportedError) else ""
+            raise ValueError(f"{shown}: {unknown}{quote(checked.error_messages[0])}")
         wanted = f"one of {', '.join(choices)}" if choices else f"of the type {spec['type']}"
-        raise ValueError(f"{quote(repr(_plain(value)))} is not {wanted}")
+        raise ValueError(f"{shown} is not {wanted}")
     return checked.validated_parameters[name]
+
+
+def _is_within(value: t.Any, spec: t.Mapping[str, t.Any]) -> bool:
+    """Whether what is wrong with a value is something in it, which has no choices of its own to be named."""
+    kinds = {"dict": collections.abc.Mapping, "list": collections.abc.Sequence}
+    kind = kinds.get(str(spec["type"]))
+    return kind is not None and isinstance(value, kind) and not isinstance(value, str) and "choices" not in spec
 
 
 def _plain(value: t.Any) -> t.Any:

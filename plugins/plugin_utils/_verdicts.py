@@ -13,7 +13,7 @@ import re
 import signal
 import typing as t
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NO_NAME, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Reason, printable, quote
 
 Check: t.TypeAlias = "t.Mapping[str, t.Any]"
@@ -76,7 +76,7 @@ def listed(names: t.Iterable[str]) -> str:
 _SUBJECT: t.Final = re.compile(r"(container \S+ of )?pod \S+: ")
 _OBJECT: t.Final = re.compile(r"podshm-[0-9a-f]{6,}[a-z0-9-]*")
 _NUMBER: t.Final = re.compile(r"\d[\w.]*")
-_CONTROL: t.Final = re.compile(r"^undecided: cluster [^,]*, SHM\d+ does not hold: (?=undecided: )")
+_CONTROL: t.Final = re.compile(r"^undecided: cluster .*?, SHM\d+ does not hold: (?=undecided: )")
 
 
 def _cause(check: Check) -> tuple[str, ...]:
@@ -106,28 +106,50 @@ class Assertion:
     is_failed: bool
 
 
-def asserted(host: str, answer: t.Mapping[str, t.Any], group: str = "", is_verbose: bool = True) -> Assertion:
+def asserted(
+    host: str, answer: t.Mapping[str, t.Any], group: str = "", is_verbose: bool = True, check_mode: bool = False
+) -> Assertion:
     """The verdicts of an answer, of one group or of all.
 
     :param is_verbose: also lines for the checks that hold.
+    :param check_mode: nothing was to be decided.
     """
-    cluster = str((answer.get("run") or {}).get("cluster") or host)
+    cluster = _cluster(host, answer)
     checks = [check for check in answer.get("checks") or () if not group or check["group"] == group]
     bad = tuple(dict.fromkeys(str(check["id"]) for check in checks if Verdict(check["verdict"]).is_bad))
     if not answer.get("checks") or answer.get("status") == Verdict.UNREACHABLE:
         return Assertion((), message(cluster, answer), bad, is_failed=True)
+    if not checks:
+        return Assertion((), f"cluster {cluster}: the answer has no check of the group {group}", (), is_failed=True)
     lines = tuple(every_line(cluster, checks) if is_verbose else _lines(cluster, checks))
     if not bad:
-        return Assertion(lines, f"cluster {cluster}: {len(checks)} of {len(checks)} checks hold", (), is_failed=False)
+        held = sum(Verdict(check["verdict"]).is_decided for check in checks)
+        text = f"cluster {cluster}: {held} of {len(checks)} checks hold{_skipped(checks)}"
+        return Assertion(lines, text, (), is_failed=not held and not check_mode)
     count = sum(Verdict(check["verdict"]).is_bad for check in checks)
     words = ", ".join(f"{one.ids} {one.check['verdict']}" for one in findings(checks) if _is_bad(one.check))
     text = f"cluster {cluster}: {count} of {len(checks)} checks do{'es' if count == 1 else ''} not hold: {words}"
     return Assertion(lines, text, bad, is_failed=True)
 
 
+def _skipped(checks: t.Sequence[Check]) -> str:
+    """What was not applicable, in words, with the reasons."""
+    ids: dict[str, dict[str, None]] = {}
+    for check in checks:
+        if check["verdict"] == Verdict.SKIP:
+            ids.setdefault(str(check["reason"]), {})[str(check["id"])] = None
+    return "".join(f"; SKIP {listed(ids[reason])} ({reason})" for reason in sorted(ids))
+
+
+def _cluster(host: str, answer: t.Mapping[str, t.Any]) -> str:
+    """The name of the cluster; that of the host where a run has none of its own."""
+    name = str((answer.get("run") or {}).get("cluster") or "")
+    return name if name and name != NO_NAME else host
+
+
 def summarized(host: str, answer: t.Mapping[str, t.Any], check_mode: bool) -> Assertion:
     """The verdict on a whole cluster, in words that leave the causes to the report."""
-    cluster = str((answer.get("run") or {}).get("cluster") or host)
+    cluster = _cluster(host, answer)
     status = Verdict(answer.get("status") or (Verdict.UNREACHABLE if answer.get("unreachable") else Verdict.ERROR))
     checks = answer.get("checks") or ()
     bad = tuple(dict.fromkeys(str(check["id"]) for check in checks if _is_bad(check)))
@@ -140,14 +162,37 @@ def summarized(host: str, answer: t.Mapping[str, t.Any], check_mode: bool) -> As
 
 
 def message(cluster: str, answer: t.Mapping[str, t.Any]) -> str:
-    """An answer in one line; of a module that died, the kind of error that it wrote last."""
-    text = str(answer.get("msg") or f"cluster {cluster}: no check ran")
-    last_words = str(answer.get("module_stderr") or answer.get("module_stdout") or "").strip()
-    if last_words and not answer.get("checks"):
-        text = f"cluster {cluster}: the module did not run: {_harmless(last_words.splitlines()[-1])}"
+    """An answer in one line; of a module that died, what it said."""
+    text = str(answer.get("msg") or "no check ran")
+    last_words = "" if answer.get("checks") else _last_words(answer)
+    if last_words:
+        text = f"the module did not run: {last_words}"
     elif not answer.get("checks") and answer.get("rc") not in (None, 0) and "status" not in answer:
-        text = f"cluster {cluster}: the module wrote nothing and ended with {_exit(int(answer['rc']))}"
-    return printable(text)
+        text = f"the module wrote nothing and ended with {_exit(int(answer['rc']))}"
+    # what Ansible says of a host does not name it
+    return printable(text if text.startswith("cluster ") else f"cluster {cluster}: {text}")
+
+
+#: What ssh says of itself, whatever happened.
+_OF_SSH: t.Final = re.compile(r"(Shared connection|Connection) to \S+ closed\.|Warning: Permanently added |\*\* ")
+
+#: The last line of a traceback.
+_ERROR: t.Final = re.compile(r"[\w.]+(Error|Exception)(:|$)")
+
+
+def _last_words(answer: t.Mapping[str, t.Any]) -> str:
+    """What a module that died said: its error, or what kept its interpreter from starting, from the first line to the last.
+
+    An interpreter that is not there is named in the first line: of its shell, or of what chooses interpreters.
+    """
+    for part in ("module_stderr", "module_stdout"):
+        lines = [line.strip() for line in str(answer.get(part) or "").splitlines()]
+        lines = [line for line in lines if line and not _OF_SSH.match(line)]
+        if lines and (_ERROR.match(lines[-1]) or lines[0].startswith("Traceback")):
+            return _harmless(lines[-1])
+        if lines:
+            return " ... ".join(dict.fromkeys((_harmless(lines[0]), _harmless(lines[-1]))))
+    return ""
 
 
 def _exit(code: int) -> str:

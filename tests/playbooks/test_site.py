@@ -199,6 +199,8 @@ WRONG: t.Final[dict[str, tuple[dict[str, t.Any], tuple[str, ...]]]] = {
     "accept": ({"podshm_accept": {"SHM100": "why"}}, ("podshm_accept: there is no check SHM100;",)),
     "word": ({"podshm_checks": ["sysvv"]}, ("there is no check, group or tag sysvv; did you mean sysv?",)),
     "empty": ({"podshm_checks": []}, ("podshm_checks", "the list is empty")),
+    "reason": ({"podshm_accept": {"SHM101": {"reason": "why", "until": "2020"}}}, ("the reason of SHM101 is no text",)),
+    "resource": ({"podshm_resources": {"cpus": 1}}, ("there is no resources.cpus",)),
     "several": ({"podshm_fil": 1, "podshm_node": 1}, ("podshm_fil;", "podshm_node;")),
 }
 
@@ -306,6 +308,21 @@ def test_a_cluster_out_of_reach_is_one_finding_of_three_lines(play: Play) -> Non
     assert len([check for check in checks if check["verdict"] == "ERROR"]) > 50
 
 
+def test_a_cluster_out_of_reach_is_three_lines_also_of_one_check(play: Play) -> None:
+    """A report that cannot be written is named, and nothing of it stays."""
+    (play.tmp / "reports" / "eu-1.json").mkdir(parents=True)
+    played = play.run({"eu-1": {"podshm_checks": ["SHM301"]}})
+    lines = played.output.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("UNREACHABLE eu-1 Unauthorized"))
+    assert [line.partition("  ")[2].split(" ")[0] for line in lines[start + 1 : start + 4]] == [
+        "observed",
+        "remedy",
+        "",
+    ]
+    assert "eu-1.json: Is a directory" in lines[-1]
+    assert sorted(path.name for path in played.reports.iterdir()) == ["eu-1.json", "summary.md"]
+
+
 @pytest.mark.parametrize("option", ["", "-v"])
 def test_many_clusters_out_of_reach_and_the_table_comes_last(play: Play, option: str) -> None:
     hosts: dict[str, t.Any] = {f"eu-{number}": {} for number in range(8)}
@@ -319,6 +336,53 @@ def test_many_clusters_out_of_reach_and_the_table_comes_last(play: Play, option:
     assert sum(line.startswith("CLUSTER ") for line in lines) == 1
     assert lines[-1] == f"reports in {play.tmp}/reports"
     assert lines[-2].startswith("8 clusters: 8 UNREACHABLE; 0 of ")
+
+
+def test_other_callbacks_print_before_the_table(play: Play) -> None:
+    """As profile_tasks and timer do, which many have enabled: they print after PLAY RECAP."""
+    folder = play.tmp / "callbacks"
+    folder.mkdir()
+    (folder / "zz_profile.py").write_text(
+        "DOCUMENTATION = 'name: zz_profile\\ntype: aggregate\\nshort_description: x\\ndescription: x'\n"
+        "from ansible.plugins.callback import CallbackBase\n"
+        "class CallbackModule(CallbackBase):\n"
+        "    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, 'aggregate', 'zz_profile'\n"
+        "    CALLBACK_NEEDS_ENABLED = True\n"
+        "    def v2_playbook_on_stats(self, stats):\n"
+        "        self._display.display('the profile')\n",
+        "utf-8",
+    )
+    played = play.run({"eu-1": {}}, ANSIBLE_CALLBACK_PLUGINS=str(folder), ANSIBLE_CALLBACKS_ENABLED="zz_profile")
+    assert "the profile" in played.stdout
+    assert played.stdout.splitlines()[-1] == f"reports in {play.tmp}/reports"
+
+
+@pytest.mark.parametrize(
+    "setting", ["ANSIBLE_STRATEGY=free", "ANSIBLE_NO_LOG=1", "ANSIBLE_ANY_ERRORS_FATAL=1", "ANSIBLE_BECOME=1"]
+)
+def test_settings_of_ansible_change_no_report(play: Play, setting: str) -> None:
+    """With the strategy free there were as many reports as clusters, with no_log none, and with become root asked."""
+    name, _equals, value = setting.partition("=")
+    hosts: dict[str, t.Any] = {"eu-1": {}, "eu-2": {}, "wrong": {"podshm_fil": 1}}
+    played = play.run(hosts, **{name: value, "ANSIBLE_BECOME_EXE": "/nonexistent/sudo"})
+    assert sum(line.startswith("CLUSTER ") for line in played.output.splitlines()) == 1, played.output
+    assert "3 clusters: 2 UNREACHABLE, 1 ERROR; " in played.output
+    for host in ("eu-1", "eu-2"):
+        assert f"UNREACHABLE {host} Unauthorized" in played.output
+        assert played.report(host)["checks"]
+
+
+def test_hosts_that_ansible_does_not_reach_have_a_report(play: Play) -> None:
+    """The clusters are asked from a machine that is away: all of them, so that no host is left in the play."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": port}
+    played = play.run({"eu-1": away, "eu-2": away})
+    assert played.code == 4
+    assert "2 clusters: 2 UNREACHABLE; 0 of 0 checks decided" in played.output
+    for host in ("eu-1", "eu-2"):
+        assert played.report(host)["message"].startswith(f"cluster {host}: ")
+        assert "Connection refused" in played.report(host)["message"]
 
 
 def test_what_is_for_programs_stays_for_programs(play: Play) -> None:

@@ -188,6 +188,48 @@ def test_a_line_is_explained(tmp_path: Path) -> None:
     assert "Bus error (core dumped)\n  likely: a mapped file could not grow" in played.stdout
 
 
+def test_a_line_that_the_shell_has_unquoted_is_explained(tmp_path: Path) -> None:
+    """C(-e text='Bus error (core dumped)') has one pair of quotes, which is the shell's."""
+    played = play(tmp_path, "--extra-vars", "text=Bus error (core dumped)", playbook="abcdesktopio.podshm.explain")
+    assert "Bus error (core dumped)\n  likely: a mapped file could not grow" in played.stdout
+
+
+def test_without_a_text_there_is_nothing_to_explain(tmp_path: Path) -> None:
+    for options in ((), ("--extra-vars", "text=")):
+        played = play(tmp_path, *options, playbook="abcdesktopio.podshm.explain")
+        assert played.returncode == 2
+        assert "there is no text to explain; give it with -e" in played.stdout
+        assert "undefined" not in played.stdout
+
+
+def test_of_a_line_that_is_not_known_it_is_said_what_was_read(tmp_path: Path) -> None:
+    played = play(tmp_path, "--extra-vars", "text='hello you'", playbook="abcdesktopio.podshm.explain")
+    assert "nothing of this is known to be about shared memory: hello you\n" in played.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ('{"podshm_fxi": "diff"}', "wrong variable: there is no variable podshm_fxi; did you mean podshm_fix?"),
+        ('{"podshm_fix": "{{ nobody }}"}', "wrong variable: podshm_fix cannot be resolved: "),
+    ],
+)
+def test_a_wrong_variable_beside_manifests(tmp_path: Path, variable: str, words: str) -> None:
+    """Manifests need no cluster, but a variable that is lost is lost there, too."""
+    played = audit(tmp_path, GOOD, "--extra-vars", variable)
+    assert played.returncode == 2
+    assert words in played.stdout
+    assert "; nothing was read" in played.stdout
+    assert "nothing to say" not in played.stdout
+
+
+def test_tags_leave_nothing_out(tmp_path: Path) -> None:
+    """They select checks of site; an audit that was not made must not end with 0."""
+    played = audit(tmp_path, BAD, "--tags", "sysv")
+    assert played.returncode == 2
+    assert "SHM701 FAIL" in played.stdout
+
+
 # ---------------------------------------------------------------------------------------------------- a cluster
 
 

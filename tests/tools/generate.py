@@ -45,6 +45,8 @@ _USE: t.Final = """\
 - hosts: all
   gather_facts: false
   connection: local
+  vars:
+    ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"   # the one that has the kubernetes package
   module_defaults:
     group/abcdesktopio.podshm.podshm:
       kubeconfig: ~/.kube/config

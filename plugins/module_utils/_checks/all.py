@@ -66,6 +66,8 @@ def select(words: t.Iterable[str]) -> list[Check]:
     :raises ValueError: a word names nothing, or no check is left.
     """
     given = list(words)
+    if any(word in ("", "!") for word in given):
+        raise ValueError("a word of the selection is empty; remove it, or name a check, a group or a tag")
     without = {word[1:] for word in given if word.startswith("!")}
     wanted = {word for word in given if not word.startswith("!")}
     named = {check.id: {check.id, check.group.value, *check.tags} for check in CHECKS}

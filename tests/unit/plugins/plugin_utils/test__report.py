@@ -8,6 +8,8 @@ import json
 import re
 import typing as t
 
+import pytest
+
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.payload import VERSION
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _report
 
@@ -55,7 +57,7 @@ def test_a_cluster_that_returned_nothing_is_an_error() -> None:
 
 def test_a_module_that_failed_before_any_check_is_an_error() -> None:
     one = _report.report("delta", {"failed": True, "msg": "no kubernetes"})
-    assert (one["status"], one["message"]) == ("ERROR", "no kubernetes")
+    assert (one["status"], one["message"]) == ("ERROR", "cluster delta: no kubernetes")
     assert "no kubernetes" in "\n".join(_report.table([one]))
 
 
@@ -119,6 +121,17 @@ def test_summary_names_every_check_beside_one_cause() -> None:
     assert "**ERROR** SHM101..SHM102 (n1) Timeout same" in text
 
 
+@pytest.mark.parametrize("name", ["gamma", "of the current context"])
+def test_the_name_of_a_cluster_is_told_once(name: str) -> None:
+    """A playbook of the user's names no cluster: its name in the run is another than that of the host."""
+    one = check(
+        "SHM101", "ERROR", reason="ApiUnreachable", observed=f"undecided: cluster {name}, API server x: refused"
+    )
+    lines = _report.table([report("gamma", "UNREACHABLE", one, run={"cluster": name})])
+    start = lines.index("UNREACHABLE gamma ApiUnreachable")
+    assert lines[start + 1 : start + 4] == ["  observed  API server x: refused", "  remedy    do that", ""]
+
+
 def test_a_host_that_ansible_cannot_reach_is_unreachable() -> None:
     assert _report.report("delta", {"unreachable": True, "msg": "no route"})["status"] == "UNREACHABLE"
 
@@ -174,16 +187,25 @@ def test_summary_escapes_markdown() -> None:
 
 
 def test_file_name_stays_in_its_folder() -> None:
-    assert re.fullmatch(r"_\.\._etc_passwd-[0-9a-f]{8}\.json", _report.file_name("../../etc/passwd"))
-    assert _report.file_name("eu-1.example") == "eu-1.example.json"
+    hosts = ["../../etc/passwd", "eu-1.example"]
+    evil, good = (_report.file_names(hosts)[host] for host in hosts)
+    assert re.fullmatch(r"_\.\._etc_passwd-[0-9a-f]{8}\.json", evil)
+    assert good == "eu-1.example.json"
 
 
 def test_no_two_hosts_have_one_file() -> None:
     hosts = ["a/b", "a:b", "a_b", ".a_b", "..", ".", "x" * 300, "x" * 299, "x" * 100, "summary"]
-    names = {_report.file_name(host) for host in hosts}
+    names = set(_report.file_names(hosts).values())
     assert len(names) == len(hosts)
     assert "a_b.json" in names
     assert max(map(len, names)) < 120
+
+
+def test_names_that_differ_in_case_alone_have_files_that_differ_in_more() -> None:
+    """The file systems of macOS take them for one."""
+    names = _report.file_names(["EU-1", "eu-1", "Us-1", "eu-1"])
+    assert len({name.lower() for name in names.values()}) == len(names) == 3
+    assert names["Us-1"] == "Us-1.json"
 
 
 def test_a_report_says_when_it_was_written_and_by_what() -> None:

@@ -77,6 +77,35 @@ def test_nothing_is_not_taken_for_the_default_cluster_or_user(name: str, value: 
     assert message.startswith(f"{name}: the value is empty; ")
 
 
+def test_an_empty_folder_is_not_the_current_one() -> None:
+    _values, (message,) = read(podshm_reports="")
+    assert message.startswith("podshm_reports: the value is empty; ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("resources", {"cpus": 1}, "podshm_resources: {'cpus': 1}: there is no resources.cpus. Supported parameters"),
+        ("resources", "abc", "podshm_resources: 'abc' is not of the type dict"),
+        ("tolerations", ["x"], "podshm_tolerations: ['x']: Elements value for option"),
+        ("tolerations", {"a": 1}, "podshm_tolerations: {'a': 1} is not of the type list"),
+        ("profiles", ["nope"], "podshm_profiles: ['nope'] is not one of db2, oracle, postgresql"),
+        ("accept", {"SHM101": {"reason": "x", "until": "2020"}}, "podshm_accept: the reason of SHM101 is no text"),
+        ("accept", {"SHM101": True}, "podshm_accept: the reason of SHM101 is no text"),
+    ],
+)
+def test_what_is_wrong_within_a_value(name: str, value: t.Any, words: str) -> None:
+    """A dict with a wrong key is no value of a wrong type."""
+    _values, (message,) = read(**{f"podshm_{name}": value})
+    assert message.startswith(words)
+
+
+def test_an_empty_word_of_a_selection() -> None:
+    """What a comma at the end leaves."""
+    with pytest.raises(ValueError, match="a word of the selection is empty"):
+        _variables.selection(["sysv", ""], (), ())
+
+
 def test_a_proxy_can_be_empty() -> None:
     assert read(podshm_proxy="", podshm_no_proxy="") == ({"proxy": "", "no_proxy": ""}, [])
 

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import NO_NAME
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _verdicts
 
 
@@ -112,6 +113,14 @@ def test_one_cause_in_many_pods_is_one_finding() -> None:
     assert (one.ids, one.check["reason"]) == ("SHM100..SHM607", "ExecForbidden")
 
 
+def test_one_cause_of_a_cluster_with_a_comma_in_its_name() -> None:
+    words = "undecided: cluster eu,1, container one of pod n/podshm-0123456789-pair: refused"
+    control = f"undecided: cluster eu,1, SHM901 does not hold: {words}"
+    assert ids(
+        check("SHM102", "ERROR", "ControlFailed", observed=control), check("SHM101", "ERROR", "Timeout", observed=words)
+    ) == ["SHM101..SHM102"]
+
+
 def test_a_control_that_does_not_hold_is_a_cause_of_its_own() -> None:
     observed = "undecided: cluster eu, SHM901 does not hold: both are in one namespace"
     found = [check(i, "ERROR", "ControlFailed", observed=observed) for i in ("SHM101", "SHM102")]
@@ -132,7 +141,7 @@ def test_all_hold() -> None:
         check("SHM101", "PASS"), check("SHM102", "WARN"), check("SHM103", "SKIP", "Forbidden"), status="WARN"
     )
     assert (result.is_failed, result.failed_checks) == (False, ())
-    assert result.message == "cluster eu: 3 of 3 checks hold"
+    assert result.message == "cluster eu: 2 of 3 checks hold; SKIP SHM103 (Forbidden)"
     assert [line.text for line in result.lines] == [
         "eu n1: SHM101 PASS: Does it? observed SHM101",
         "eu n1: SHM102 WARN: Does it? observed SHM102",
@@ -215,6 +224,60 @@ def test_no_check_is_no_pass() -> None:
     assert _verdicts.asserted("host", {}).message == "cluster host: no check ran"
     wrong = _verdicts.asserted("host", {"msg": "cluster eu: wrong option: size_limit", "checks": []})
     assert (wrong.is_failed, wrong.message) == (True, "cluster eu: wrong option: size_limit")
+
+
+def test_skip_alone_is_no_pass_but_in_check_mode() -> None:
+    found = answer(check("SHM101", "SKIP", "CheckMode"), check("SHM403", "SKIP", "NotRequested"), status="ERROR")
+    result = _verdicts.asserted("host", found)
+    assert result.is_failed
+    assert result.message == "cluster eu: 0 of 2 checks hold; SKIP SHM101 (CheckMode); SKIP SHM403 (NotRequested)"
+    assert not _verdicts.asserted("host", found, check_mode=True).is_failed
+    held = asserted(check("SHM101", "PASS"), check("SHM102", "WARN"), check("SHM403", "SKIP", "NotRequested"))
+    assert (held.is_failed, held.message) == (False, "cluster eu: 2 of 3 checks hold; SKIP SHM403 (NotRequested)")
+
+
+def test_a_group_that_the_answer_does_not_have_is_no_pass() -> None:
+    result = asserted(check("SHM101", "PASS"), group="resize", status="PASS")
+    assert (result.is_failed, result.message) == (True, "cluster eu: the answer has no check of the group resize")
+
+
+def test_a_cluster_that_nothing_names_has_the_name_of_its_host() -> None:
+    found = {"status": "PASS", "run": {"cluster": NO_NAME}, "checks": [check("SHM101", "PASS")]}
+    assert _verdicts.asserted("eu-1", found).message == "cluster eu-1: 1 of 1 checks hold"
+    assert _verdicts.summarized("eu-1", found, check_mode=False).message == "cluster eu-1: PASS"
+
+
+def test_what_ansible_says_of_a_host_names_the_cluster() -> None:
+    found = {"unreachable": True, "msg": "Failed to connect to the host via ssh"}
+    assert _verdicts.message("eu", found) == "cluster eu: Failed to connect to the host via ssh"
+
+
+#: What a module that died wrote -> what is said of it.
+DIED: t.Final[tuple[tuple[str, str, str], ...]] = (
+    # over ssh what kept the interpreter from starting is on stdout
+    ("Shared connection to 10.0.0.1 closed.\r\n", "/bin/sh: 1: /usr/bin/python: not found\r\n",
+     "/bin/sh: 1: /usr/bin/python: not found"),
+    ("Warning: Permanently added 'eu'.\n** WARNING: no post-quantum key exchange\nConnection to eu closed.\n",
+     "/bin/sh: python3: not found", "/bin/sh: python3: not found"),
+    ("pyenv: python3.9: command not found\n\nNote: tips on\n python2 and python3.", "",
+     "pyenv: python3.9: command not found ... python2 and python3."),
+    ('  File "<stdin>", line 12\nSyntaxError: invalid syntax', "", "SyntaxError: invalid syntax"),
+    ("Traceback (most recent call last):\n  File x\nKeyboardInterrupt", "", "KeyboardInterrupt"),
+    # the message of another error can quote a secret
+    ("Traceback (most recent call last):\nValueError: token hunter2", "", "ValueError"),
+    ("Killed\n", "", "Killed"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("stderr", "stdout", "words"), DIED)
+def test_what_kept_a_module_from_running(stderr: str, stdout: str, words: str) -> None:
+    died = {"failed": True, "msg": "MODULE FAILURE", "module_stderr": stderr, "module_stdout": stdout, "rc": 127}
+    assert _verdicts.message("eu", died) == f"cluster eu: the module did not run: {words}"
+
+
+def test_a_module_that_only_ssh_speaks_of_wrote_nothing() -> None:
+    died = {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "Shared connection to eu closed.", "rc": 137}
+    assert "wrote nothing and ended with exit code 137 (SIGKILL" in _verdicts.message("eu", died)
 
 
 def test_of_a_module_that_died_its_last_words() -> None:

@@ -27,5 +27,5 @@ def test_a_cell_shows_its_words_and_nothing_of_them_is_markdown(text: str) -> No
 
 @given(words)
 def test_the_file_of_a_report_stays_in_its_folder(cluster: str) -> None:
-    name = _report.file_name(cluster)
+    name = _report.file_names([cluster])[cluster]
     assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json", name)
