@@ -188,6 +188,13 @@ def test_a_line_is_explained(tmp_path: Path) -> None:
     assert "Bus error (core dumped)\n  likely: a mapped file could not grow" in played.stdout
 
 
+def test_what_is_secret_in_a_line_that_is_explained_is_not_shown(tmp_path: Path) -> None:
+    line = f"Bus error at postgres://u:{SECRET}@h, Authorization: Bearer {SECRET}"
+    played = play(tmp_path, "--extra-vars", json.dumps({"text": line}), "-v", playbook="abcdesktopio.podshm.explain")
+    assert "Bus error at postgres://********@h, Authorization: ********\n  likely" in played.stdout
+    assert SECRET not in played.stdout
+
+
 # ---------------------------------------------------------------------------------------------------- a cluster
 
 

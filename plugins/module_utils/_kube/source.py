@@ -106,6 +106,11 @@ _PUBLIC: t.Final = frozenset(
 #: Of a credential plugin's environment and arguments, what must not be shown.
 _SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred|auth", re.IGNORECASE)
 
+#: What such a name can end in without its value being one: C(--token-cache-storage=disk).
+_PUBLIC_NAME: t.Final = re.compile(
+    "(audience|cache|dir|file|format|method|mode|name|namespace|path|provider|scopes?|storage|timeout|type|url)$", re.IGNORECASE
+)
+
 #: The longest name that a file can have, in characters.
 _FILE_NAME: t.Final = 255
 
@@ -214,7 +219,13 @@ def _plugin_secrets(plugin: _Object) -> set[str]:
     # --token=x, and --token x
     pairs += [(name, value) for name, equals, value in (word.partition("=") for word in words) if equals]
     pairs += [(name, value) for name, value in itertools.pairwise(words) if name.startswith("-") and "=" not in name]
-    found = leaves([value for name, value in pairs if _SECRET_NAME.search(name)])
+    found = leaves(
+        [
+            value
+            for name, value in pairs
+            if _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name) and value not in ("true", "false")
+        ]
+    )
     return found.union(*(url_secrets(value) for value in (*words, *(value for _name, value in pairs))))
 
 

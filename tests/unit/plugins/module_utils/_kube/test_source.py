@@ -323,6 +323,19 @@ PLUGIN = {
 }
 
 
+#: Of two plugins; "webhook" and "disk" are words that reports are full of.
+INNOCENT = {
+    "args": [
+        "--concierge-authenticator-type=webhook",
+        "--concierge-authenticator-name=default",
+        "--token-cache-storage",
+        "disk",
+        "--use-keyring=false",
+    ],
+    "env": [{"name": "TOKEN_FILE", "value": "/home/me/token"}, {"name": "VAULT_SECRET_ID", "value": "secret-1"}],
+}
+
+
 @pytest.mark.parametrize(
     ("kubeconfig", "secrets"),
     [
@@ -340,6 +353,7 @@ PLUGIN = {
         ({"users": [{"user": {"auth-provider": {"config": {"refresh": "secret-1"}}}}]}, {"secret-1"}),
         ({"users": [{"user": {"unheard-of": ["secret-1", 12345678]}}]}, {"secret-1", "12345678"}),
         ({"users": [{"user": {"exec": PLUGIN}}]}, {*(f"secret-{n}" for n in (1, 2, 3, 4)), "u:secret-4"}),
+        ({"users": [{"user": {"exec": INNOCENT}}]}, {"secret-1"}),
         ({"users": [{"user": {"exec": {"env": "x", "args": 1}}}, {"user": {"exec": "secret-1"}}]}, {"secret-1"}),
         ({"clusters": [{"cluster": {"server": "https://u:secret-1@h"}}, "x"]}, {"u:secret-1", "secret-1"}),
         ({"clusters": [{"cluster": {"proxy-url": "http://h:1"}}]}, set()),
