@@ -185,11 +185,17 @@ def selection(checks: t.Sequence[str] | None, run_tags: t.Iterable[str], skip_ta
     return words
 
 
-def announcement(host: str, values: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:
+def announcement(
+    host: str, values: t.Mapping[str, t.Any], environment: t.Mapping[str, str], elsewhere: str = ""
+) -> str:
     """Which cluster the checks run on, in words: server, context and where that is said. Never a secret.
 
     What is wrong with it is no failure yet: the module fails before its first request, and has a reason for the report.
+
+    :param elsewhere: where the modules run, if their files and their environment are not those of this process.
     """
+    if elsewhere:
+        return f"cluster {host}: decided where its modules run ({elsewhere}); the report names it"
     try:
         return f"cluster {host}: {source.resolve(values, environment)}"
     except Inconclusive as problem:

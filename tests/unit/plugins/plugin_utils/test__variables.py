@@ -128,6 +128,12 @@ def test_how_to_look_at_that_cluster(values: dict[str, t.Any], environment: dict
     assert rest == "default get pods,configmaps,jobs --selector app.kubernetes.io/name=podshm"
 
 
+def test_which_cluster_it_is_is_not_said_of_another_machine() -> None:
+    """The same path, and the same environment, are others there."""
+    words = _variables.announcement("eu-1", {"kubeconfig": "/none"}, {"K8S_AUTH_HOST": "https://h"}, "connection ssh")
+    assert words == "cluster eu-1: decided where its modules run (connection ssh); the report names it"
+
+
 def test_which_cluster_it_is_can_be_unclear() -> None:
     words = _variables.announcement("eu-1", {"api_key": "secret"}, {})
     assert words.startswith("cluster eu-1: AmbiguousCluster: api_key is set")
