@@ -42,6 +42,7 @@ with contextlib.suppress(ImportError):
 __all__ = (
     "PREFIX",
     "SECRET",
+    "SECRET_FILES",
     "URLS",
     "Source",
     "is_path",
@@ -91,7 +92,7 @@ _PROVIDER: t.Final = "oidc"
 
 #: What options are secrets, which name a file of one, and which are URLs that can hold one; of proxy_headers.
 SECRET: t.Final = ("api_key", "password")
-_SECRET_FILES: t.Final = ("client_key",)
+SECRET_FILES: t.Final = ("client_key",)
 URLS: t.Final = ("host", "proxy")
 _SECRET_HEADERS: t.Final = ("proxy_basic_auth", "basic_auth")
 
@@ -171,8 +172,8 @@ def note_secrets(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]
     given += [headers.get(name) for name in _SECRET_HEADERS] if isinstance(headers, dict) else [headers]
     given += [environment.get(PREFIX + ending) for name in SECRET for ending in _VARIABLES[name]]
     given += [environment.get(f"{PREFIX}PROXY_HEADERS_{name.upper()}") for name in _SECRET_HEADERS]
-    files = [params.get(name) for name in _SECRET_FILES]
-    files += [environment.get(PREFIX + ending) for name in _SECRET_FILES for ending in _VARIABLES[name]]
+    files = [params.get(name) for name in SECRET_FILES]
+    files += [environment.get(PREFIX + ending) for name in SECRET_FILES for ending in _VARIABLES[name]]
     given += [content for content in files if not is_path(content)]
     # user:password, without a host
     logins = [f"{text}@" for text in leaves(given) if ":" in text]

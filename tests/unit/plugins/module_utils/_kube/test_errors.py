@@ -227,6 +227,15 @@ def test_what_a_tls_error_means(words: str, reason: Reason) -> None:
     assert (problem.reason, problem.subject) == (reason, "API server x")
 
 
+def test_a_redirect_is_no_weather() -> None:
+    error = urllib3.exceptions.MaxRetryError(
+        t.cast("t.Any", None), "/", urllib3.exceptions.ResponseError("too many redirects")
+    )
+    problem = errors.failed_connection(error, "API server x")
+    assert problem.reason is Reason.NOT_KUBERNETES
+    assert problem.detail.startswith("it redirects requests to another address")
+
+
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
