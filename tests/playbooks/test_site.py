@@ -375,12 +375,15 @@ def test_connection_and_interpreter_of_the_inventory_win(play: Play) -> None:
 
 def test_the_line_that_names_the_cluster_is_about_where_the_modules_run(play: Play) -> None:
     server = f"http://127.0.0.1:{play.decoy.port}"
-    tasks = [{"abcdesktopio.podshm.shm_variables": {}}]
+    tasks: list[dict[str, t.Any]] = [{"abcdesktopio.podshm.shm_variables": {}}]
     environment = {"K8S_AUTH_HOST": server, "K8S_AUTH_API_KEY": "correct-horse-battery-staple"}
     other = {"hosts": "all", "gather_facts": False, "environment": environment, "tasks": tasks}
     file = play.tmp / "play.yml"
     file.write_text(yaml.safe_dump([other]), "utf-8")
-    hosts = {"here": {"ansible_connection": "local"}, "there": {"ansible_connection": "ssh", "ansible_host": "h.invalid"}}
+    hosts = {
+        "here": {"ansible_connection": "local"},
+        "there": {"ansible_connection": "ssh", "ansible_host": "h.invalid"},
+    }
     hosts["root"] = {"ansible_connection": "local", "ansible_become": "true"}
     played = play.run(hosts, playbook=str(file))
     assert f"cluster here: {server} (the environment: K8S_AUTH_HOST, K8S_AUTH_API_KEY)\n" in played.output

@@ -79,6 +79,15 @@ _PROXY_HEADERS: t.Final = ("proxy_basic_auth", "basic_auth", "user_agent")
 #: Options that say who asks or whom to trust: they need a server from the same place.
 _CREDENTIALS: t.Final = ("api_key", "username", "password", "client_cert", "client_key", "ca_cert")
 
+#: Those of them that are a whole user, and their names in a kubeconfig.
+_OF_USER: t.Final = {
+    "api_key": "token",
+    "username": "username",
+    "password": "password",
+    "client_cert": "client-certificate",
+    "client_key": "client-key",
+}
+
 #: Options that the client takes beside a kubeconfig.
 _BESIDE: t.Final = ("proxy", "no_proxy", "proxy_headers", "impersonate_user", "impersonate_groups")
 
@@ -109,7 +118,8 @@ _SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred|auth", re.IGNOREC
 
 #: What such a name can end in without its value being one: C(--token-cache-storage=disk).
 _PUBLIC_NAME: t.Final = re.compile(
-    "(audience|cache|dir|file|format|method|mode|name|namespace|path|provider|scopes?|storage|timeout|type|url)$", re.IGNORECASE
+    "(audience|cache|dir|file|format|method|mode|name|namespace|path|provider|scopes?|storage|timeout|type|url)$",
+    re.IGNORECASE,
 )
 
 #: The longest name that a file can have, in characters.
@@ -327,7 +337,8 @@ def _of_options(options: _Object, environment: t.Mapping[str, str], names: str) 
     else:
         _require_one_place(options, environment, names)
         where, kubeconfig = _usual_place(environment, "context" in options)
-    chosen = _chosen(kubeconfig, options.get("context"), where)
+    is_replaced = any(name in _OF_USER for name in credentials)
+    chosen = _chosen(kubeconfig, options.get("context"), where, needs_user=not is_replaced)
     _override(chosen, options, credentials)
     _note_file(chosen)
     server = str(chosen["clusters"][0]["cluster"]["server"])
@@ -523,8 +534,11 @@ def _make_absolute(kubeconfig: _Object, folder: str) -> None:
 # ---------------------------------------------------------------------------- the choice
 
 
-def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> _Object:
-    """The kubeconfig with nothing in it but one context, its cluster and its user."""
+def _chosen(kubeconfig: _Object, context: t.Any, where: str, needs_user: bool = True) -> _Object:
+    """The kubeconfig with nothing in it but one context, its cluster and its user.
+
+    :param needs_user: whether the user counts, or options replace it as a whole.
+    """
     name = str(context or kubeconfig.get("current-context") or "")
     if not name:
         raise Inconclusive(Reason.BAD_KUBECONFIG, "it has no current context; name one with the option context", where)
@@ -536,7 +550,7 @@ def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> _Object:
     # kubectl, too, asks without credentials where a context names no user
     user: _Object = (
         _entry(kubeconfig, "users", str(inner["user"]), where, f" of the context {name}")
-        if inner.get("user")
+        if inner.get("user") and needs_user
         else {"name": "nobody", "user": {}}
     )
     # nothing in a field is no field: the client would take it for something, or fail
@@ -561,7 +575,7 @@ def _require_supported(user: _Object, whose: str, where: str) -> None:
     if name != _PROVIDER:
         words = f"the auth-provider {quote(name)} of {whose} is not supported, as Kubernetes 1.26 removed it: use exec"
         raise Inconclusive(Reason.BAD_KUBECONFIG, words, where)
-    problems = {field: "is not supported" for field in ("as-uid", "as-user-extra") if field in user}
+    problems: dict[str, str] = {field: "is not supported" for field in ("as-uid", "as-user-extra") if field in user}
     for field, kind, wanted in (("exec", dict, "mapping"), ("as-groups", list, "list")):
         if not isinstance(user.get(field, kind()), kind):
             problems[field] = f"is not a {wanted}"
@@ -627,12 +641,10 @@ def _override(chosen: _Object, options: _Object, credentials: t.Sequence[str]) -
     if cluster.get("insecure-skip-tls-verify"):
         cluster.pop("certificate-authority-data", None)
         cluster.pop("certificate-authority", None)
-    names = {"api_key": "token", "username": "username", "password": "password"}
-    names |= {"client_cert": "client-certificate", "client_key": "client-key"}
     for one, other in (("username", "password"), ("client_cert", "client_key")):
         if (one in options) != (other in options):
             raise _ambiguous(f"{one} and {other} belong together, and only one of them is set")
-    own = {names[name]: options[name] for name in credentials if name in names}
+    own = {_OF_USER[name]: options[name] for name in credentials if name in _OF_USER}
     if own:
         chosen["users"][0]["user"] = own
 

@@ -28,6 +28,12 @@ def with_key(data: str) -> dict[str, t.Any]:
     }
 
 
+def with_user(**fields: t.Any) -> str:
+    content = kubeconfig("k")
+    content["users"][0]["user"] |= fields
+    return yaml.safe_dump(content)
+
+
 def with_cluster(**fields: t.Any) -> str:
     content = kubeconfig("k")
     content["clusters"][0]["cluster"] |= fields
@@ -159,6 +165,10 @@ def test_options_replace_what_the_kubeconfig_says(home: pathlib.Path) -> None:
         "server": "https://proxy:8443",
         "certificate-authority": "/ca",
     }
+    # nothing of the user that they replace matters
+    old = kubeconfig("a", token=None, tokenFile="/none")
+    old["users"][0]["user"]["auth-provider"] = {"name": "gcp"}
+    assert who(resolve(home, kubeconfig=old, api_key="mine")) == ("https://a:6443", "mine")
     chosen = resolve(home, kubeconfig="{}/a", client_cert="/c", client_key="/k")
     assert chosen.kubeconfig["users"][0]["user"] == {"client-certificate": "/c", "client-key": "/k"}
     chosen = resolve(home, kubeconfig="{}/a", validate_certs=False)
@@ -225,7 +235,10 @@ def test_what_the_client_gets_beside_the_kubeconfig(home: pathlib.Path) -> None:
             for options in ({"validate_certs": False}, {"proxy": "http://p"}, {"impersonate_user": "u"})
             for environment, words in (
                 (AWX, "K8S_AUTH_HOST is"),
-                ({"K8S_AUTH_KUBECONFIG": "{}/a", "K8S_AUTH_CONTEXT": "a"}, "K8S_AUTH_KUBECONFIG and K8S_AUTH_CONTEXT are"),
+                (
+                    {"K8S_AUTH_KUBECONFIG": "{}/a", "K8S_AUTH_CONTEXT": "a"},
+                    "K8S_AUTH_KUBECONFIG and K8S_AUTH_CONTEXT are",
+                ),
             )
         ),
         ({"context": "usual"}, {"K8S_AUTH_KUBECONFIG": "{}/a"}, "AmbiguousCluster", "K8S_AUTH_KUBECONFIG is set in"),
@@ -253,15 +266,24 @@ def test_what_is_not_clear_is_an_error_before_any_request(
         (yaml.safe_dump({**kubeconfig("k"), "users": []}), "there is no user admin of the context k"),
         ("", "it has no current context"),
         *(
-            (yaml.safe_dump({**kubeconfig("k"), part: kubeconfig("k")[part] * 2}), f"several {part} have the name {name}")
+            (
+                yaml.safe_dump({**kubeconfig("k"), part: kubeconfig("k")[part] * 2}),
+                f"several {part} have the name {name}",
+            )
             for part, name in (("clusters", "k"), ("users", "admin"), ("contexts", "k"))
         ),
         *(
-            (yaml.safe_dump(kubeconfig("k", **{"auth-provider": {"name": name}})), f"the auth-provider {name} of the user")
+            (
+                with_user(**{"auth-provider": {"name": name}}),
+                f"the auth-provider {name} of the user",
+            )
             for name in ("gcp", "azure", "openstack")
         ),
-        (yaml.safe_dump(kubeconfig("k", **{"exec": SECRET})), "exec of the user admin is not a mapping"),
-        (yaml.safe_dump(kubeconfig("k", **{"as": "u", "as-groups": "dev"})), "as-groups of the user admin is not a list"),
+        (yaml.safe_dump(kubeconfig("k", exec=SECRET)), "exec of the user admin is not a mapping"),
+        (
+            yaml.safe_dump(kubeconfig("k", **{"as": "u", "as-groups": "dev"})),
+            "as-groups of the user admin is not a list",
+        ),
         # it would be true
         (with_cluster(**{"insecure-skip-tls-verify": "false"}), "insecure-skip-tls-verify of the cluster k is neither"),
         # 83
@@ -469,7 +491,7 @@ def test_the_file_of_a_token_is_read_as_kubectl_does_it(home: pathlib.Path) -> N
     with pytest.raises(Inconclusive, match="tokenFile of the user admin is empty"):
         resolve(home, kubeconfig=kubeconfig("c", token=None, tokenFile=str(home / "blank")))
     # the token itself, in place of its file
-    with pytest.raises(Inconclusive, match="cannot be read: No such file or directory$") as caught:
+    with pytest.raises(Inconclusive, match=r"cannot be read: No such file or directory$") as caught:
         resolve(home, kubeconfig=kubeconfig("c", token=None, tokenFile=SECRET))
     assert SECRET not in str(caught.value)
 
