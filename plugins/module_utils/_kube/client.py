@@ -60,7 +60,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions imp
 try:
     import urllib3
     import websocket
-    from kubernetes.config import ConfigException
+    from kubernetes.config import ConfigException, kube_config
     from kubernetes.dynamic.exceptions import DynamicApiError
 except ImportError:
     pass  # AnsibleK8SModule reports it before any of these names is used
@@ -193,6 +193,11 @@ class Cluster:
         seconds = min(_CONNECT_SECONDS, timeout, left)
 
         def connect() -> t.Any:
+            cluster = source.kubeconfig["clusters"][0]["cluster"]
+            if "tls-server-name" in cluster and not hasattr(kube_config.Configuration(), "tls_server_name"):
+                # it would pass over it, and the certificate would seem to be untrusted
+                words = "this release of the Kubernetes client knows no tls-server-name; install a newer one"
+                raise Inconclusive(Reason.BAD_KUBECONFIG, words, source.origin)
             self._plugins.install()
             # nothing but the source: no module, whose options kubernetes.core would mix with the environment
             return get_api_client(

@@ -274,6 +274,8 @@ def _failed_tls(words: str, subject: str) -> Inconclusive:
             f"the API server's certificate is not trusted: {quote(found[1] if found else words)}",
             subject,
         )
+    if re.search("alert (certificate|bad certificate|unsupported certificate|unknown ca)", words):
+        return Inconclusive(Reason.UNAUTHORIZED, f"the client certificate is not accepted: {quote(words)}", subject)
     return Inconclusive(Reason.API_UNREACHABLE, f"TLS fails: {quote(words)}", subject)
 
 

@@ -250,6 +250,20 @@ def test_nobody_asks_where_a_user_is_named(fake: FakeClient, user: dict[str, t.A
     connect(lambda: fake, source)
 
 
+def test_a_client_that_does_not_know_a_server_name_is_not_used(
+    fake: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old clients pass over it, so that a good certificate seems to be untrusted."""
+    source = resolve({"host": "https://h:6443"}, {})
+    source.kubeconfig["clusters"][0]["cluster"]["tls-server-name"] = "kubernetes"
+    connect(lambda: fake, source)
+    monkeypatch.setattr(kube_config, "Configuration", types.SimpleNamespace)
+    with pytest.raises(Inconclusive, match="knows no tls-server-name; install a newer one") as caught:
+        connect(lambda: fake, source)
+    assert caught.value.reason is Reason.BAD_KUBECONFIG
+    connect(lambda: fake)
+
+
 def test_another_server_than_the_source_names_is_never_asked(fake: FakeClient) -> None:
     fake.configuration.host = "https://other:6443"
     with pytest.raises(Inconclusive, match="connected to another server") as caught:
