@@ -17,11 +17,11 @@ import base64
 import contextlib
 import json
 import os
-import pathlib
 import threading
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._command import Command
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN, leaves
 
@@ -129,7 +129,7 @@ class _Provider:
             if authority:
                 # a plugin is given what is in the file
                 with contextlib.suppress(OSError):
-                    data = base64.b64encode(pathlib.Path(authority).read_bytes()).decode("ascii")
+                    data = base64.b64encode(source.read(str(authority))).decode("ascii")
                     cluster.setdefault("certificate-authority-data", data)
             for one in cluster.pop("extensions", None) or ():
                 if one.get("name") == "client.authentication.k8s.io/exec":

@@ -48,6 +48,7 @@ __all__ = (
     "is_path",
     "kubeconfig_secrets",
     "note_secrets",
+    "read",
     "resolve",
     "without_login",
 )
@@ -254,7 +255,7 @@ def _note_file(chosen: _Object) -> None:
     key = chosen["users"][0]["user"].get("client-key")
     if key:
         with contextlib.suppress(OSError):
-            KNOWN.add(_read(str(key))[:_SECRET_BYTES].decode("utf-8", "replace"))
+            KNOWN.add(read(str(key))[:_SECRET_BYTES].decode("utf-8", "replace"))
 
 
 def resolve(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> Source:
@@ -452,7 +453,7 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     found = False
     for path in (os.path.expanduser(one) for one in paths if one):
         try:
-            parsed = _parsed(_read(path).decode("utf-8"), where if every else f"kubeconfig {path}")
+            parsed = _parsed(read(path).decode("utf-8"), where if every else f"kubeconfig {path}")
             # an empty file is an empty kubeconfig, as for kubectl
             parsed = {} if parsed is None else parsed
             KNOWN.add(kubeconfig_secrets(parsed))
@@ -475,7 +476,7 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     return whole
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     """A file. A pipe that nobody writes to, or a disk that is away, has no end of its own.
 
     :raises OSError: it cannot be read.
@@ -600,7 +601,7 @@ def _read_token(user: _Object, what: str, where: str) -> None:
     if path is None:
         return
     try:
-        token = _read(str(path))[:_SECRET_BYTES].decode("utf-8").strip()
+        token = read(str(path))[:_SECRET_BYTES].decode("utf-8").strip()
         words = "is empty"
     except (OSError, UnicodeDecodeError) as error:
         token, words = "", f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
