@@ -11,6 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable, quote
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import signs
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _catalog_text, _terminal
@@ -25,9 +26,11 @@ class ActionModule(ActionBase):
         """Explain the text, and print it."""
         super().run(tmp, task_vars)
         _unused, args = self.validate_argument_spec(argument_spec={"text": {"type": "str", "required": True}})
-        matches = signs.matches(args["text"], PROGRAMS)
-        friend = signs.false_friend(args["text"])
-        _terminal.show(["", *_lines(args["text"], matches, friend)])
+        # a log that was copied can hold the login of a URL
+        text = KNOWN.hidden(args["text"])
+        matches = signs.matches(text, PROGRAMS)
+        friend = signs.false_friend(text)
+        _terminal.show(["", *_lines(text, matches, friend)])
         return {
             "changed": False,
             "matches": [

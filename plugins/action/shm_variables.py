@@ -62,15 +62,30 @@ class ActionModule(ActionBase):
             return {"changed": False, "failed": True, "msg": msg, "checks": []}
         if not args["cluster"]:
             return {"changed": False, "msg": "no cluster is contacted", "checks": checks}
-        words = KNOWN.hidden(_variables.announcement(host, values, os.environ))
+        environment = {**os.environ, **self._environment()}
+        source.note_secrets({}, environment)
+        words = KNOWN.hidden(_variables.announcement(host, values, environment, self._elsewhere()))
         # shown without -v: everybody should see which cluster it is
         _terminal.show([words])
         return {
             "changed": False,
             "msg": words,
             "checks": checks,
-            "look": KNOWN.hidden(_variables.look(values, os.environ)),
+            "look": KNOWN.hidden(_variables.look(values, environment)),
         }
+
+    def _environment(self) -> dict[str, str]:
+        """What the keyword C(environment) of play and task adds for the modules."""
+        found: dict[str, str] = {}
+        self._compute_environment_string(found)
+        return {str(name): str(value) for name, value in found.items()}
+
+    def _elsewhere(self) -> str:
+        """Where the modules run, if that is not this process's own place: other files, and another environment."""
+        transport = str(self._connection.transport)
+        if transport not in ("local", "ansible.builtin.local"):
+            return f"connection {transport}"
+        return "become" if getattr(self._connection, "become", None) else ""
 
 
 def _decrypt(value: t.Any) -> None:

@@ -18,9 +18,9 @@ options:
   kubeconfig:
     description:
       - The kubeconfig, as the path of a file, or as a dictionary with its content, for example from a vault.
-      - By default the service account of the pod that this runs in, else the file that the environment variable
-        C(KUBECONFIG) names, else C(~/.kube/config). All of these options can also come from the environment, as
-        C(K8S_AUTH_) and the name of the option in capitals.
+      - By default the files that the environment variable C(KUBECONFIG) names, else C(~/.kube/config), else the service
+        account of the pod that this runs in. Where none of these options is set, all of them can come from the environment,
+        as C(K8S_AUTH_) and the name of the option in capitals.
     type: raw
   context:
     description:

@@ -23,10 +23,12 @@ _WITHHELD: t.Final = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def spec() -> dict[str, t.Any]:
-    """The options of kubernetes.core. What AnsibleModule logs of them, before anything of ours runs, is no URL with a password."""
-    return {
-        name: {**each, "no_log": True} if name in source.URLS else each for name, each in client.AUTH_ARG_SPEC.items()
-    }
+    """The options of kubernetes.core. AnsibleModule logs them before anything of ours runs.
+
+    That must be no URL with a password, and no key that stands where its path should be.
+    """
+    unsaid = (*source.URLS, *source.SECRET_FILES)
+    return {name: {**each, "no_log": True} if name in unsaid else each for name, each in client.AUTH_ARG_SPEC.items()}
 
 
 def begin(own: dict[str, t.Any]) -> t.Any:

@@ -20,7 +20,7 @@ import re
 import typing as t
 import urllib.parse
 
-__all__ = ("KNOWN", "Secrets", "url_secrets")
+__all__ = ("KNOWN", "STARS", "Secrets", "url_secrets")
 
 #: What stands for a secret, as in Ansible.
 STARS: t.Final = "********"
@@ -34,8 +34,8 @@ _WORD: t.Final = 4
 _SHAPES: t.Final = re.compile(
     # user and password in a URL
     r"(?P<kept>\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*@"
-    # a header with credentials, in the words of HTTP, JSON or Python
-    r"|(?P<header>\b(?:proxy-)?authorization\b[\"']?\s*[:=]\s*(?:b(?=[\"']))?[\"']?)(?:[a-z]+\s+)?[^\s\"',;)}\]]+"
+    # a header with credentials, in the words of HTTP, JSON, Python or Go, also of several values
+    r"|(?P<header>\b(?:proxy-)?authorization\b\\*[\"']?\s*[:=]\s*[\[(]?(?:b(?=[\"']))?\\*[\"']?)(?:[a-z]+\s+)?[^\s\"',;)}\]\\]+"
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{16,}"
     # a JSON web token
     r"|\beyJ[a-z0-9_-]{8,}(?:\.[a-z0-9_-]+)*\.?"
@@ -114,8 +114,8 @@ def _starred(found: re.Match[str]) -> str:
 
 
 def _expression(word: str) -> str:
-    # the codes of a URL are written in both cases
-    escaped = re.sub("%[0-9A-Fa-f]{2}", lambda code: f"(?i:{code[0]})", re.escape(word))
+    # the codes of a URL and of JSON are written in both cases
+    escaped = re.sub(r"%[0-9A-Fa-f]{2}|\\\\u[0-9A-Fa-f]{4}", lambda code: f"(?i:{code[0]})", re.escape(word))
     return escaped if len(word) >= _ANYWHERE else rf"(?<!\w){escaped}(?!\w)"
 
 
@@ -133,15 +133,26 @@ def _forms(text: str) -> set[str]:
 
 
 def _encoded(text: str) -> set[str]:
-    found = {" ".join(text.split()), html.escape(text), json.dumps(text)[1:-1], repr(text)[1:-1]}
-    found |= {urllib.parse.quote(text), urllib.parse.quote(text, safe=""), urllib.parse.quote_plus(text)}
     raw = text.encode("utf-8", "surrogatepass")
+    found = {" ".join(text.split()), repr(text)[1:-1], repr(raw)[2:-1]}
+    for plain in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        # Go has codes for what HTML knows, too
+        found |= {plain, _replaced(plain, "&<>", lambda letter: rf"\u{ord(letter):04x}")}
+    found.add(html.escape(text))
+    # two packages of Go: one has a code for +, too
+    for letters in ("\"'", "\"'+"):
+        found.add(_replaced(html.escape(text, quote=False), letters, lambda letter: f"&#{ord(letter)};"))
+    found |= {urllib.parse.quote(text), urllib.parse.quote(text, safe=""), urllib.parse.quote_plus(text)}
     for before in range(3):
         # within a longer text its code begins in the first, second or third byte of a group, and its ends depend on the others
         code = base64.b64encode(bytes(before) + raw).decode("ascii")
         whole = code[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         found |= {whole, whole.translate(str.maketrans("+/", "-_"))}
     return {form for form in found if len(form) >= _ANYWHERE}
+
+
+def _replaced(text: str, letters: str, code: t.Callable[[str], str]) -> str:
+    return "".join(code(letter) if letter in letters else letter for letter in text)
 
 
 def _decoded(text: str) -> str:

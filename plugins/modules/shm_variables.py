@@ -44,7 +44,10 @@ EXAMPLES = r"""
 
 - name: Run the checks that the variables and the tags of the command line select
   abcdesktopio.podshm.shm_check:
-    checks: "{{ variables.checks }}"
+    # what it names is what the variables say only if they reach the module
+    kubeconfig: "{{ podshm_kubeconfig | default(omit) }}"
+    context: "{{ podshm_context | default(omit) }}"
+    checks: "{{ variables.checks | default(omit, true) }}"
 """
 
 RETURN = r"""

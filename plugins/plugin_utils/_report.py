@@ -107,11 +107,14 @@ def order(reports: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 def twins(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
     """Hosts of the inventory that are one cluster, in words: by the uid, or by the server where no uid is known."""
     hosts: dict[str, list[str]] = {}
-    for one in reports:
-        run = one["run"]
-        identity = f"uid {run['cluster_uid']}" if run.get("cluster_uid") else run.get("server")
+    every = [(one["cluster"], one["run"]) for one in reports]
+    # an account that does not see the uid asks a server of which another one knows it
+    uids = {run.get("server"): run["cluster_uid"] for _cluster, run in every if run.get("cluster_uid")}
+    for cluster, run in every:
+        uid = run.get("cluster_uid") or (run.get("server") and uids.get(run["server"]))
+        identity = f"uid {uid}" if uid else run.get("server")
         if identity:
-            hosts.setdefault(identity, []).append(one["cluster"])
+            hosts.setdefault(identity, []).append(cluster)
     return [
         f"{_hosts([printable(name) for name in names])} are one cluster "
         f"({printable(identity)}): check kubeconfig and context of these hosts"

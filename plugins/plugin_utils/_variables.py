@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections.abc
 import difflib
+import os
 import shlex
 import typing as t
 
@@ -198,11 +199,17 @@ def selection(checks: t.Sequence[str] | None, run_tags: t.Iterable[str], skip_ta
     return words
 
 
-def announcement(host: str, values: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:
+def announcement(
+    host: str, values: t.Mapping[str, t.Any], environment: t.Mapping[str, str], elsewhere: str = ""
+) -> str:
     """Which cluster the checks run on, in words: server, context and where that is said. Never a secret.
 
     What is wrong with it is no failure yet: the module fails before its first request, and has a reason for the report.
+
+    :param elsewhere: where the modules run, if their files and their environment are not those of this process.
     """
+    if elsewhere:
+        return f"cluster {host}: decided where its modules run ({elsewhere}); the report names it"
     try:
         return f"cluster {host}: {source.resolve(values, environment)}"
     except Inconclusive as problem:
@@ -211,13 +218,21 @@ def announcement(host: str, values: t.Mapping[str, t.Any], environment: t.Mappin
 
 def look(values: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:
     """The command that shows what runs of podshm have created on the cluster, with what is known of the cluster."""
-    options: list[str] = []
-    kubeconfig = values.get("kubeconfig") or environment.get("K8S_AUTH_KUBECONFIG")
-    if source.is_path(kubeconfig):
-        options += ["--kubeconfig", str(kubeconfig)]
-    if values.get("context"):
-        options += ["--context", str(values["context"])]
-    options += ["--namespace", str(values.get("namespace") or _options.BY_NAME["namespace"].default)]
-    return shlex.join(
-        ["kubectl", *options, "get", "pods,configmaps,jobs", "--selector", "app.kubernetes.io/name=podshm"]
-    )
+    place = {name: values.get(name) for name in ("kubeconfig", "context", "host")}
+    if not any(values.get(name) for name in CONNECTION):
+        place = {name: environment.get(f"{source.PREFIX}{name.upper()}") for name in place}
+    kubeconfig, context, host = place.values()
+    if kubeconfig and not source.is_path(kubeconfig):
+        kubeconfig = "FILE"
+    # it takes one file; of several the environment tells it
+    several = os.pathsep in str(kubeconfig or "")
+    words = ["env", f"KUBECONFIG={kubeconfig}", "kubectl"] if several else ["kubectl"]
+    if host and not kubeconfig:
+        # nobody else's credentials are sent there
+        kubeconfig = os.devnull
+    words += ["--kubeconfig", str(kubeconfig)] if kubeconfig and not several else []
+    words += ["--context", str(context)] if context else []
+    words += ["--server", source.without_login(host)] if host else []
+    words += ["--token", "TOKEN"] if kubeconfig == os.devnull else []
+    words += ["--namespace", str(values.get("namespace") or _options.BY_NAME["namespace"].default)]
+    return shlex.join([*words, "get", "pods,configmaps,jobs", "--selector", "app.kubernetes.io/name=podshm"])

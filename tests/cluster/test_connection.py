@@ -154,8 +154,30 @@ def test_the_pod_that_it_runs_in_is_the_last_place_to_look(
 )
 def test_requests_and_execs_make_the_same_exceptions_from_a_proxy(alpha: Cluster, proxy: str, exceptions: str) -> None:
     url = urllib.parse.urlsplit(alpha.server)
-    variables = {"HTTPS_PROXY": proxy, "NO_PROXY": exceptions.format(address=url.hostname, port=url.port)}
-    is_of(run(alpha, variables, kubeconfig=str(alpha.kubeconfig)), alpha, f"kubeconfig {alpha.kubeconfig}")
+    options = {"proxy": proxy, "no_proxy": exceptions.format(address=url.hostname, port=url.port)}
+    # those of the environment are for proxies of the environment
+    answer = run(alpha, {"NO_PROXY": "none.invalid"}, kubeconfig=str(alpha.kubeconfig), **options)
+    is_of(answer, alpha, f"kubeconfig {alpha.kubeconfig}")
+
+
+def test_the_environment_makes_no_exceptions_from_a_proxy_of_the_source(alpha: Cluster) -> None:
+    """The address of the server can be that of another machine on this side of the proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0)
+        options = {
+            "kubeconfig": str(alpha.kubeconfig),
+            "proxy": f"http://127.0.0.1:{proxy.getsockname()[1]}",
+            "timeout": 3,
+        }
+        answer = run(alpha, {"NO_PROXY": "*"}, **options)
+        assert answer.reasons == {"ApiUnreachable"}
+        proxy.accept()[0].close()
+
+
+def test_this_machine_itself_is_reached_without_the_proxy_of_the_environment(alpha: Cluster) -> None:
+    assert str(urllib.parse.urlsplit(alpha.server).hostname).startswith("127.")
+    answer = run(alpha, {"HTTPS_PROXY": "http://127.0.0.1:9"}, kubeconfig=str(alpha.kubeconfig))
+    is_of(answer, alpha, f"kubeconfig {alpha.kubeconfig}")
 
 
 def test_a_proxy_that_needs_a_package_names_it(alpha: Cluster) -> None:

@@ -115,6 +115,11 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def pem(text: str) -> str:
+    # as long as a key is
+    return f"-----BEGIN PRIVATE KEY-----\n{text}\n{'MHcCAQEEIJ4k' * 20}\n-----END PRIVATE KEY-----\n"
+
+
 def plugin(stdout: str, stderr: str = "x", variable: str = "x", argument: str = "x", code: int = 0) -> dict[str, t.Any]:
     """A credential plugin that is given secrets and prints some."""
     answer = json.dumps({"apiVersion": PLUGIN, "kind": "ExecCredential", "status": {"token": stdout}})
@@ -171,6 +176,16 @@ SOURCES: t.Final[dict[str, t.Callable[[str, str], dict[str, t.Any]]]] = {
     "kubeconfig_as_base64": lambda url, value: {
         "podshm_kubeconfig": encoded(json.dumps(kubeconfig(url, {"token": value})))
     },
+    "key_for_its_file": lambda url, value: {
+        "podshm_host": url,
+        "podshm_client_cert": "/c",
+        "podshm_client_key": encoded(pem(value)),
+    },
+    "key_for_its_file_in_kubeconfig": lambda url, value: {
+        "podshm_kubeconfig": kubeconfig(url, {"client-certificate": "/c", "client-key": encoded(pem(value))})
+    },
+    "token_for_its_file": lambda url, value: {"podshm_kubeconfig": kubeconfig(url, {"tokenFile": value})},
+    "number": lambda url, value: {"podshm_kubeconfig": kubeconfig(url, {"token": value, "password": 12345678})},
     "template": lambda url, value: {"podshm_host": url, "podshm_api_key": f"{value}{{{{ of_nobody }}}}"},
     "template_broken": lambda url, value: {"podshm_host": url, "podshm_api_key": f"{value}{{{{"},
     "line_break": lambda url, value: {"podshm_host": url, "podshm_api_key": f"{value}\nx"},

@@ -435,3 +435,23 @@ def test_connection_and_interpreter_of_the_inventory_win(play: Play) -> None:
     assert "/nonexistent/python" in played.report("python")["message"]
     assert "podshm.test.none" in played.report("connection")["message"]
     assert play.decoy.connections == 0
+
+
+def test_the_line_that_names_the_cluster_is_about_where_the_modules_run(play: Play) -> None:
+    server = f"http://127.0.0.1:{play.decoy.port}"
+    tasks: list[dict[str, t.Any]] = [{"abcdesktopio.podshm.shm_variables": {}}]
+    environment = {"K8S_AUTH_HOST": server, "K8S_AUTH_API_KEY": "correct-horse-battery-staple"}
+    other = {"hosts": "all", "gather_facts": False, "environment": environment, "tasks": tasks}
+    file = play.tmp / "play.yml"
+    file.write_text(yaml.safe_dump([other]), "utf-8")
+    hosts = {
+        "here": {"ansible_connection": "local"},
+        "there": {"ansible_connection": "ssh", "ansible_host": "h.invalid"},
+    }
+    hosts["root"] = {"ansible_connection": "local", "ansible_become": "true"}
+    played = play.run(hosts, playbook=str(file))
+    assert f"cluster here: {server} (the environment: K8S_AUTH_HOST, K8S_AUTH_API_KEY)\n" in played.output
+    assert "cluster there: decided where its modules run (connection ssh); the report names it\n" in played.output
+    assert "cluster root: decided where its modules run (become); the report names it\n" in played.output
+    assert "correct-horse" not in played.output
+    assert play.decoy.connections == 0

@@ -230,6 +230,13 @@ def test_tags_leave_nothing_out(tmp_path: Path) -> None:
     assert "SHM701 FAIL" in played.stdout
 
 
+def test_what_is_secret_in_a_line_that_is_explained_is_not_shown(tmp_path: Path) -> None:
+    line = f"Bus error at postgres://u:{SECRET}@h, Authorization: Bearer {SECRET}"
+    played = play(tmp_path, "--extra-vars", json.dumps({"text": line}), "-v", playbook="abcdesktopio.podshm.explain")
+    assert "Bus error at postgres://********@h, Authorization: ********\n  likely" in played.stdout
+    assert SECRET not in played.stdout
+
+
 # ---------------------------------------------------------------------------------------------------- a cluster
 
 

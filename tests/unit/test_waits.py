@@ -88,7 +88,7 @@ WAITS: dict[tuple[str, str, str], Wait] = {
     ("_kube/signals.py", "bounded.left", "result"): Wait(
         "none is needed: it has ended", f"{_KUBE}/test_signals.py", "test_a_call_without_a_timeout_is_bounded"
     ),
-    ("_kube/source.py", "_read", "read_bytes"): Wait(
+    ("_kube/source.py", "read", "read_bytes"): Wait(
         "5 s", f"{_KUBE}/test_source.py", "test_a_file_that_has_no_end_is_no_kubeconfig"
     ),
     ("_kube/watch.py", "follow_pods", "sleep"): Wait(

@@ -60,7 +60,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions imp
 try:
     import urllib3
     import websocket
-    from kubernetes.config import ConfigException
+    from kubernetes.config import ConfigException, kube_config
     from kubernetes.dynamic.exceptions import DynamicApiError
 except ImportError:
     pass  # AnsibleK8SModule reports it before any of these names is used
@@ -108,6 +108,9 @@ _METADATA: t.Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 
 #: How much of a log is read that shows why a container ended.
 _LAST_LINES: t.Final = (("tailLines", "60"), ("limitBytes", "65536"))
+
+#: Fields of a kubeconfig's user that sign in, beside a certificate.
+_SIGN_IN: t.Final = frozenset({"token", "exec", "auth-provider", "username", "password"})
 
 #: The kinds of objects that a run creates.
 _RUN_KINDS: t.Final = ("Pod", "ConfigMap", "Job")
@@ -190,6 +193,11 @@ class Cluster:
         seconds = min(_CONNECT_SECONDS, timeout, left)
 
         def connect() -> t.Any:
+            cluster = source.kubeconfig["clusters"][0]["cluster"]
+            if "tls-server-name" in cluster and not hasattr(kube_config.Configuration(), "tls_server_name"):
+                # it would pass over it, and the certificate would seem to be untrusted
+                words = "this release of the Kubernetes client knows no tls-server-name; install a newer one"
+                raise Inconclusive(Reason.BAD_KUBECONFIG, words, source.origin)
             self._plugins.install()
             # nothing but the source: no module, whose options kubernetes.core would mix with the environment
             return get_api_client(
@@ -205,6 +213,9 @@ class Cluster:
             raise Inconclusive(Reason.API_UNREACHABLE, f"no answer within {round(seconds, 1):g} s", subject) from None
         except DynamicApiError as error:
             raise self._failure(error, subject) from None
+        except urllib3.exceptions.ProxySchemeUnknown as error:
+            # clients before 37 know no SOCKS
+            raise Inconclusive(Reason.PROXY_UNUSABLE, quote(error), subject) from None
         except urllib3.exceptions.HTTPError as error:
             raise failed_connection(error, subject) from None
         except ImportError as error:
@@ -218,9 +229,20 @@ class Cluster:
             raise Inconclusive(
                 Reason.INTERNAL, "the client is connected to another server than the source names", subject
             )
+        self._require_credentials(source, connected.configuration)
         # what the client got by itself, for example with a refresh token
         KNOWN.add([str(value).rpartition(" ")[2] for value in connected.configuration.api_key.values()])
         return connected
+
+    def _require_credentials(self, source: Source, configuration: t.Any) -> None:
+        """Raise Inconclusive if the client made nothing of what the source says of its user: it would ask as nobody."""
+        said = _SIGN_IN & source.kubeconfig["users"][0]["user"].keys()
+        if said and not configuration.api_key and not getattr(configuration, "cert_file", None):
+            words = f"the client makes no credentials of {' and '.join(sorted(said))}"
+            raise Inconclusive(Reason.BAD_KUBECONFIG, f"{words}{self._logged()}", source.origin)
+
+    def _logged(self) -> str:
+        return f"; the client logged: {self._log.last}" if self._log.last else ""
 
     def _bounded(
         self, call: t.Callable[[], t.Any], seconds: float, late: t.Callable[[t.Any], None] = lambda _result: None
@@ -375,8 +397,7 @@ class Cluster:
         problem = failed_request(int(status or 0), status_message(body), subject, subresource)
         if problem.reason != Reason.UNAUTHORIZED:
             return problem
-        logged = f"; the client logged: {self._log.last}" if self._log.last else ""
-        return Inconclusive(problem.reason, f"{problem.detail}{logged}", f"API server {self.server}")
+        return Inconclusive(problem.reason, f"{problem.detail}{self._logged()}", f"API server {self.server}")
 
     def _json(self, body: bytes) -> dict[str, t.Any]:
         """The object in the body of an answer."""

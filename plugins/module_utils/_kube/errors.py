@@ -261,6 +261,10 @@ def failed_connection(error: BaseException, subject: str) -> Inconclusive:
     cause: object = getattr(error, "reason", None) or error
     if isinstance(cause, (urllib3.exceptions.SSLError, ssl.SSLError)):
         return _failed_tls(str(cause), subject)
+    if "too many redirects" in str(cause):
+        # none is followed with credentials
+        words = "it redirects requests to another address, as a login page does, or HTTP where HTTPS is wanted"
+        return Inconclusive(Reason.NOT_KUBERNETES, words, subject)
     words = re.sub(r"<[^>]*>:?|HTTPS?Connection\([^)]*\):?", "", str(cause)).strip()
     return Inconclusive(Reason.API_UNREACHABLE, quote(words) or type(cause).__name__, subject)
 
@@ -277,6 +281,8 @@ def _failed_tls(words: str, subject: str) -> Inconclusive:
             f"the API server's certificate is not trusted: {quote(found[1] if found else words)}",
             subject,
         )
+    if re.search("alert (certificate|bad certificate|unsupported certificate|unknown ca)", words):
+        return Inconclusive(Reason.UNAUTHORIZED, f"the client certificate is not accepted: {quote(words)}", subject)
     return Inconclusive(Reason.API_UNREACHABLE, f"TLS fails: {quote(words)}", subject)
 
 

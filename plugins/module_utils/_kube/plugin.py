@@ -13,6 +13,7 @@ its failure and send the request without credentials.
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import json
 import os
@@ -20,6 +21,7 @@ import threading
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._command import Command
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube import source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import quote
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import KNOWN, leaves
 
@@ -99,8 +101,13 @@ class _Provider:
         """The credentials (client.authentication.k8s.io, the status of an ExecCredential)."""
         words = [str(self._config.get("command") or ""), *(str(word) for word in self._config.get("args") or ())]
         name = quote(os.path.basename(words[0]))
-        variables = {str(one["name"]): str(one["value"]) for one in self._config.get("env") or ()}
-        environment = {**os.environ, **variables, "KUBERNETES_EXEC_INFO": json.dumps(self._info())}
+        if not name:
+            raise PluginError("has no command")
+        try:
+            variables = {str(one["name"]): str(one.get("value") or "") for one in self._config.get("env") or ()}
+            environment = {**os.environ, **variables, "KUBERNETES_EXEC_INFO": json.dumps(self._info())}
+        except (LookupError, TypeError, AttributeError):
+            raise PluginError(f"{name} cannot be run: its env is not a list of names and values") from None
         try:
             answer = json.loads(self._plugins.output(words, environment, self._folder))
             status = dict(answer["status"])
@@ -118,6 +125,12 @@ class _Provider:
         spec: dict[str, t.Any] = {"interactive": False}
         if self._config.get("provideClusterInfo"):
             cluster = dict(self._cluster)
+            authority = cluster.pop("certificate-authority", None)
+            if authority:
+                # a plugin is given what is in the file
+                with contextlib.suppress(OSError):
+                    data = base64.b64encode(source.read(str(authority))).decode("ascii")
+                    cluster.setdefault("certificate-authority-data", data)
             for one in cluster.pop("extensions", None) or ():
                 if one.get("name") == "client.authentication.k8s.io/exec":
                     cluster["config"] = one.get("extension")

@@ -9,8 +9,8 @@
 The rule (docs/connection.md). What the options say is all that counts. The environment counts only where no option says
 anything: C(K8S_AUTH_*) as if they were the options, and without those as kubectl does it: $KUBECONFIG, ~/.kube/config, the
 service account of the pod. Server and credentials never come from two sources. The outcome is a kubeconfig of one
-cluster, one user and one context. The client gets that and nothing else, so neither its own order of places
-(kubernetes.core#1098, kubernetes-client/python#2386) nor its refresh of credentials can lead elsewhere.
+cluster, one user and one context, and a proxy or none. The client gets that and nothing else, so neither its own order of
+places (kubernetes.core#1098, kubernetes-client/python#2386) nor its refresh of credentials can lead elsewhere.
 
 Reads files and no network. What is secret in them, in the options and in the environment is known (_secrets) before anything
 is said about it.
@@ -24,6 +24,7 @@ import copy
 import dataclasses
 import difflib
 import errno
+import ipaddress
 import itertools
 import os
 import pathlib
@@ -41,11 +42,13 @@ with contextlib.suppress(ImportError):
 __all__ = (
     "PREFIX",
     "SECRET",
+    "SECRET_FILES",
     "URLS",
     "Source",
     "is_path",
     "kubeconfig_secrets",
     "note_secrets",
+    "read",
     "resolve",
     "without_login",
 )
@@ -77,6 +80,15 @@ _PROXY_HEADERS: t.Final = ("proxy_basic_auth", "basic_auth", "user_agent")
 #: Options that say who asks or whom to trust: they need a server from the same place.
 _CREDENTIALS: t.Final = ("api_key", "username", "password", "client_cert", "client_key", "ca_cert")
 
+#: Those of them that are a whole user, and their names in a kubeconfig.
+_OF_USER: t.Final = {
+    "api_key": "token",
+    "username": "username",
+    "password": "password",
+    "client_cert": "client-certificate",
+    "client_key": "client-key",
+}
+
 #: Options that the client takes beside a kubeconfig.
 _BESIDE: t.Final = ("proxy", "no_proxy", "proxy_headers", "impersonate_user", "impersonate_groups")
 
@@ -84,12 +96,17 @@ _BESIDE: t.Final = ("proxy", "no_proxy", "proxy_headers", "impersonate_user", "i
 _CLUSTER_FILES: t.Final = ("certificate-authority",)
 _USER_FILES: t.Final = ("client-certificate", "client-key", "tokenFile")
 
-#: What options are secrets, and which are URLs that can hold one; of proxy_headers.
+#: What of a kubeconfig is true or false; and who signs in with an auth-provider still, for kubectl, too.
+_FLAGS: t.Final = frozenset({"insecure-skip-tls-verify", "disable-compression"})
+_PROVIDER: t.Final = "oidc"
+
+#: What options are secrets, which name a file of one, and which are URLs that can hold one; of proxy_headers.
 SECRET: t.Final = ("api_key", "password")
+SECRET_FILES: t.Final = ("client_key",)
 URLS: t.Final = ("host", "proxy")
 _SECRET_HEADERS: t.Final = ("proxy_basic_auth", "basic_auth")
 
-#: What the client reads in the environment, in either case.
+#: What names a proxy in the environment, in either case.
 _PROXIES: t.Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 #: Of a kubeconfig's user, what is shown. What is not known is secret.
@@ -99,6 +116,12 @@ _PUBLIC: t.Final = frozenset(
 
 #: Of a credential plugin's environment and arguments, what must not be shown.
 _SECRET_NAME: t.Final = re.compile("token|secret|pass|key|cred|auth", re.IGNORECASE)
+
+#: What such a name can end in without its value being one: C(--token-cache-storage=disk).
+_PUBLIC_NAME: t.Final = re.compile(
+    "(audience|cache|dir|file|format|method|mode|name|namespace|path|provider|scopes?|storage|timeout|type|url)$",
+    re.IGNORECASE,
+)
 
 #: The longest name that a file can have, in characters.
 _FILE_NAME: t.Final = 255
@@ -160,6 +183,9 @@ def note_secrets(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]
     given += [headers.get(name) for name in _SECRET_HEADERS] if isinstance(headers, dict) else [headers]
     given += [environment.get(PREFIX + ending) for name in SECRET for ending in _VARIABLES[name]]
     given += [environment.get(f"{PREFIX}PROXY_HEADERS_{name.upper()}") for name in _SECRET_HEADERS]
+    files = [params.get(name) for name in SECRET_FILES]
+    files += [environment.get(PREFIX + ending) for name in SECRET_FILES for ending in _VARIABLES[name]]
+    given += [content for content in files if not is_path(content)]
     # user:password, without a host
     logins = [f"{text}@" for text in leaves(given) if ":" in text]
     urls = [params.get(name) for name in URLS]
@@ -180,6 +206,8 @@ def kubeconfig_secrets(kubeconfig: t.Any) -> set[str]:
         found |= url_secrets(inner.get("server")) | url_secrets(inner.get("proxy-url"))
     for inner in _inner(kubeconfig, "users"):
         found |= leaves([value for key, value in inner.items() if key not in _PUBLIC])
+        # the content where its path should be
+        found |= leaves([inner.get(name) for name in ("client-key", "tokenFile") if not is_path(inner.get(name))])
         provider, plugin = inner.get("auth-provider"), inner.get("exec")
         found |= leaves(provider.get("config")) if isinstance(provider, dict) else leaves(provider)
         found |= _plugin_secrets(plugin) if isinstance(plugin, dict) else leaves(plugin)
@@ -203,7 +231,13 @@ def _plugin_secrets(plugin: _Object) -> set[str]:
     # --token=x, and --token x
     pairs += [(name, value) for name, equals, value in (word.partition("=") for word in words) if equals]
     pairs += [(name, value) for name, value in itertools.pairwise(words) if name.startswith("-") and "=" not in name]
-    found = leaves([value for name, value in pairs if _SECRET_NAME.search(name)])
+    found = leaves(
+        [
+            value
+            for name, value in pairs
+            if _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name) and value not in ("true", "false")
+        ]
+    )
     return found.union(*(url_secrets(value) for value in (*words, *(value for _name, value in pairs))))
 
 
@@ -216,13 +250,12 @@ def is_path(kubeconfig: t.Any) -> bool:
     )
 
 
-def _note_files(chosen: _Object) -> None:
-    """Remember what is in the files of a user that must not be shown; what cannot be read the client says."""
-    user = chosen["users"][0]["user"]
-    for name in ("tokenFile", "client-key"):
-        if user.get(name):
-            with contextlib.suppress(OSError):
-                KNOWN.add(_read(str(user[name]))[:_SECRET_BYTES].decode("utf-8", "replace"))
+def _note_file(chosen: _Object) -> None:
+    """Remember what is in the file of a user that must not be shown; what cannot be read the client says."""
+    key = chosen["users"][0]["user"].get("client-key")
+    if key:
+        with contextlib.suppress(OSError):
+            KNOWN.add(read(str(key))[:_SECRET_BYTES].decode("utf-8", "replace"))
 
 
 def resolve(params: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> Source:
@@ -303,18 +336,31 @@ def _of_options(options: _Object, environment: t.Mapping[str, str], names: str) 
     elif credentials:
         raise _ambiguous(f"{_and(credentials)} set, but neither host nor kubeconfig: which server are they for?")
     else:
+        _require_one_place(options, environment, names)
         where, kubeconfig = _usual_place(environment, "context" in options)
-    chosen = _chosen(kubeconfig, options.get("context"), where)
+    is_replaced = any(name in _OF_USER for name in credentials)
+    chosen = _chosen(kubeconfig, options.get("context"), where, needs_user=not is_replaced)
     _override(chosen, options, credentials)
-    _note_files(chosen)
+    _note_file(chosen)
     server = str(chosen["clusters"][0]["cluster"]["server"])
     if not _is_url(server):
         raise Inconclusive(Reason.BAD_KUBECONFIG, f"the server {quote(server)} is not a URL", where)
     beside: _Object = {name: options[name] for name in _BESIDE if name in options}
     _move(chosen, beside)
-    _log_in(beside, server, environment)
+    _choose_proxy(beside, server, environment)
     context = chosen["current-context"]
     return Source(f"{where}{origin}", "" if context == _NO_CONTEXT else context, server, chosen, beside)
+
+
+def _require_one_place(options: _Object, environment: t.Mapping[str, str], names: str) -> None:
+    """Raise Inconclusive if the environment names a cluster that options do not let count, and they name none themselves."""
+    others = ("KUBECONFIG",) if "context" in options else ("KUBECONFIG", "CONTEXT", "HOST")
+    named = [PREFIX + one for one in others if environment.get(PREFIX + one)]
+    if options and named and not names:
+        raise _ambiguous(
+            f"{_and(list(options))} set, but neither host nor kubeconfig, and {_and(named)} set in the environment: "
+            "which cluster do you mean?"
+        )
 
 
 def _is_url(server: str) -> bool:
@@ -322,7 +368,9 @@ def _is_url(server: str) -> bool:
     try:
         parts = urllib.parse.urlsplit(server)
         is_whole = bool(parts.hostname) and parts.port != 0 and ("@" in parts.netloc) == bool(url_secrets(server))
-        return parts.scheme in ("https", "http") and is_whole
+        # of a page of a dashboard, that was copied: the path of a request would become a part of it
+        is_page = "?" in server or "#" in server
+        return parts.scheme in ("https", "http") and is_whole and not is_page
     except ValueError:
         return False
 
@@ -405,7 +453,9 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     found = False
     for path in (os.path.expanduser(one) for one in paths if one):
         try:
-            parsed = _parsed(_read(path).decode("utf-8"), where if every else f"kubeconfig {path}")
+            parsed = _parsed(read(path).decode("utf-8"), where if every else f"kubeconfig {path}")
+            # an empty file is an empty kubeconfig, as for kubectl
+            parsed = {} if parsed is None else parsed
             KNOWN.add(kubeconfig_secrets(parsed))
             one = _checked(parsed, f"kubeconfig {path}")
         except FileNotFoundError:
@@ -426,7 +476,7 @@ def _merged(paths: t.Sequence[str], where: str, every: bool) -> _Object:
     return whole
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     """A file. A pipe that nobody writes to, or a disk that is away, has no end of its own.
 
     :raises OSError: it cannot be read.
@@ -462,6 +512,10 @@ def _checked(kubeconfig: t.Any, where: str) -> _Object:
         kubeconfig[part] = [
             {"name": str(entry.get("name")), part[:-1]: entry.get(part[:-1]) or {}} for entry in entries
         ]
+        names = [entry["name"] for entry in kubeconfig[part]]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise Inconclusive(Reason.BAD_KUBECONFIG, f"several {part} have the name {quote(twice)}", where)
     return kubeconfig
 
 
@@ -481,8 +535,11 @@ def _make_absolute(kubeconfig: _Object, folder: str) -> None:
 # ---------------------------------------------------------------------------- the choice
 
 
-def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> _Object:
-    """The kubeconfig with nothing in it but one context, its cluster and its user."""
+def _chosen(kubeconfig: _Object, context: t.Any, where: str, needs_user: bool = True) -> _Object:
+    """The kubeconfig with nothing in it but one context, its cluster and its user.
+
+    :param needs_user: whether the user counts, or options replace it as a whole.
+    """
     name = str(context or kubeconfig.get("current-context") or "")
     if not name:
         raise Inconclusive(Reason.BAD_KUBECONFIG, "it has no current context; name one with the option context", where)
@@ -494,19 +551,64 @@ def _chosen(kubeconfig: _Object, context: t.Any, where: str) -> _Object:
     # kubectl, too, asks without credentials where a context names no user
     user: _Object = (
         _entry(kubeconfig, "users", str(inner["user"]), where, f" of the context {name}")
-        if inner.get("user")
+        if inner.get("user") and needs_user
         else {"name": "nobody", "user": {}}
     )
-    for field in ("as-uid", "as-user-extra"):
-        if user["user"].get(field):
-            raise Inconclusive(Reason.BAD_KUBECONFIG, f"{field} of the user {user['name']} is not supported", where)
-    for inner, owner in (
-        (cluster["cluster"], f"the cluster {cluster['name']}"),
-        (user["user"], f"the user {user['name']}"),
-    ):
-        for field in (field for field in inner if str(field).endswith("-data") and inner[field]):
-            _require_base64(str(inner[field]), f"{field} of {owner}", where)
-    return _kubeconfig(name, dict(cluster["cluster"]), dict(user["user"]))
+    # nothing in a field is no field: the client would take it for something, or fail
+    to, who = (
+        {key: value for key, value in one.items() if value not in (None, "", [], {})}
+        for one in (cluster["cluster"], user["user"])
+    )
+    _require_supported(who, f"the user {user['name']}", where)
+    for fields, owner in ((to, f"the cluster {cluster['name']}"), (who, f"the user {user['name']}")):
+        for field, value in fields.items():
+            _require_type(field, value, f"{field} of {owner}", where)
+            if str(field).endswith("-data"):
+                _require_base64(str(value), f"{field} of {owner}", where)
+    _read_token(who, f"tokenFile of the user {user['name']}", where)
+    return _kubeconfig(name, to, who)
+
+
+def _require_supported(user: _Object, whose: str, where: str) -> None:
+    """Raise Inconclusive if the client would pass over what a user has, and go without it."""
+    provider = user.get("auth-provider", {"name": _PROVIDER})
+    name = provider.get("name") if isinstance(provider, dict) else None
+    if name != _PROVIDER:
+        words = f"the auth-provider {quote(name)} of {whose} is not supported, as Kubernetes 1.26 removed it: use exec"
+        raise Inconclusive(Reason.BAD_KUBECONFIG, words, where)
+    problems: dict[str, str] = {field: "is not supported" for field in ("as-uid", "as-user-extra") if field in user}
+    for field, kind, wanted in (("exec", dict, "mapping"), ("as-groups", list, "list")):
+        if not isinstance(user.get(field, kind()), kind):
+            problems[field] = f"is not a {wanted}"
+    for field, words in problems.items():
+        raise Inconclusive(Reason.BAD_KUBECONFIG, f"{field} of {whose} {words}", where)
+
+
+def _require_type(field: str, value: object, what: str, where: str) -> None:
+    """Raise Inconclusive where kubectl does: C("false") would be true, and a number is not what was written (0123)."""
+    if field in _FLAGS and not isinstance(value, bool):
+        raise Inconclusive(Reason.BAD_KUBECONFIG, f"{what} is neither true nor false", where)
+    if field not in _FLAGS and isinstance(value, (int, float)):
+        raise Inconclusive(Reason.BAD_KUBECONFIG, f"{what} is no text; write it in quotes", where)
+
+
+def _read_token(user: _Object, what: str, where: str) -> None:
+    """Put the token in place of its file, without the line break at its end, as kubectl does; the client would keep that.
+
+    It can be the token itself, by mistake: it is not quoted.
+    """
+    path = user.pop("tokenFile", None)
+    if path is None:
+        return
+    try:
+        token = read(str(path))[:_SECRET_BYTES].decode("utf-8").strip()
+        words = "is empty"
+    except (OSError, UnicodeDecodeError) as error:
+        token, words = "", f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
+    KNOWN.add(token)
+    user["token"] = token or user.get("token")
+    if not user["token"]:
+        raise Inconclusive(Reason.BAD_KUBECONFIG, f"{what} {words}", where)
 
 
 def _require_base64(text: str, what: str, where: str) -> None:
@@ -540,12 +642,10 @@ def _override(chosen: _Object, options: _Object, credentials: t.Sequence[str]) -
     if cluster.get("insecure-skip-tls-verify"):
         cluster.pop("certificate-authority-data", None)
         cluster.pop("certificate-authority", None)
-    names = {"api_key": "token", "username": "username", "password": "password"}
-    names |= {"client_cert": "client-certificate", "client_key": "client-key"}
     for one, other in (("username", "password"), ("client_cert", "client_key")):
         if (one in options) != (other in options):
             raise _ambiguous(f"{one} and {other} belong together, and only one of them is set")
-    own = {names[name]: options[name] for name in credentials if name in names}
+    own = {_OF_USER[name]: options[name] for name in credentials if name in _OF_USER}
     if own:
         chosen["users"][0]["user"] = own
 
@@ -565,12 +665,35 @@ def _move(chosen: _Object, beside: _Object) -> None:
             beside.setdefault("impersonate_groups", list(groups))
 
 
-def _log_in(beside: _Object, server: str, environment: t.Mapping[str, str]) -> None:
-    """Give the client user and password of its proxy's URL as a header: it does not read them there, as kubectl does."""
-    names = (f"{urllib.parse.urlsplit(server).scheme}_proxy", "all_proxy")
-    variables = [environment.get(one) for name in names for one in (name, name.upper()) if environment.get(one)]
-    proxy = str(beside.get("proxy") or next(iter(variables), ""))
+def _choose_proxy(beside: _Object, server: str, environment: t.Mapping[str, str]) -> None:
+    """Say which proxy there is, or none: clients read the environment by rules of their own, which differ by release.
+
+    A proxy of a source is used for its server, as kubectl does: exceptions of the environment are for proxies of the
+    environment, and those are not for this machine itself. User and password of its URL become a header: the client does not
+    read them there.
+    """
+    parts = urllib.parse.urlsplit(server)
+    exceptions = ""
+    if not beside.get("proxy"):
+        names = () if _is_loopback(parts.hostname or "") else (f"{parts.scheme}_proxy", "all_proxy")
+        beside["proxy"] = next(filter(None, (_variable(environment, name) for name in names)), "")
+        exceptions = _variable(environment, "no_proxy")
+    beside.setdefault("no_proxy", exceptions)
+    proxy = str(beside["proxy"])
+    # a host and a port, as many write it
+    beside["proxy"] = proxy = proxy if "://" in proxy or not proxy else f"http://{proxy}"
     login, at, _host = urllib.parse.urlsplit(proxy).netloc.rpartition("@")
     # a SOCKS proxy has no headers: the cluster would get them
     if at and not proxy.startswith("socks"):
         beside["proxy_headers"] = {"proxy_basic_auth": urllib.parse.unquote(login), **beside.get("proxy_headers", {})}
+
+
+def _variable(environment: t.Mapping[str, str], name: str) -> str:
+    return environment.get(name) or environment.get(name.upper()) or ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import internal
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import STARS
 
 with contextlib.suppress(ImportError):
     import yaml  # it comes with ansible-core, and with the Kubernetes client
@@ -210,7 +211,9 @@ def _yaml_words(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     lines = text.splitlines()
     if "{{" in "\n".join(lines[max(0, line - 2) : line + 1]):
         return "it is a template that is not rendered; give the output of helm template"
-    return f"it is no YAML: {error.problem or error.context}"
+    # what it quotes can be a value: a password that begins with ! is a tag
+    words = re.sub(r"(['\"]).{4,}\1", STARS, str(error.problem or error.context))
+    return f"it is no YAML: {words}"
 
 
 def _expanded(node: yaml.Node) -> float:

@@ -98,4 +98,6 @@ def test_no_url_with_a_password_is_logged_by_ansible() -> None:
         "api_key",
         "password",
         "proxy",
+        # the key itself, by mistake
+        "client_key",
     }

@@ -26,7 +26,14 @@ SECRET = 'c0rrect/horse+batt&ry "staple"<é'
         urllib.parse.quote(SECRET, safe="").replace("%2F", "%2f"),
         html.escape(SECRET),
         json.dumps(SECRET),
+        json.dumps(SECRET).replace("\\u00e9", "\\u00E9"),
+        json.dumps(SECRET, ensure_ascii=False),
+        # as Go writes JSON, and HTML in two ways
+        json.dumps(SECRET, ensure_ascii=False).replace("&", "\\u0026").replace("<", "\\u003c"),
+        html.escape(SECRET, quote=False).replace('"', "&#34;"),
+        html.escape(SECRET, quote=False).replace('"', "&#34;").replace("+", "&#43;"),
         repr(SECRET),
+        repr(SECRET.encode())[1:],
     ],
 )
 def test_a_value_is_hidden_in_every_form(form: str) -> None:
@@ -82,6 +89,10 @@ def test_a_short_value_does_not_blank_the_text(value: str, text: str, shown: str
         ("Proxy-Authorization: Basic eA==, more", "Proxy-Authorization: ********, more"),
         ('{"authorization":"x","a":1}', '{"authorization":"********","a":1}'),
         ("Bearer 0123456789abcdef.x", "Bearer ********"),
+        # several values of a header, and a text in a text
+        ('{"Authorization":["Bearer x"]}', '{"Authorization":["********"]}'),
+        ("map[Authorization:[Bearer x] A:[b]]", "map[Authorization:[********] A:[b]]"),
+        (r'"{\"authorization\":\"Bearer x\"}"', r'"{\"authorization\":\"********\"}"'),
         ("basic authentication", "basic authentication"),
         ("a eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0.c2ln b", "a ******** b"),
         ("-----BEGIN RSA PRIVATE KEY----- MIIE", "********"),

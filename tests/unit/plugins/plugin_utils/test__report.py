@@ -271,14 +271,16 @@ def test_hosts_that_are_one_cluster_are_named() -> None:
         one("us-2", server="https://c"),
         one("us-3"),
         one("us-4"),
+        # its account does not see the uid
+        one("eu-4", server="https://vip"),
     ]
     expected = [
-        "eu-1 and eu-3 are one cluster (uid u-1): check kubeconfig and context of these hosts",
+        "eu-1, eu-3 and eu-4 are one cluster (uid u-1): check kubeconfig and context of these hosts",
         "us-1 and us-2 are one cluster (https://c): check kubeconfig and context of these hosts",
     ]
     assert _report.twins(reports) == expected
     assert set(expected) < set(_report.table(reports))
-    assert "eu-1 and eu-3 are one cluster" in _report.summary(reports)
+    assert "eu-1, eu-3 and eu-4 are one cluster" in _report.summary(reports)
 
 
 def test_the_summary_says_which_cluster_it_was() -> None:

@@ -133,6 +133,36 @@ def test_which_cluster_it_is() -> None:
     assert "secret" not in words
 
 
+@pytest.mark.parametrize(
+    ("values", "environment", "words"),
+    [
+        ({}, {}, "kubectl"),
+        ({"kubeconfig": "/a", "context": "x"}, {"K8S_AUTH_KUBECONFIG": "/b"}, "kubectl --kubeconfig /a --context x"),
+        ({"context": "x"}, {"K8S_AUTH_HOST": "https://h"}, "kubectl --context x"),
+        ({}, {"K8S_AUTH_KUBECONFIG": "/b", "K8S_AUTH_CONTEXT": "x"}, "kubectl --kubeconfig /b --context x"),
+        ({"kubeconfig": "/a:/b"}, {}, "env KUBECONFIG=/a:/b kubectl"),
+        ({"kubeconfig": {"users": []}}, {}, "kubectl --kubeconfig FILE"),
+        ({"kubeconfig": "/a", "host": "https://h"}, {}, "kubectl --kubeconfig /a --server https://h"),
+        # not the user of the current context
+        (
+            {"host": "https://u:secret@h", "api_key": "secret"},
+            {"K8S_AUTH_KUBECONFIG": "/b"},
+            "kubectl --kubeconfig /dev/null --server https://h --token TOKEN",
+        ),
+    ],
+)
+def test_how_to_look_at_that_cluster(values: dict[str, t.Any], environment: dict[str, str], words: str) -> None:
+    command, _space, rest = _variables.look(values, environment).partition(" --namespace ")
+    assert command == words
+    assert rest == "default get pods,configmaps,jobs --selector app.kubernetes.io/name=podshm"
+
+
+def test_which_cluster_it_is_is_not_said_of_another_machine() -> None:
+    """The same path, and the same environment, are others there."""
+    words = _variables.announcement("eu-1", {"kubeconfig": "/none"}, {"K8S_AUTH_HOST": "https://h"}, "connection ssh")
+    assert words == "cluster eu-1: decided where its modules run (connection ssh); the report names it"
+
+
 def test_which_cluster_it_is_can_be_unclear() -> None:
     words = _variables.announcement("eu-1", {"api_key": "secret"}, {})
     assert words.startswith("cluster eu-1: AmbiguousCluster: api_key is set")

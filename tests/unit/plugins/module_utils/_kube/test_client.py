@@ -132,6 +132,7 @@ def test_a_silent_address_is_not_tried_again_and_again(fake: FakeClient, cluster
         (ConfigException("no context"), Reason.BAD_KUBECONFIG, "options: no context"),
         (FileNotFoundError(2, "No such file", "/ca"), Reason.BAD_KUBECONFIG, "No such file: /ca"),
         (ModuleNotFoundError("no", name="socks"), Reason.PROXY_UNUSABLE, "is not installed (socks)"),
+        (urllib3.exceptions.ProxySchemeUnknown("socks5"), Reason.PROXY_UNUSABLE, "unsupported scheme socks5"),
         (ValueError(SECRET), Reason.NOT_KUBERNETES, "API server https://h:6443: the answer is not"),
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "line break"),
     ],
@@ -224,9 +225,43 @@ def test_the_client_gets_the_source_and_nothing_of_the_environment(
         "kubeconfig": source.kubeconfig,
         "context": source.kubeconfig["current-context"],
         "impersonate_user": "u",
+        "proxy": "",
+        "no_proxy": "",
         "environment": [],
     }
     assert os.environ["K8S_AUTH_HOST"] == "https://other"
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ({"auth-provider": {"name": "oidc", "config": {"id-token": "x"}}}, "no credentials of auth-provider"),
+        ({"username": "u"}, "no credentials of username"),
+    ],
+)
+def test_nobody_asks_where_a_user_is_named(fake: FakeClient, user: dict[str, t.Any], words: str) -> None:
+    """The client passes over credentials that it can make nothing of."""
+    source = resolve({"host": "https://h:6443"}, {})
+    source.kubeconfig["users"][0]["user"].update(user)
+    with pytest.raises(Inconclusive, match=words) as caught:
+        connect(lambda: fake, source)
+    assert caught.value.reason is Reason.BAD_KUBECONFIG
+    fake.configuration.api_key["authorization"] = f"Bearer {SECRET}"
+    connect(lambda: fake, source)
+
+
+def test_a_client_that_does_not_know_a_server_name_is_not_used(
+    fake: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old clients pass over it, so that a good certificate seems to be untrusted."""
+    source = resolve({"host": "https://h:6443"}, {})
+    source.kubeconfig["clusters"][0]["cluster"]["tls-server-name"] = "kubernetes"
+    connect(lambda: fake, source)
+    monkeypatch.setattr(kube_config, "Configuration", types.SimpleNamespace)
+    with pytest.raises(Inconclusive, match="knows no tls-server-name; install a newer one") as caught:
+        connect(lambda: fake, source)
+    assert caught.value.reason is Reason.BAD_KUBECONFIG
+    connect(lambda: fake)
 
 
 def test_another_server_than_the_source_names_is_never_asked(fake: FakeClient) -> None:

@@ -239,11 +239,25 @@ def test_a_command_that_ended_early(status: bytes, stderr: bytes, reason: Reason
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed (_ssl.c:1)", Reason.TLS_UNTRUSTED),
         ("hostname 'a' doesn't match 'b'", Reason.TLS_UNTRUSTED),
         ("[SSL: WRONG_VERSION_NUMBER] wrong version number", Reason.API_UNREACHABLE),
+        # a front that demands a certificate, or another one
+        ("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:1)", Reason.UNAUTHORIZED),
+        ("[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca (_ssl.c:1)", Reason.UNAUTHORIZED),
+        ("[SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] sslv3 alert certificate expired (_ssl.c:1)", Reason.UNAUTHORIZED),
+        ("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure", Reason.API_UNREACHABLE),
     ],
 )
 def test_what_a_tls_error_means(words: str, reason: Reason) -> None:
     problem = errors.failed_connection(urllib3.exceptions.SSLError(ssl.SSLError(words)), "API server x")
     assert (problem.reason, problem.subject) == (reason, "API server x")
+
+
+def test_a_redirect_is_no_weather() -> None:
+    error = urllib3.exceptions.MaxRetryError(
+        t.cast("t.Any", None), "/", urllib3.exceptions.ResponseError("too many redirects")
+    )
+    problem = errors.failed_connection(error, "API server x")
+    assert problem.reason is Reason.NOT_KUBERNETES
+    assert problem.detail.startswith("it redirects requests to another address")
 
 
 @pytest.mark.parametrize(

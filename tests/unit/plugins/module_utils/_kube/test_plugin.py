@@ -56,6 +56,35 @@ def test_what_a_plugin_is_given(tmp_path: pathlib.Path) -> None:
     }
 
 
+def test_a_plugin_is_given_the_authority_that_is_in_a_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ca").write_text("-----BEGIN CERTIFICATE-----\n")
+    cluster = {"server": "https://h", "certificate-authority": str(tmp_path / "ca")}
+    provider = plugin._Provider(plugin.Plugins(), {"provideClusterInfo": True}, "", cluster)
+    assert provider._info()["spec"]["cluster"] == {
+        "server": "https://h",
+        "certificate-authority-data": base64.b64encode(b"-----BEGIN CERTIFICATE-----\n").decode(),
+    }
+
+
+@pytest.mark.parametrize("env", [[{"name": "EMPTY", "value": None}], [{"name": "EMPTY"}]])
+def test_a_variable_without_a_value_is_empty(env: list[dict[str, t.Any]]) -> None:
+    script = f'test "${{EMPTY+set}}$EMPTY" = set && {printing(credential(token=SECRET))}'
+    assert provided(script, env=env) == {"token": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"env": "x"}, "sh cannot be run: its env is not a list of names and values"),
+        ({"env": [{"value": "x"}]}, "sh cannot be run: its env is not a list of names and values"),
+        ({"command": None}, "has no command"),
+    ],
+)
+def test_a_plugin_that_is_wrong_is_no_reason_to_ask_as_nobody(config: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(plugin.PluginError, match=words):
+        provided(printing(credential(token=SECRET)), **config)
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pathlib
 import typing as t
@@ -25,6 +26,18 @@ def with_key(data: str) -> dict[str, t.Any]:
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }
+
+
+def with_user(**fields: t.Any) -> str:
+    content = kubeconfig("k")
+    content["users"][0]["user"] |= fields
+    return yaml.safe_dump(content)
+
+
+def with_cluster(**fields: t.Any) -> str:
+    content = kubeconfig("k")
+    content["clusters"][0]["cluster"] |= fields
+    return yaml.safe_dump(content)
 
 
 def kubeconfig(name: str, current: str | None = None, **changes: t.Any) -> dict[str, t.Any]:
@@ -136,7 +149,7 @@ def test_a_pod_is_its_own_cluster_where_nothing_else_is_said(
     pod = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
     chosen = resolve(home, pod)
     assert str(chosen) == "https://[fd00::1]:443 (the service account of this pod)"
-    assert chosen.kubeconfig["users"][0]["user"] == {"tokenFile": f"{home}/token"}
+    assert chosen.kubeconfig["users"][0]["user"] == {"token": "token-of-pod"}
     # host goes before it, and gets none of its credentials
     chosen = resolve(home, pod, host="https://b:6443")
     assert (chosen.server, chosen.kubeconfig["users"][0]["user"]) == ("https://b:6443", {})
@@ -152,6 +165,10 @@ def test_options_replace_what_the_kubeconfig_says(home: pathlib.Path) -> None:
         "server": "https://proxy:8443",
         "certificate-authority": "/ca",
     }
+    # nothing of the user that they replace matters
+    old = kubeconfig("a", token=None, tokenFile="/none")
+    old["users"][0]["user"]["auth-provider"] = {"name": "gcp"}
+    assert who(resolve(home, kubeconfig=old, api_key="mine")) == ("https://a:6443", "mine")
     chosen = resolve(home, kubeconfig="{}/a", client_cert="/c", client_key="/k")
     assert chosen.kubeconfig["users"][0]["user"] == {"client-certificate": "/c", "client-key": "/k"}
     chosen = resolve(home, kubeconfig="{}/a", validate_certs=False)
@@ -166,13 +183,19 @@ def test_what_the_client_gets_beside_the_kubeconfig(home: pathlib.Path) -> None:
         "proxy": "http://p:1",
         "impersonate_user": "jane",
         "impersonate_groups": ["dev"],
+        "no_proxy": "",
     }
     chosen = resolve(home, kubeconfig=content, proxy="http://q:2", impersonate_user="joe")
-    assert chosen.beside == {"proxy": "http://q:2", "impersonate_user": "joe"}
+    assert chosen.beside == {"proxy": "http://q:2", "impersonate_user": "joe", "no_proxy": ""}
     chosen = resolve(
         home, {"K8S_AUTH_KUBECONFIG": "{}/a", "K8S_AUTH_IMPERSONATE_GROUPS": "x,y", "K8S_AUTH_IMPERSONATE_USER": "u"}
     )
-    assert chosen.beside == {"impersonate_user": "u", "impersonate_groups": ["x", "y"]}
+    assert chosen.beside == {
+        "impersonate_user": "u",
+        "impersonate_groups": ["x", "y"],
+        "proxy": "",
+        "no_proxy": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -206,6 +229,19 @@ def test_what_the_client_gets_beside_the_kubeconfig(home: pathlib.Path) -> None:
         ),
         ({"kubeconfig": with_key("/w==")}, {}, "BadKubeconfig", "client-key-data of the user u is not the base64"),
         ({"host": "10.0.0.1:6443"}, {}, "BadKubeconfig", "the server 10.0.0.1:6443 is not a URL"),
+        # options that name no cluster, beside an environment that does
+        *(
+            (options, environment, "AmbiguousCluster", f"{words} set in the environment: which cluster do you mean?")
+            for options in ({"validate_certs": False}, {"proxy": "http://p"}, {"impersonate_user": "u"})
+            for environment, words in (
+                (AWX, "K8S_AUTH_HOST is"),
+                (
+                    {"K8S_AUTH_KUBECONFIG": "{}/a", "K8S_AUTH_CONTEXT": "a"},
+                    "K8S_AUTH_KUBECONFIG and K8S_AUTH_CONTEXT are",
+                ),
+            )
+        ),
+        ({"context": "usual"}, {"K8S_AUTH_KUBECONFIG": "{}/a"}, "AmbiguousCluster", "K8S_AUTH_KUBECONFIG is set in"),
     ],
 )
 def test_what_is_not_clear_is_an_error_before_any_request(
@@ -228,6 +264,30 @@ def test_what_is_not_clear_is_an_error_before_any_request(
         (yaml.safe_dump(kubeconfig("k", **{"as-uid": "7"})), "as-uid of the user admin is not supported"),
         (yaml.safe_dump({**kubeconfig("k"), "clusters": [{"name": "k"}]}), "the cluster k has no server"),
         (yaml.safe_dump({**kubeconfig("k"), "users": []}), "there is no user admin of the context k"),
+        ("", "it has no current context"),
+        *(
+            (
+                yaml.safe_dump({**kubeconfig("k"), part: kubeconfig("k")[part] * 2}),
+                f"several {part} have the name {name}",
+            )
+            for part, name in (("clusters", "k"), ("users", "admin"), ("contexts", "k"))
+        ),
+        *(
+            (
+                with_user(**{"auth-provider": {"name": name}}),
+                f"the auth-provider {name} of the user",
+            )
+            for name in ("gcp", "azure", "openstack")
+        ),
+        (yaml.safe_dump(kubeconfig("k", exec=SECRET)), "exec of the user admin is not a mapping"),
+        (
+            yaml.safe_dump(kubeconfig("k", **{"as": "u", "as-groups": "dev"})),
+            "as-groups of the user admin is not a list",
+        ),
+        # it would be true
+        (with_cluster(**{"insecure-skip-tls-verify": "false"}), "insecure-skip-tls-verify of the cluster k is neither"),
+        # 83
+        (yaml.safe_dump(kubeconfig("k")).replace("token-of-k", "0123"), "token of the user admin is no text"),
     ],
 )
 def test_files_that_are_no_kubeconfig(home: pathlib.Path, text: str, words: str) -> None:
@@ -285,6 +345,19 @@ PLUGIN = {
 }
 
 
+#: Of two plugins; "webhook" and "disk" are words that reports are full of.
+INNOCENT = {
+    "args": [
+        "--concierge-authenticator-type=webhook",
+        "--concierge-authenticator-name=default",
+        "--token-cache-storage",
+        "disk",
+        "--use-keyring=false",
+    ],
+    "env": [{"name": "TOKEN_FILE", "value": "/home/me/token"}, {"name": "VAULT_SECRET_ID", "value": "secret-1"}],
+}
+
+
 @pytest.mark.parametrize(
     ("kubeconfig", "secrets"),
     [
@@ -302,6 +375,7 @@ PLUGIN = {
         ({"users": [{"user": {"auth-provider": {"config": {"refresh": "secret-1"}}}}]}, {"secret-1"}),
         ({"users": [{"user": {"unheard-of": ["secret-1", 12345678]}}]}, {"secret-1", "12345678"}),
         ({"users": [{"user": {"exec": PLUGIN}}]}, {*(f"secret-{n}" for n in (1, 2, 3, 4)), "u:secret-4"}),
+        ({"users": [{"user": {"exec": INNOCENT}}]}, {"secret-1"}),
         ({"users": [{"user": {"exec": {"env": "x", "args": 1}}}, {"user": {"exec": "secret-1"}}]}, {"secret-1"}),
         ({"clusters": [{"cluster": {"server": "https://u:secret-1@h"}}, "x"]}, {"u:secret-1", "secret-1"}),
         ({"clusters": [{"cluster": {"proxy-url": "http://h:1"}}]}, set()),
@@ -351,7 +425,9 @@ def test_the_content_of_a_kubeconfig_that_is_given_for_a_path_is_not_quoted(text
     assert "c2Vj" not in str(caught.value)
 
 
-@pytest.mark.parametrize("server", ["https://user:p/w@h:6443", "https://h:x", "https://", "h:6443"])
+@pytest.mark.parametrize(
+    "server", ["https://user:p/w@h:6443", "https://h:x", "https://", "h:6443", "https://h/c/x#y", "https://h/?x=y"]
+)
 def test_a_server_that_is_no_url(server: str) -> None:
     with pytest.raises(Inconclusive, match="is not a URL") as caught:
         source.resolve({"host": server}, {})
@@ -400,5 +476,80 @@ def test_a_file_that_has_no_end_is_no_kubeconfig(tmp_path: pathlib.Path, monkeyp
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Inconclusive, match=r"no end within 0\.2 s"):
         source.resolve({"kubeconfig": str(tmp_path / "pipe")}, {})
-    # a token is not known then, and the client, which is bounded, says so
-    source.resolve({"kubeconfig": kubeconfig("c", tokenFile=str(tmp_path / "pipe"))}, {})
+    with pytest.raises(Inconclusive, match=r"tokenFile of the user admin cannot be read: no end within 0\.2 s"):
+        source.resolve({"kubeconfig": kubeconfig("c", token="", tokenFile=str(tmp_path / "pipe"))}, {})
+
+
+def test_the_file_of_a_token_is_read_as_kubectl_does_it(home: pathlib.Path) -> None:
+    (home / "token").write_text(f"{SECRET}\n")
+    (home / "blank").write_text("\n")
+    user = resolve(home, kubeconfig=kubeconfig("c", tokenFile=str(home / "token"))).kubeconfig["users"][0]["user"]
+    assert user == {"token": SECRET}
+    # what is there counts where the file says nothing
+    user = resolve(home, kubeconfig=kubeconfig("c", tokenFile=str(home / "none"))).kubeconfig["users"][0]["user"]
+    assert user == {"token": "token-of-c"}
+    with pytest.raises(Inconclusive, match="tokenFile of the user admin is empty"):
+        resolve(home, kubeconfig=kubeconfig("c", token=None, tokenFile=str(home / "blank")))
+    # the token itself, in place of its file
+    with pytest.raises(Inconclusive, match=r"cannot be read: No such file or directory$") as caught:
+        resolve(home, kubeconfig=kubeconfig("c", token=None, tokenFile=SECRET))
+    assert SECRET not in str(caught.value)
+
+
+def test_an_empty_file_is_an_empty_kubeconfig(home: pathlib.Path) -> None:
+    (home / "touched").write_text("# nothing\n")
+    assert who(resolve(home, {"KUBECONFIG": "{0}/touched:{0}/b"})) == IN_B
+
+
+def test_nothing_in_a_field_is_no_field() -> None:
+    """The client would take it for a token, or fail (kubectl does neither)."""
+    empty: dict[str, t.Any] = {"token": None, "client-key-data": "", "auth-provider": None, "as-groups": [], "exec": {}}
+    content = kubeconfig("c", **empty, **{"client-key": "/k"})
+    content["clusters"][0]["cluster"]["certificate-authority-data"] = ""
+    chosen = source.resolve({"kubeconfig": content}, {}).kubeconfig
+    assert chosen["users"][0]["user"] == {"client-key": "/k"}
+    assert chosen["clusters"][0]["cluster"] == {"server": "https://c:6443", "certificate-authority": "ca.crt"}
+
+
+def test_the_content_of_a_key_in_place_of_its_path_is_secret() -> None:
+    key = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nMHcCAQEEIJ4kq\n-----END PRIVATE KEY-----\n" * 5).decode()
+    source.resolve({"host": "https://h", "client_cert": "/c", "client_key": key}, {"K8S_AUTH_KEY_FILE": f"{SECRET}\n"})
+    source.resolve({"kubeconfig": kubeconfig("c", **{"client-key": f"{SECRET}2\n"})}, {})
+    assert KNOWN.hidden(f"{key} {SECRET} {SECRET}2") == "******** ******** ********"
+    # a path is none
+    source.resolve({"host": "https://h", "client_cert": "/c", "client_key": "/home/me/key"}, {})
+    assert KNOWN.hidden("/home/me/key") == "/home/me/key"
+
+
+@pytest.mark.parametrize(
+    ("server", "options", "environment", "expected"),
+    [
+        ("https://h", {}, {"HTTPS_PROXY": "http://p", "NO_PROXY": "x"}, ("http://p", "x")),
+        # one client would take that of another scheme
+        ("https://h", {}, {"HTTPS_PROXY": "http://p", "HTTP_PROXY": "http://q"}, ("http://p", "")),
+        ("https://h", {}, {"HTTP_PROXY": "http://q"}, ("", "")),
+        ("http://h", {}, {"http_proxy": "http://q", "no_proxy": "x"}, ("http://q", "x")),
+        ("https://h", {"no_proxy": "y"}, {"https_proxy": "http://p", "no_proxy": "x"}, ("http://p", "y")),
+        # exceptions of the environment would lead around the proxy of the source, to whoever has that address here
+        ("https://10.0.0.1", {"proxy": "http://p"}, {"NO_PROXY": "10.0.0.0/8"}, ("http://p", "")),
+        ("https://10.0.0.1", {"proxy": "http://p", "no_proxy": "y"}, {"NO_PROXY": "x"}, ("http://p", "y")),
+        # this machine itself: a tunnel, kind
+        ("https://127.0.0.1:6443", {}, {"HTTPS_PROXY": "http://p"}, ("", "")),
+        ("https://[::1]:6443", {}, {"HTTPS_PROXY": "http://p"}, ("", "")),
+        ("https://localhost:6443", {}, {"ALL_PROXY": "http://p"}, ("", "")),
+        ("https://localhost:6443", {"proxy": "http://p"}, {}, ("http://p", "")),
+        ("https://h", {}, {"HTTPS_PROXY": "p:3128"}, ("http://p:3128", "")),
+        ("https://h", {"proxy": "p:3128"}, {}, ("http://p:3128", "")),
+    ],
+)
+def test_a_proxy_is_chosen_for_the_client_as_kubectl_does_it(
+    server: str, options: dict[str, str], environment: dict[str, str], expected: tuple[str, str]
+) -> None:
+    beside = source.resolve({"host": server, **options}, environment).beside
+    assert (beside["proxy"], beside["no_proxy"]) == expected
+    if "proxy" in options:
+        content = kubeconfig("c")
+        content["clusters"][0]["cluster"] |= {"server": server, "proxy-url": options["proxy"]}
+        others = {name: value for name, value in options.items() if name != "proxy"}
+        beside = source.resolve({"kubeconfig": content, **others}, environment).beside
+        assert (beside["proxy"], beside["no_proxy"]) == expected

@@ -167,6 +167,11 @@ def test_definitions_and_data_are_no_workloads() -> None:
         (f"kind: Pod\nspec: {{{POD}}}\n", "f.yaml:1: Pod without a name"),
         (f"kind: Pod\nmetadata: {{name: '{{{{ a }}}}'}}\nspec: {{{POD}}}\n", "f.yaml:1: Pod {{ a }}: it is a template"),
         ("!!python/object/apply:os.system [id]\n", "f.yaml:1: it is no YAML"),
+        # a password
+        (
+            "kind: Secret\nb: !correct-horse\n",
+            "f.yaml:2: it is no YAML: could not determine a constructor for the tag ********",
+        ),
     ],
 )
 def test_a_problem_has_its_file_and_line(text: str, problem: str) -> None:
