@@ -66,8 +66,8 @@ def follow_pods(
             if problem.reason not in TRANSIENT:
                 raise
             version = ""
-        except KeyError:
-            version = ""  # an object without metadata
+        except (KeyError, TypeError):
+            version = ""  # an object without metadata, or none
         # do not hammer an API server that restarts, or one that ends watches at once
         time.sleep(min(pause, max(0.0, until - time.monotonic())))
         pause = min(pause * 2, _PAUSE[1])

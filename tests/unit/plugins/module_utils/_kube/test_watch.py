@@ -94,6 +94,7 @@ def test_a_watch_goes_on_where_it_ended() -> None:
     [
         {"type": "ERROR", "object": {"kind": "Status", "code": 410}},
         {"type": "ADDED", "object": {}},
+        {"type": "ADDED", "object": "x"},
         Inconclusive(Reason.API_UNREACHABLE, "it restarts"),
         Inconclusive(Reason.API_ERROR, "it is overloaded"),
     ],
