@@ -70,6 +70,9 @@ __all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "ClientLog", "Cluster")
 #: How long (seconds) one request to the API server takes at most: to connect, and as a whole.
 _REQUEST_SECONDS: t.Final = (5, 20)
 
+#: How long (seconds) one takes that creates something: each admission webhook of a cluster may take 30 s.
+_CREATE_SECONDS: t.Final = 35
+
 #: The timeout of one request when the run's time is up, in seconds: enough for an answer, too little to wait.
 _LAST_SECONDS: t.Final = 1
 
@@ -100,6 +103,9 @@ _GROUPS: t.Final = {
 
 #: Reasons of credentials that are not accepted: by the API server, and by a proxy before it.
 _LOGINS: t.Final = frozenset({Reason.UNAUTHORIZED, Reason.PROXY_UNUSABLE})
+
+#: Reasons of an account that lacks a right, as far as the API server knows its rules.
+_RIGHTS: t.Final = frozenset({Reason.FORBIDDEN, Reason.EXEC_FORBIDDEN})
 
 _CLUSTER_WIDE: t.Final = frozenset({"nodes", "runtimeclasses"})
 
@@ -396,14 +402,20 @@ class Cluster:
         What it asks about credentials can be away; an API server that has just begun does not know yet who is allowed what.
         """
         is_back = self._away_since is not None
-        return self._has_accepted and (reason in _LOGINS or (is_back and reason is Reason.FORBIDDEN))
+        return self._has_accepted and (reason in _LOGINS or (is_back and reason in _RIGHTS))
 
     def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
-        """The failure of a request; one about credentials with what the client logged, and about the server."""
+        """The failure of a request: about the server, if what it was for does not matter.
+
+        One about credentials has what the client logged.
+        """
         problem = failed_request(int(status or 0), body, subject, subresource)
-        if problem.reason != Reason.UNAUTHORIZED:
+        is_of_server = problem.reason in _LOGINS or (problem.reason is Reason.NOT_KUBERNETES and status != 404)
+        if not is_of_server:
             return problem
-        logged = f"; the client logged: {self._log.last}" if self._log.last else ""
+        logged = (
+            f"; the client logged: {self._log.last}" if problem.reason is Reason.UNAUTHORIZED and self._log.last else ""
+        )
         return Inconclusive(problem.reason, f"{problem.detail}{logged}", f"API server {self.server}")
 
     def _json(self, body: bytes, key: str) -> dict[str, t.Any]:
@@ -567,6 +579,7 @@ class Cluster:
             describe(manifest),
             body=manifest,
             query=[("dryRun", "All")] if dry_run else [],
+            read_seconds=_CREATE_SECONDS,
         )
 
     def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -548,7 +548,11 @@ def test_no_request_waits_longer_than_the_run(
     [
         (refused(500, "etcd"), Reason.API_ERROR, "nodes: the API server answers 500: etcd"),
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "API server https://h:6443: a cred"),
-        (refused(302, ""), Reason.NOT_KUBERNETES, "nodes: it answers 302, which leads to another address"),
+        (
+            refused(302, ""),
+            Reason.NOT_KUBERNETES,
+            "API server https://h:6443: it answers 302, which leads to another address",
+        ),
     ],
 )
 def test_every_failure_of_a_request_has_a_reason(
@@ -792,6 +796,29 @@ def test_weather_on_the_way_to_a_command_is_waited_for(
     monkeypatch.setattr(client, "open_websocket", open_websocket)
     assert cluster.exec("x", "a", ("/probe",), 7, explain=never)
     assert pauses == [pause]
+
+
+def test_an_exec_that_is_refused_by_an_api_server_that_has_just_begun_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeClient, cluster: client.Cluster, pauses: list[float]
+) -> None:
+    body = b'{"message": "pods \\"x\\" is forbidden: User \\"u\\" cannot create resource \\"pods/exec\\""}'
+    troubles = [websocket.WebSocketBadStatusException("Handshake status", 403, "", {}, body)]
+
+    def open_websocket(*_arguments: object) -> str:
+        if troubles:
+            raise troubles.pop()
+        return "socket"
+
+    monkeypatch.setattr(client, "open_websocket", open_websocket)
+    # another request met it while it was away, and still waits for it
+    fake.script = [Response({"items": []}), *[RESET] * 30]
+    cluster.nodes()
+    cluster.until = time.monotonic() + 1
+    with pytest.raises(Inconclusive):
+        cluster.nodes()
+    cluster.until = time.monotonic() + 60
+    assert cluster.exec("x", "a", ("/probe",), 7, explain=never)
+    assert pauses[-1] == 0.2
 
 
 @pytest.mark.parametrize(("status", "reason"), [(404, Reason.POD_GONE), (400, Reason.EXEC_UPGRADE)])
