@@ -242,7 +242,7 @@ class Cluster:
         :raises Expired: after so many seconds.
         """
         try:
-            return bounded(call, seconds, late)
+            return bounded(call, seconds, late, self.stopping.is_set)
         except PluginError as error:
             words = str(error)
         except Expired:
@@ -370,6 +370,8 @@ class Cluster:
         try:
             answer = self._bounded(exchange, seconds, lambda late: late.close() if stream else None)
         except Expired:
+            if self.stopping.is_set():
+                raise Inconclusive(Reason.INTERRUPTED, "the run ends", subject) from None
             raise WeatherError(self._unreachable(f"no complete answer within {seconds:.3g} s")) from None
         except DynamicApiError as error:
             raise self._failure(error, subject, subresource) from None

@@ -13,6 +13,7 @@ import pathlib
 import re
 import socket
 import ssl
+import threading
 import time
 import types
 import typing as t
@@ -521,6 +522,22 @@ def test_what_is_an_answer_is_asked_once(
     with pytest.raises(Inconclusive):
         cluster.nodes()
     assert pauses == []
+
+
+def test_no_answer_keeps_a_run_from_its_end(fake: FakeClient, cluster: client.Cluster) -> None:
+    class Silent(Response):
+        @property
+        def data(self) -> bytes:
+            time.sleep(60)
+            return b"{}"
+
+    fake.script = [Silent({})]
+    threading.Timer(0.2, cluster.stopping.set).start()
+    began = time.monotonic()
+    with pytest.raises(Inconclusive) as caught:
+        cluster.create(POD)
+    assert caught.value.reason is Reason.INTERRUPTED
+    assert time.monotonic() - began < 15
 
 
 def test_no_pause_keeps_a_run_from_its_end(fake: FakeClient, cluster: client.Cluster) -> None:
