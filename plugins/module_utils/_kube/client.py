@@ -70,7 +70,7 @@ __all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "ClientLog", "Cluster")
 #: How long (seconds) one request to the API server takes at most: to connect, and as a whole.
 _REQUEST_SECONDS: t.Final = (5, 20)
 
-#: How long (seconds) one takes that creates something: each admission webhook of a cluster may take 30 s.
+#: How long (seconds) one takes that creates something: an admission webhook can take 30 s.
 _CREATE_SECONDS: t.Final = 35
 
 #: The timeout of one request when the run's time is up, in seconds: enough for an answer, too little to wait.
