@@ -550,6 +550,7 @@ class PodSeen:
     :param memory_limit: of the pod, as the kubelet computes it; None where it has none.
     :param container_limits: by container; None where it has none.
     :param phase: None where nobody saw the pod after the last step.
+    :param unseen: why nobody did.
     :param exit_codes: of the containers that have ended.
     """
 
@@ -560,6 +561,7 @@ class PodSeen:
     phase: str | None = None
     reason: str = ""
     exit_codes: t.Mapping[str, int | None] = dataclasses.field(default_factory=dict)
+    unseen: Inconclusive | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -584,11 +586,13 @@ class Context:
     def pod_after(self, container: Container) -> PodSeen:
         """The same, seen after the last step.
 
-        :raises Inconclusive: PodGone, nobody saw it.
+        :raises Inconclusive: nobody saw it: the cause, or PodGone.
         """
         pod = self.pod_of(container)
         if pod.phase is None:
-            raise Inconclusive(Reason.POD_GONE, f"the state of the pod {pod.role} after the last step is not known")
+            raise pod.unseen or Inconclusive(
+                Reason.POD_GONE, f"the state of the pod {pod.role} after the last step is not known"
+            )
         return pod
 
     def memory_limit(self, container: Container) -> int | None:

@@ -111,7 +111,8 @@ REMEDIES: t.Final[dict[Reason, str]] = {
     Reason.BAD_KUBECONFIG: "check the path, the format and the context of the kubeconfig",
     Reason.AMBIGUOUS_CLUSTER: "name server and credentials in one place: by kubeconfig and context, or by host with its credentials",
     Reason.API_UNREACHABLE: "check the address of the API server, that it runs, and the network and proxies on the way",
-    Reason.PROXY_UNUSABLE: "install the Python package that the message names beside the Kubernetes client, or name an HTTP proxy",
+    Reason.PROXY_UNUSABLE: "give the proxy what the message names: a Python package beside the Kubernetes client, or user and password in its URL; "
+    "or name another HTTP proxy",
     Reason.TLS_UNTRUSTED: "name the certificate authority that signed the API server's certificate (ca_cert or the kubeconfig)",
     Reason.UNAUTHORIZED: "renew the token or client certificate; it is wrong or has expired",
     Reason.PLUGIN_FAILED: "run the credential plugin (exec of the kubeconfig) by hand on the host that Ansible runs the module on, and repair it",
@@ -200,7 +201,9 @@ UNREACHABLE: t.Final = frozenset(
 TRANSIENT: t.Final = frozenset({Reason.API_UNREACHABLE, Reason.API_ERROR, Reason.NOT_KUBERNETES})
 
 #: Reasons of an exec that did not come about or broke, and that can work a moment later.
-BROKEN: t.Final = frozenset({Reason.EXEC_TRANSPORT, Reason.EXEC_UPGRADE, Reason.KUBELET_UNREACHABLE})
+BROKEN: t.Final = frozenset(
+    {Reason.EXEC_TRANSPORT, Reason.EXEC_UPGRADE, Reason.KUBELET_UNREACHABLE, Reason.API_UNREACHABLE}
+)
 
 #: Reasons of an exec that this cluster, or the way to it, does not let come about.
 NO_EXEC: t.Final = frozenset({Reason.EXEC_FORBIDDEN, Reason.EXEC_DENIED, Reason.EXEC_UPGRADE, Reason.PROXY_UNUSABLE})

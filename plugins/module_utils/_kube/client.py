@@ -70,6 +70,9 @@ __all__ = ("AUTH_ARG_SPEC", "AnsibleK8SModule", "ClientLog", "Cluster")
 #: How long (seconds) one request to the API server takes at most: to connect, and as a whole.
 _REQUEST_SECONDS: t.Final = (5, 20)
 
+#: How long (seconds) one takes that creates something: an admission webhook can take 30 s.
+_CREATE_SECONDS: t.Final = 35
+
 #: The timeout of one request when the run's time is up, in seconds: enough for an answer, too little to wait.
 _LAST_SECONDS: t.Final = 1
 
@@ -97,6 +100,12 @@ _GROUPS: t.Final = {
     "runtimeclasses": "apis/node.k8s.io/v1",
     **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "replicasets"), "apis/apps/v1"),
 }
+
+#: Reasons of credentials that are not accepted: by the API server, and by a proxy before it.
+_LOGINS: t.Final = frozenset({Reason.UNAUTHORIZED, Reason.PROXY_UNUSABLE})
+
+#: Reasons of an account that lacks a right, as far as the API server knows its rules.
+_RIGHTS: t.Final = frozenset({Reason.FORBIDDEN, Reason.EXEC_FORBIDDEN})
 
 _CLUSTER_WIDE: t.Final = frozenset({"nodes", "runtimeclasses"})
 
@@ -174,6 +183,8 @@ class Cluster:
         self.heard = time.time()
         #: since when (monotonic) it is away; nothing, if it is there
         self._away_since: float | None = None
+        #: whether it has accepted our credentials
+        self._has_accepted = False
         self._log = ClientLog()
         self._plugins = Plugins()
         self._client = self._through_weather(
@@ -183,7 +194,7 @@ class Cluster:
         pools = self._client.client.rest_client.pool_manager
         # Retry-After is ours to obey: the client would do it for hours
         pools.connection_pool_kw["retries"] = urllib3.Retry(
-            total=3, connect=1, read=0, redirect=0, respect_retry_after_header=False
+            total=3, connect=1, read=0, redirect=False, respect_retry_after_header=False
         )
         pools.clear()
 
@@ -253,7 +264,7 @@ class Cluster:
         :raises Expired: after so many seconds.
         """
         try:
-            return bounded(call, seconds, late)
+            return bounded(call, seconds, late, self.stopping.is_set)
         except PluginError as error:
             words = str(error)
         except Expired:
@@ -290,10 +301,11 @@ class Cluster:
         stream: bool = False,
         accept: str = "application/json",
         warnings: list[str] | None = None,
+        read: t.Callable[[t.Any], t.Any] = lambda answer: answer,
     ) -> t.Any:
         """Send a request, and again while its answer is weather and time is left.
 
-        :returns: the body of the answer, or the response of a stream.
+        :param read: what to return of the body of the answer, or of the response of a stream.
         """
         read_seconds = read_seconds or _REQUEST_SECONDS[1]
 
@@ -301,14 +313,27 @@ class Cluster:
             options = {"body": body, "query_params": list(query), "content_type": content_type}
             options["header_params"] = {"Accept": accept}
             try:
-                return self._send(method, path, subject, read_seconds, subresource, stream, warnings, **options)
+                answer = self._send(method, path, subject, read_seconds, subresource, stream, warnings, **options)
             except WeatherError as weather:
                 if not (weather.already_exists and tries):
                     raise
                 # the answer to an earlier try was lost: the name is the run's own, and so is the object
-                return self._send("get", f"{path}/{(body or {})['metadata']['name']}", subject, read_seconds)
+                answer = self._send("get", f"{path}/{(body or {})['metadata']['name']}", subject, read_seconds)
+            return read(answer)
 
         return self._through_weather(f"{method.upper()} {subject}", attempt)
+
+    def _object(
+        self, method: str, path: str, subject: str, *, key: str = "metadata", **options: t.Any
+    ) -> dict[str, t.Any]:
+        """The object in the answer to a request.
+
+        :param key: what it has, if it is one of Kubernetes.
+        """
+        answer: dict[str, t.Any] = self._request(
+            method, path, subject, read=lambda body: self._json(body, key), **options
+        )
+        return answer
 
     def _has_answered(self) -> None:
         self.heard, self._away_since = time.time(), None
@@ -367,17 +392,20 @@ class Cluster:
         try:
             answer = self._bounded(exchange, seconds, lambda late: late.close() if stream else None)
         except Expired:
+            if self.stopping.is_set():
+                raise Inconclusive(Reason.INTERRUPTED, "the run ends", subject) from None
             raise WeatherError(self._unreachable(f"no complete answer within {seconds:.3g} s")) from None
         except DynamicApiError as error:
             raise self._failure(error, subject, subresource) from None
         except urllib3.exceptions.HTTPError as error:
             problem = failed_connection(error, f"API server {self.server}")
-            if problem.reason is Reason.API_UNREACHABLE:
+            if problem.reason in (Reason.API_UNREACHABLE, Reason.PROXY_UNUSABLE):
                 raise WeatherError(problem) from None
             raise problem from None
         except ValueError as error:
             raise failed_answer(error, f"API server {self.server}") from None
         self._has_answered()
+        self._has_accepted = True
         return answer
 
     def _unreachable(self, words: str) -> Inconclusive:
@@ -387,28 +415,47 @@ class Cluster:
         """What an answer other than success means: weather, or the failure of the request."""
         status = int(error.status or 0)
         problem = self._failed_request(status, error.body, subject, subresource)
-        if is_weather(status, status_message(error.body)):
+        if is_weather(status, status_message(error.body), error.headers) or self._can_yet_accept(problem.reason):
             return WeatherError(problem, status, error.headers)
         self._has_answered()
         return problem
 
-    def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
-        """The failure of a request; one about credentials with what the client logged, and about the server."""
-        problem = failed_request(int(status or 0), status_message(body), subject, subresource)
-        if problem.reason != Reason.UNAUTHORIZED:
-            return problem
-        return Inconclusive(problem.reason, f"{problem.detail}{self._logged()}", f"API server {self.server}")
+    def _can_yet_accept(self, reason: Reason) -> bool:
+        """Whether who refuses us now, after it has accepted us, can do so only for a moment.
 
-    def _json(self, body: bytes) -> dict[str, t.Any]:
-        """The object in the body of an answer."""
+        What it asks about credentials can be away; an API server that has just begun does not know yet who is allowed what.
+        """
+        is_back = self._away_since is not None
+        return self._has_accepted and (reason in _LOGINS or (is_back and reason in _RIGHTS))
+
+    def _failed_request(self, status: t.Any, body: object, subject: str, subresource: str = "") -> Inconclusive:
+        """The failure of a request: about the server, if what it was for does not matter.
+
+        One about credentials has what the client logged.
+        """
+        problem = failed_request(int(status or 0), body, subject, subresource)
+        is_of_server = problem.reason in _LOGINS or (problem.reason is Reason.NOT_KUBERNETES and status != 404)
+        if not is_of_server:
+            return problem
+        logged = self._logged() if problem.reason is Reason.UNAUTHORIZED else ""
+        return Inconclusive(problem.reason, f"{problem.detail}{logged}", f"API server {self.server}")
+
+    def _json(self, body: bytes, key: str) -> dict[str, t.Any]:
+        """The object in the body of an answer.
+
+        :param key: what it has, if it is one of Kubernetes; nothing, if that is not known.
+        :raises WeatherError: it is none. What lies before the API server can cut an answer, or say something itself.
+        """
         try:
             answer = json.loads(body)
+            if not isinstance(answer, dict) or (key and key not in answer):
+                raise ValueError("no object of Kubernetes")
         except (ValueError, RecursionError) as error:
-            raise failed_answer(error, f"API server {self.server}") from None
-        return t.cast("dict[str, t.Any]", answer)
+            raise WeatherError(failed_answer(error, f"API server {self.server}"), 200) from None
+        return answer
 
     def _list(self, kind: str, subject: str, query: tuple[str, str]) -> dict[str, t.Any]:
-        return self._json(self._request("get", self._path(kind), subject, query=[query]))
+        return self._object("get", self._path(kind), subject, key="items", query=[query])
 
     def _of_namespace(self, kind: str) -> str:
         return f"{kind} of namespace {self.namespace}"
@@ -436,7 +483,7 @@ class Cluster:
                 while True:
                     query = [*fixed, *([("continue", token)] if token else [])]
                     accept = _METADATA if metadata_only else "application/json"
-                    answer = self._json(self._request("get", path, subject, query=query, accept=accept))
+                    answer = self._object("get", path, subject, key="items", query=query, accept=accept)
                     for item in answer.get("items") or ():
                         uid = str(item["metadata"]["uid"])
                         if uid not in seen:
@@ -474,7 +521,7 @@ class Cluster:
 
         :raises Inconclusive: Forbidden, KubeletUnreachable and others.
         """
-        return self._once(f"{self._path('nodes', node)}/proxy/stats/summary", f"stats of node {node}")
+        return self._once(f"{self._path('nodes', node)}/proxy/stats/summary", f"stats of node {node}", key="pods")
 
     def try_out(self, method: str, kind: str, namespace: str, name: str, body: t.Mapping[str, t.Any]) -> list[str]:
         """Send a change as a dry run, which stores nothing; returns what the API server warns of.
@@ -484,7 +531,7 @@ class Cluster:
         """
         is_patch = method == "patch"
         warnings: list[str] = []
-        self._request(
+        self._object(
             "patch" if is_patch else "post",
             self._path(kind, name if is_patch else "", namespace),
             f"{kind} {namespace}/{name}".rstrip("/"),
@@ -508,7 +555,7 @@ class Cluster:
         :raises Inconclusive: NoNode, there is none of the name.
         """
         try:
-            return self._json(self._request("get", self._path("nodes", name), f"node {name}"))
+            return self._object("get", self._path("nodes", name), f"node {name}")
         except Inconclusive as problem:
             if problem.reason is Reason.FORBIDDEN:
                 return None
@@ -519,19 +566,19 @@ class Cluster:
     def runtime_class(self, name: str) -> dict[str, t.Any] | None:
         """A RuntimeClass, or nothing: what is wrong with it, the creation of its pods says."""
         try:
-            return self._json(self._request("get", self._path("runtimeclasses", name), f"RuntimeClass {name}"))
+            return self._object("get", self._path("runtimeclasses", name), f"RuntimeClass {name}")
         except Inconclusive:
             return None
 
     def uid(self) -> str:
         """The uid of the cluster, which is that of its namespace kube-system; nothing if the account may not see it."""
         try:
-            request = self._request("get", "/api/v1/namespaces/kube-system", "namespace kube-system")
+            namespace = self._object("get", "/api/v1/namespaces/kube-system", "namespace kube-system")
         except Inconclusive as problem:
             if problem.reason in (Reason.FORBIDDEN, Reason.NAMESPACE_MISSING):
                 return ""
             raise
-        return str(self._json(request)["metadata"]["uid"])
+        return str(namespace["metadata"]["uid"])
 
     def version(self) -> str:
         """The version of Kubernetes as the API server says it; nothing if it does not.
@@ -539,7 +586,7 @@ class Cluster:
         The client's own is that of the first cluster that it ever met at this address: it keeps it in a file.
         """
         try:
-            answer = self._json(self._request("get", "/version", f"version of API server {self.server}"))
+            answer = self._object("get", "/version", f"version of API server {self.server}", key="")
         except Inconclusive as problem:
             if problem.reason is Reason.FORBIDDEN:
                 return ""
@@ -548,14 +595,13 @@ class Cluster:
 
     def create(self, manifest: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
         """Create one object in the namespace; returns it as stored."""
-        return self._json(
-            self._request(
-                "post",
-                self._path(f"{str(manifest['kind']).lower()}s"),
-                describe(manifest),
-                body=manifest,
-                query=[("dryRun", "All")] if dry_run else [],
-            )
+        return self._object(
+            "post",
+            self._path(f"{str(manifest['kind']).lower()}s"),
+            describe(manifest),
+            body=manifest,
+            query=[("dryRun", "All")] if dry_run else [],
+            read_seconds=_CREATE_SECONDS,
         )
 
     def patch(self, pod: str, subresource: str, patch: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -563,15 +609,13 @@ class Cluster:
 
         :raises Inconclusive: FeatureGateOff, the API server has no such subresource.
         """
-        return self._json(
-            self._request(
-                "patch",
-                f"{self._path('pods', pod)}/{subresource}".rstrip("/"),
-                describe_pod(self.namespace, pod),
-                body=patch,
-                content_type="application/strategic-merge-patch+json",
-                subresource=subresource,
-            )
+        return self._object(
+            "patch",
+            f"{self._path('pods', pod)}/{subresource}".rstrip("/"),
+            describe_pod(self.namespace, pod),
+            body=patch,
+            content_type="application/strategic-merge-patch+json",
+            subresource=subresource,
         )
 
     def delete(self, stored: dict[str, t.Any]) -> None:
@@ -601,20 +645,26 @@ class Cluster:
 
     def get_pod(self, name: str) -> dict[str, t.Any]:
         """One pod as it is now."""
-        return self._json(self._request("get", self._path("pods", name), describe_pod(self.namespace, name)))
+        return self._object("get", self._path("pods", name), describe_pod(self.namespace, name))
 
     def events(self, pod: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         """The events about a pod; none if the API server does not return them."""
         query = ("fieldSelector", f"involvedObject.uid={pod['metadata']['uid']}")
         try:
-            answer = self._once(self._path("events"), self._of_namespace("events"), query)
+            answer = self._once(self._path("events"), self._of_namespace("events"), query, key="items")
         except Inconclusive:
             return []
         return list(answer.get("items") or [])
 
-    def _once(self, path: str, subject: str, *query: tuple[str, str]) -> dict[str, t.Any]:
-        """The object that a GET returns now, without patience."""
-        return self._json(self._look(path, subject, *query))
+    def _once(self, path: str, subject: str, *query: tuple[str, str], key: str) -> dict[str, t.Any]:
+        """The object that a GET returns now, without patience.
+
+        :param key: what it has, if it is one of Kubernetes.
+        """
+        try:
+            return self._json(self._look(path, subject, *query), key)
+        except WeatherError as weather:
+            raise weather.problem(0) from None
 
     def _look(self, path: str, subject: str, *query: tuple[str, str]) -> bytes:
         """What a GET returns now, without patience: for what only explains something."""
@@ -626,14 +676,15 @@ class Cluster:
 
     def node_now(self, name: str) -> dict[str, t.Any]:
         """A node as it is now, or nothing if there is none of the name; with no more rights than a list needs."""
-        found = self._once(self._path("nodes"), f"node {name}", ("fieldSelector", f"metadata.name={name}"))
+        query = ("fieldSelector", f"metadata.name={name}")
+        found = self._once(self._path("nodes"), f"node {name}", query, key="items")
         return next(iter(found.get("items") or ()), {})
 
     def lease(self, node: str) -> str:
         """When the kubelet of a node last said that it lives, by its own clock; nothing if that cannot be seen."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}"
         try:
-            return str(self._once(path, f"lease {node}")["spec"]["renewTime"])
+            return str(self._once(path, f"lease {node}", key="spec")["spec"]["renewTime"])
         except (Inconclusive, LookupError, TypeError):
             return ""
 
@@ -669,7 +720,7 @@ class Cluster:
     def pod_events(self, selector: str, version: str, seconds: int) -> collections.abc.Iterator[dict[str, t.Any]]:
         """The watch events since a resourceVersion, for so many seconds or until the connection ends.
 
-        :raises Inconclusive: the connection broke, or what it brought is no JSON; both are transient.
+        :raises Inconclusive: the connection broke, or what it brought is no event; both are transient.
         """
         response = self._request(
             "get",
@@ -691,9 +742,9 @@ class Cluster:
             try:
                 for line in lines:
                     if line.strip():
-                        yield json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise failed_answer(error, f"API server {self.server}") from None
+                        yield self._json(line, "")
+            except WeatherError as weather:
+                raise weather.problem(0) from None
 
     def _chunks(self, response: t.Any) -> collections.abc.Iterator[bytes]:
         """What a stream brings, as it comes.
@@ -736,14 +787,20 @@ class Cluster:
             except Expired:
                 raise failed_upgrade(TimeoutError(f"no complete answer within {seconds:.3g} s"), subject) from None
             except websocket.WebSocketBadStatusException as error:
-                status, body = error.status_code, error.resp_body or b""
+                status, headers = error.status_code, error.resp_headers
+                # before 1.6.0 it keeps no body: what is not found is a pod, as far as is known
+                unsaid = b'the pod "" not found' if status == 404 else b""
+                body = getattr(error, "resp_body", unsaid) or b""
                 problem = failed_exec(status, self._failed_request(status, body, subject), subject)
-                if is_weather(status, status_message(body)):
-                    raise WeatherError(problem, status, error.resp_headers) from None
+                if is_weather(status, status_message(body), headers) or self._can_yet_accept(problem.reason):
+                    raise WeatherError(problem, status, headers) from None
                 raise problem from None
-            except (websocket.WebSocketException, OSError) as error:
-                problem = failed_upgrade(error, subject)
-                if isinstance(error, (ConnectionError, websocket.WebSocketConnectionClosedException)):
+            except (websocket.WebSocketException, OSError, ValueError, LookupError) as error:
+                # before 1.9 it raises what its own code meets in an answer that is none
+                name = isinstance(error, websocket.WebSocketAddressException) and next(iter(error.args), None)
+                problem = failed_upgrade(name if isinstance(name, OSError) else error, subject)
+                is_closed = isinstance(error, (ConnectionError, websocket.WebSocketConnectionClosedException))
+                if is_closed or problem.reason in (Reason.API_UNREACHABLE, Reason.PROXY_UNUSABLE):
                     raise WeatherError(problem) from None
                 raise problem from None
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import ssl
 import typing as t
 
@@ -37,6 +38,7 @@ __all__ = (
     "failed_request",
     "failed_upgrade",
     "is_weather",
+    "retry_after",
     "status_message",
     "warnings_of",
 )
@@ -71,6 +73,20 @@ _WEBHOOK: t.Final = "failed calling webhook"
 
 #: The same of a webhook that has no answer to a dry run.
 _NO_DRY_RUN: t.Final = "does not support dry run"
+
+#: Words of an API server that has just begun, and does not know yet what its admission goes by: no policy refuses anything.
+_NOT_READY: t.Final = (
+    "not yet ready to handle request",
+    "at this time because there was an error",
+    "cache is not synchronized",
+    "cache is missing",
+)
+
+#: What comes instead of an answer of Kubernetes: a page, and what a server for TLS says to a request without it.
+_FOREIGN: t.Final = re.compile(r"\s*<|.*HTTP request to an HTTPS server", re.DOTALL)
+
+#: Words of a proxy that demands a login before it opens a tunnel: of urllib3's, and of websocket-client's error.
+_PROXY_LOGIN: t.Final = re.compile(r"(Tunnel connection failed|failed CONNECT via proxy status): 407")
 
 #: Words of an API server that has no way to the kubelet, or that the kubelet refuses, not us.
 _KUBELET: t.Final = re.compile(
@@ -116,9 +132,13 @@ class GoneError(Inconclusive):
     """The API server no longer knows the version of a list that the next page should be of."""
 
 
+def _text(body: object) -> str:
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+
+
 def status_message(body: object) -> str:
     """The message of a Status object, or the whole body if it is none."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    text = _text(body)
     with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
         return str(json.loads(text)["message"])
     # the page of a load balancer or a proxy
@@ -126,24 +146,34 @@ def status_message(body: object) -> str:
     return page or text
 
 
-def failed_request(status: int, message: str, subject: str, subresource: str = "") -> Inconclusive:
+def failed_request(status: int, body: object, subject: str, subresource: str = "") -> Inconclusive:
     """What an answer of the API server other than success means: the one place that reads the words of a Status.
 
     :param status: the HTTP status code.
-    :param message: the message of the Status object, or the body.
+    :param body: of the answer: a Status object, or anything.
     :param subresource: the subresource of a pod that the request was for, if API servers exist that lack it.
     """
+    message = status_message(body)
     detail = f"the API server answers {status}: {quote(message)}"
-    # first: webhooks are reached by the same ways as kubelets, and often at port 10250, too
+    # webhooks first: they can listen on the port of the kubelet, and be reached by its tunnel
     if _WEBHOOK in message or _NO_DRY_RUN in message:
         return Inconclusive(Reason.WEBHOOK_FAILED, detail, subject)
-    if _KUBELET.search(message):
-        return Inconclusive(Reason.KUBELET_UNREACHABLE, detail, subject)
     if any(words in message for words in _ADMISSION):
         return Inconclusive(Reason.ADMISSION_DENIED, detail, subject)
+    if _KUBELET.search(message):
+        return Inconclusive(Reason.KUBELET_UNREACHABLE, detail, subject)
     if status == 401:
         return Inconclusive(Reason.UNAUTHORIZED, "the credentials are not accepted", subject)
+    if status == 407:
+        return _proxy_login(subject)
+    if 300 <= status < 400:
+        words = f"it answers {status}, which leads to another address"
+        return Inconclusive(Reason.NOT_KUBERNETES, words, subject)
+    if status in (400, 403) and _FOREIGN.match(_text(body)):
+        return Inconclusive(Reason.NOT_KUBERNETES, f"it answers {status}: {quote(message)}", subject)
     if status == 403:
+        if is_weather(status, message):
+            return Inconclusive(Reason.API_ERROR, detail, subject)
         if 'User "system:anonymous"' in message:
             return Inconclusive(Reason.UNAUTHORIZED, "the request carried no credentials", subject)
         other = Reason.FORBIDDEN if _NO_PERMISSION.search(message) else Reason.ADMISSION_DENIED
@@ -166,6 +196,10 @@ def failed_request(status: int, message: str, subject: str, subresource: str = "
     return Inconclusive(Reason.API_ERROR, detail, subject)
 
 
+def _proxy_login(subject: str) -> Inconclusive:
+    return Inconclusive(Reason.PROXY_UNUSABLE, "the proxy on the way demands a login (407)", subject)
+
+
 #: A warning of an API server, as RFC 7234 writes it.
 _WARNING: t.Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
@@ -180,17 +214,24 @@ def warnings_of(headers: t.Any) -> list[str]:
 #: Answers of an API server, or of what lies before it, that is overloaded, restarts or changes its leader.
 _WEATHER: t.Final = frozenset({408, 425, 429, 502, 503, 504, *range(520, 600)})
 
-#: Those that say that the API server itself is not there.
-_AWAY: t.Final = _WEATHER - {408, 425, 429}
+#: Those that say that the API server itself is not there, or has only just begun.
+_AWAY: t.Final = frozenset({401, 403, 407, *_WEATHER}) - {408, 425, 429}
 
 #: Words of an answer that another try can change, by status. A 500 or 409 without them is an answer.
 _WEATHER_WORDS: t.Final[dict[int, tuple[str, ...]]] = {
+    403: _NOT_READY,
     409: ("the object has been modified", "already exists"),
     500: (
         "etcdserver",
         "leader changed",
+        "rpc error: code = Unavailable",
+        "database is locked",
         "context deadline exceeded",
         "request timed out",
+        "evaluation timed out",
+        "could not be completed at this time",
+        "no endpoints available",
+        "No agent available",
         "connection refused",
         "connection reset by peer",
         "http2: ",
@@ -201,9 +242,10 @@ _WEATHER_WORDS: t.Final[dict[int, tuple[str, ...]]] = {
 }
 
 
-def is_weather(status: int, message: str) -> bool:
+def is_weather(status: int, message: str, headers: t.Mapping[str, str] | None = None) -> bool:
     """Whether another try can have another outcome, with nobody having changed anything in between."""
-    return status in _WEATHER or any(words in message for words in _WEATHER_WORDS.get(status, ()))
+    says_so = status in _WEATHER or any(words in message for words in _WEATHER_WORDS.get(status, ()))
+    return says_so or (status == 500 and retry_after(headers or {}) > 0)
 
 
 class WeatherError(Exception):
@@ -219,7 +261,7 @@ class WeatherError(Exception):
         self._reason = reason
         self.detail = reason.detail
         #: for how long (seconds) the server wants to be left alone
-        self.retry_after = _seconds((headers or {}).get("Retry-After"))
+        self.retry_after = retry_after(headers or {})
         #: nobody answers, or nobody but what lies before the API server: a restart takes its time
         self.is_away = not status or status in _AWAY
         #: an object of the name is there
@@ -233,9 +275,10 @@ class WeatherError(Exception):
         return Inconclusive(self._reason.reason, words, self._reason.subject)
 
 
-def _seconds(header: object) -> float:
+def retry_after(headers: t.Mapping[str, str]) -> float:
     """Retry-After in seconds; its other form, a date, is not used by API servers."""
-    text = str(header or "")
+    # websocket-client keeps the names in small letters
+    text = str(headers.get("Retry-After") or headers.get("retry-after") or "")
     return float(text) if re.fullmatch(r"\d{1,9}", text) else 0.0
 
 
@@ -265,6 +308,8 @@ def failed_connection(error: BaseException, subject: str) -> Inconclusive:
         # none is followed with credentials
         words = "it redirects requests to another address, as a login page does, or HTTP where HTTPS is wanted"
         return Inconclusive(Reason.NOT_KUBERNETES, words, subject)
+    if _PROXY_LOGIN.search(str(cause)):
+        return _proxy_login(subject)
     words = re.sub(r"<[^>]*>:?|HTTPS?Connection\([^)]*\):?", "", str(cause)).strip()
     return Inconclusive(Reason.API_UNREACHABLE, quote(words) or type(cause).__name__, subject)
 
@@ -322,19 +367,25 @@ def failed_exec(status: int, problem: Inconclusive, subject: str) -> Inconclusiv
     ):
         reason = Reason.EXEC_DENIED if problem.reason is Reason.ADMISSION_DENIED else problem.reason
         return Inconclusive(reason, problem.detail, subject)
-    if status == 403:
+    if status == 403 and problem.reason is not Reason.NOT_KUBERNETES:
         # of a missing verb on an upgrade the API server says no more than "forbidden"
         return Inconclusive(Reason.EXEC_FORBIDDEN, problem.detail, subject)
-    if status == 401 or problem.reason in (Reason.POD_GONE, Reason.NAMESPACE_MISSING):
+    if status == 401 or problem.reason in (Reason.POD_GONE, Reason.NAMESPACE_MISSING, Reason.PROXY_UNUSABLE):
         return problem
     return Inconclusive(Reason.EXEC_UPGRADE, problem.detail, subject)
 
 
 def failed_upgrade(error: Exception, subject: str) -> Inconclusive:
-    """What an error means that kept a WebSocket from being opened, without an HTTP answer."""
-    return Inconclusive(
-        Reason.EXEC_UPGRADE, f"no WebSocket connection: {quote(error) or type(error).__name__}", subject
-    )
+    """What an error means that kept a WebSocket from being opened, without an HTTP answer.
+
+    It is about the WebSocket only if the API server was reached: after name, connection and TLS.
+    """
+    if isinstance(error, ssl.SSLError):
+        return _failed_tls(str(error), subject)
+    if isinstance(error, (socket.gaierror, ConnectionRefusedError)) or _PROXY_LOGIN.search(str(error)):
+        return failed_connection(error, subject)
+    words = "" if isinstance(error, (ValueError, LookupError)) else quote(error)
+    return Inconclusive(Reason.EXEC_UPGRADE, f"no WebSocket connection: {words or type(error).__name__}", subject)
 
 
 def failed_command(status: bytes, stderr: bytes, subject: str, explain: Explain) -> Inconclusive:

@@ -82,8 +82,15 @@ def open_websocket(configuration: t.Any, path: str, headers: t.Sequence[tuple[st
         header=[f"{name}: {value}" for name, value in headers],
         subprotocols=[_V5, _V4],
         timeout=timeout,
+        # the credentials are for this server alone, and go along with every redirection
+        redirect_limit=0,
         **_proxy_options(configuration),
     )
+    status = getattr(socket.handshake_response, "status", 101)
+    if status != 101:
+        # older versions take a redirection that they do not follow for a connection
+        socket.abort()
+        raise websocket.WebSocketException(f"the answer is {status}, which leads to another address")
     return socket
 
 

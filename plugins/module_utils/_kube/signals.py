@@ -55,13 +55,15 @@ def bounded(
     call: collections.abc.Callable[[], T],
     seconds: float,
     late: collections.abc.Callable[[T], None] = lambda _result: None,
+    is_over: collections.abc.Callable[[], bool] = lambda: False,
 ) -> T:
     """Bound a call as a whole: it runs in a thread of its own, which is left behind when its time is up.
 
     The timeout of a socket bounds one read and not an answer, which can drip; and the look-up of a name has none.
 
     :param late: gets what the call returns when nobody waits for it any more.
-    :raises Expired: after so many seconds.
+    :param is_over: whether nobody wants to know any more; asked in turns.
+    :raises Expired: after so many seconds, or when it is over.
     """
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
@@ -76,9 +78,11 @@ def bounded(
             late(over.result())
 
     threading.Thread(target=work, name="bounded", daemon=True).start()
-    if not list(ended([future], seconds)):
-        future.add_done_callback(left)
-        raise Expired
+    until = time.monotonic() + seconds
+    while not list(ended([future], min(TURN, until - time.monotonic()))):
+        if is_over() or time.monotonic() >= until:
+            future.add_done_callback(left)
+            raise Expired
     return future.result()
 
 

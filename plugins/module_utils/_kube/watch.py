@@ -50,6 +50,7 @@ def follow_pods(
         try:
             if not version:
                 version = yield from _list(source, selector, known)
+            since = version
             for event in source.pod_events(selector, version, max(1, int(until - time.monotonic()) + 1)):
                 item = event.get("object") or {}
                 if event.get("type") == "ERROR":
@@ -62,12 +63,14 @@ def follow_pods(
                 known.add(name)
                 pause = _PAUSE[0]
                 yield name, ({} if event.get("type") == "DELETED" else item)
+            if version == since:
+                version = ""  # what lies in between ends watches before they show anything
         except Inconclusive as problem:
             if problem.reason not in TRANSIENT:
                 raise
             version = ""
-        except KeyError:
-            version = ""  # an object without metadata
+        except (KeyError, TypeError):
+            version = ""  # an object without metadata, or none
         # do not hammer an API server that restarts, or one that ends watches at once
         time.sleep(min(pause, max(0.0, until - time.monotonic())))
         pause = min(pause * 2, _PAUSE[1])

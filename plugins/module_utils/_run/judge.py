@@ -159,7 +159,8 @@ class Judge:
             raise Inconclusive(Reason.NO_NODE, "there is no node to run on")
         result = self.results.get(check.layout.name) or LayoutResult()
         pods = {
-            role: pod_seen(role, stored, result.after.get(role)) for role, (_requested, stored) in result.pods.items()
+            role: pod_seen(role, stored, result.after.get(role), result.unseen.get(role))
+            for role, (_requested, stored) in result.pods.items()
         }
         return Context(self.settings, self.sizes, self.target.node, pods, check.layout, self._refusals())
 
@@ -293,11 +294,17 @@ def _require_done(observations: t.Iterable[Observation]) -> None:
             )
 
 
-def pod_seen(role: str, stored: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any] | None) -> PodSeen:
+def pod_seen(
+    role: str,
+    stored: t.Mapping[str, t.Any],
+    after: t.Mapping[str, t.Any] | None,
+    unseen: Inconclusive | None = None,
+) -> PodSeen:
     """A pod for the rules.
 
     :param stored: as the API server stored it.
     :param after: its aftermath, or nothing where nobody saw it.
+    :param unseen: why nobody did.
     """
     terminated = after["terminated"] if after else {}
     return PodSeen(
@@ -308,6 +315,7 @@ def pod_seen(role: str, stored: t.Mapping[str, t.Any], after: t.Mapping[str, t.A
         phase=after["phase"] if after else None,
         reason=after["reason"] if after else "",
         exit_codes={name: state["exit_code"] for name, state in terminated.items()},
+        unseen=unseen,
     )
 
 

@@ -37,6 +37,10 @@ _SYMPTOMS: t.Final = frozenset(
 #: What befalls pods of a node that is lost: taints keep new ones out, and the cluster deletes the others.
 _OF_A_NODE: t.Final = frozenset({Reason.UNSCHEDULABLE, Reason.POD_GONE, Reason.KUBELET_REJECTED})
 
+#: A process that did not run for so long (seconds) can have missed the deadline of its anchor (owned.py), with which the
+#: cluster removes all pods.
+_ANCHOR_SECONDS: t.Final = 30
+
 #: The pulse beats so often (seconds); one that is so late was not late because of a busy machine.
 _BEAT: t.Final = 1
 _LATE: t.Final = 5
@@ -71,7 +75,8 @@ class Pulse:
         self._stopped = threading.Event()
         #: the longest time without a beat, in words
         self.words = ""
-        self._longest = 0.0
+        #: in seconds
+        self.longest = 0.0
 
     def start(self) -> None:
         """Beat in a thread of its own, until :meth:`stop`."""
@@ -90,8 +95,8 @@ class Pulse:
         with self._lock:
             now = _clock()
             late, self._last = now - self._last - _BEAT, now
-            if late >= max(_LATE, self._longest):
-                self._longest = late
+            if late >= max(_LATE, self.longest):
+                self.longest = late
                 self.words = (
                     f"it did not run for {late:.0f} s, until {utc(time.time())}: it was stopped, or the machine slept"
                 )
@@ -139,7 +144,8 @@ class Losses:
             return problem
         is_symptom = problem.reason in _SYMPTOMS
         self.pulse.beat()
-        if is_symptom and self.pulse.words:
+        is_removed = problem.reason is Reason.POD_GONE and self.pulse.longest >= _ANCHOR_SECONDS
+        if (is_symptom or is_removed) and self.pulse.words:
             return Inconclusive(Reason.SUSPENDED, self.pulse.words, "the process of podshm")
         with self._lock:
             found, when = self._found.get(node, (None, -float("inf")))

@@ -25,6 +25,7 @@ class LayoutResult:
     :param pods: by role: as it was requested, and as the API server stored it.
     :param refused: by role: why the pod, or a container of it, was refused.
     :param after: by role: how the pod was after the last step.
+    :param unseen: by role: why nobody saw the pod then.
     :param seconds: how long the steps of each check took.
     """
 
@@ -32,4 +33,5 @@ class LayoutResult:
     pods: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = dataclasses.field(default_factory=dict)
     refused: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
     after: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
+    unseen: dict[str, Inconclusive] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)

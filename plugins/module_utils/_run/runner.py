@@ -221,8 +221,10 @@ class LayoutRun:
             self._run_checks()
             # no control looks at what became of its pod
             for pod in [] if self._plan.layout is CONTROL else self._pods:
-                with contextlib.suppress(Inconclusive):
+                try:
                     self._result.after[pod.plan.role] = pod_status.aftermath(self._shared.cluster.get_pod(pod.name))
+                except Inconclusive as symptom:
+                    self._result.unseen[pod.plan.role] = self._cause(symptom)
         finally:
             for container in self._containers.values():
                 container.close()

@@ -242,6 +242,10 @@ def test_a_pod_that_nobody_saw_afterwards() -> None:
     with pytest.raises(Inconclusive, match="the pod layout after the last step is not known") as caught:
         knowing(layout=pod(None)).pod_after(ONE)
     assert caught.value.reason is Reason.POD_GONE
+    why = Inconclusive(Reason.API_UNREACHABLE, "it has not answered since noon")
+    with pytest.raises(Inconclusive) as caught:
+        knowing(layout=dataclasses.replace(pod(None), unseen=why)).pod_after(ONE)
+    assert caught.value is why
 
 
 @pytest.mark.parametrize(

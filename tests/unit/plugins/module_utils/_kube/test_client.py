@@ -11,6 +11,9 @@ import logging
 import os
 import pathlib
 import re
+import socket
+import ssl
+import threading
 import time
 import types
 import typing as t
@@ -367,6 +370,13 @@ POD = {"kind": "Pod", "metadata": {"namespace": "n", "name": "p", "uid": "u"}}
         refused(502, "<html><title>Bad Gateway</title></html>"),
         refused(522, "connection timed out"),
         refused(500, "http2: server sent GOAWAY and closed the connection"),
+        refused(500, "rpc error: code = Unavailable desc = error reading from server: EOF"),
+        refused(500, "Internal error occurred: resource quota evaluation timed out"),
+        refused(500, "The create operation against pods could not be completed at this time, please try again."),
+        refused(403, 'pods "p" is forbidden: not yet ready to handle request'),
+        refused(
+            403, 'pods "p" is forbidden: securitycontextconstraints.security.openshift.io cache is not synchronized'
+        ),
         RESET,
         urllib3.exceptions.ProtocolError("Connection broken: IncompleteRead(5 bytes read)"),
         urllib3.exceptions.NewConnectionError(None, "Failed to establish a new connection: Connection refused"),  # type: ignore[arg-type]
@@ -381,6 +391,77 @@ def test_weather_is_waited_for(
     assert pauses == [0.2, 0.4]
     ((words, count),) = cluster.retries.items()
     assert (words.startswith("POST pod n/p: "), count) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b'{"kind": "Pod", "metadata": {"na', b"null", b"[]", b'"ok"', b"{}", b"[" * 100000, b"\xff"],
+)
+def test_an_answer_that_is_no_object_is_weather_and_none_of_ours(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float], body: bytes
+) -> None:
+    fake.script = [Response(body), refused(409, 'pods "p" already exists'), Response(POD)]
+    assert cluster.create(POD) == POD
+    assert pauses == [0.2]
+    for call in (cluster.nodes, cluster.uid, lambda: cluster.list_run_objects("run=1"), lambda: cluster.list_pods("a")):
+        fake.script = [Response(body) for _unused in range(6)]
+        with pytest.raises(Inconclusive, match=r"the answer is not .* tried 6 times") as caught:
+            call()
+        assert caught.value.reason is Reason.NOT_KUBERNETES
+    fake.script = [Response(body)]
+    assert cluster.events(POD) == []
+
+
+def test_a_500_that_says_when_to_come_back_is_weather(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float]
+) -> None:
+    error = refused(500, "nobody has heard of it")
+    error.headers = {"Retry-After": "2"}  # type: ignore[attr-defined]
+    fake.script = [error, Response(POD)]
+    assert cluster.create(POD) == POD
+    assert pauses == [2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "before"),
+    [
+        (refused(401, "Unauthorized"), Response({"items": []})),
+        (refused(407, "Proxy Authentication Required"), Response({"items": []})),
+        # an API server that has just begun does not know its rules yet (kubernetes/kubernetes#121635)
+        (refused(403, 'nodes is forbidden: User "u" cannot list resource "nodes"'), RESET),
+    ],
+)
+def test_who_accepted_us_and_does_not_now_is_asked_again(
+    fake: FakeClient, cluster: client.Cluster, pauses: list[float], answer: Exception, before: t.Any
+) -> None:
+    fake.script = [answer]
+    with pytest.raises(Inconclusive):
+        cluster.nodes()
+    assert pauses == []
+    fake.script = [Response({"items": []}), Response({"items": []})]
+    assert cluster.nodes() == cluster.nodes()
+    fake.script = [before, answer, answer, Response({"items": []})]
+    if not isinstance(before, Exception):
+        cluster.nodes()
+    assert cluster.nodes() == []
+    assert pauses[-2:] == ([0.4, 0.8] if before is RESET else [0.2, 0.4])
+
+
+def test_what_an_account_may_not_is_an_answer(fake: FakeClient, cluster: client.Cluster, pauses: list[float]) -> None:
+    fake.script = [Response({"items": []}), refused(403, 'nodes is forbidden: User "u" cannot list resource "nodes"')]
+    assert cluster.nodes() == []
+    with pytest.raises(Inconclusive) as caught:
+        cluster.nodes()
+    assert (caught.value.reason, pauses) == (Reason.FORBIDDEN, [])
+
+
+def test_a_proxy_that_demands_a_login_is_named(fake: FakeClient, cluster: client.Cluster, pauses: list[float]) -> None:
+    tunnel = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
+    fake.script = [urllib3.exceptions.ProxyError("Unable to connect to proxy", tunnel)] * 60
+    cluster.until = time.monotonic() + 1
+    with pytest.raises(Inconclusive, match=r"the proxy on the way demands a login \(407\); tried . times") as caught:
+        cluster.nodes()
+    assert caught.value.reason is Reason.PROXY_UNUSABLE
 
 
 def test_weather_that_does_not_change_is_told_with_the_number_of_tries(
@@ -478,6 +559,22 @@ def test_what_is_an_answer_is_asked_once(
     assert pauses == []
 
 
+def test_no_answer_keeps_a_run_from_its_end(fake: FakeClient, cluster: client.Cluster) -> None:
+    class Silent(Response):
+        @property
+        def data(self) -> bytes:
+            time.sleep(60)
+            return b"{}"
+
+    fake.script = [Silent({})]
+    threading.Timer(0.2, cluster.stopping.set).start()
+    began = time.monotonic()
+    with pytest.raises(Inconclusive) as caught:
+        cluster.create(POD)
+    assert caught.value.reason is Reason.INTERRUPTED
+    assert time.monotonic() - began < 15
+
+
 def test_no_pause_keeps_a_run_from_its_end(fake: FakeClient, cluster: client.Cluster) -> None:
     cluster.stopping.set()
     fake.script = [refused(503, "down")]
@@ -503,8 +600,11 @@ def test_no_request_waits_longer_than_the_run(
     [
         (refused(500, "etcd"), Reason.API_ERROR, "nodes: the API server answers 500: etcd"),
         (ValueError(f"Invalid header value b'{SECRET}'"), Reason.BAD_KUBECONFIG, "API server https://h:6443: a cred"),
-        (Response(b"<html>"), Reason.NOT_KUBERNETES, "API server https://h:6443: the answer is not"),
-        (Response(b"[" * 100000), Reason.NOT_KUBERNETES, "(RecursionError)"),
+        (
+            refused(302, ""),
+            Reason.NOT_KUBERNETES,
+            "API server https://h:6443: it answers 302, which leads to another address",
+        ),
     ],
 )
 def test_every_failure_of_a_request_has_a_reason(
@@ -634,8 +734,8 @@ def test_a_log_is_followed(fake: FakeClient, cluster: client.Cluster) -> None:
 
 
 def test_a_pod_itself_is_patched(fake: FakeClient, cluster: client.Cluster) -> None:
-    fake.script = [Response(b"{}")]
-    assert cluster.patch("x", "", {"metadata": {}}) == {}
+    fake.script = [Response(POD)]
+    assert cluster.patch("x", "", {"metadata": {}}) == POD
     assert fake.requests[0][1] == "/api/v1/namespaces/n/pods/x"
 
 
@@ -671,6 +771,7 @@ def test_events_of_a_watch_are_read_line_by_line(fake: FakeClient, cluster: clie
         (Response(b'{"type":"A"}\n', urllib3.exceptions.ProtocolError("cut")), Reason.API_UNREACHABLE),
         (Response(b'{"type":"A"}\n<html>\n'), Reason.NOT_KUBERNETES),
         (Response(b'{"type":"A"}\n' + b"[" * 100000 + b"\n"), Reason.NOT_KUBERNETES),
+        (Response(b'{"type":"A"}\n"ok"\n'), Reason.NOT_KUBERNETES),
     ],
 )
 def test_a_watch_that_breaks_is_closed(
@@ -715,9 +816,23 @@ def test_a_command_runs_with_the_credentials_of_the_client(
     assert timeout == 7
 
 
-@pytest.mark.parametrize("weather", [ConnectionRefusedError(111, "refused"), ConnectionResetError(104, "reset"), 503])
+GONE = socket.gaierror(-3, "Temporary failure in name resolution")
+
+
+@pytest.mark.parametrize(
+    ("weather", "pause"),
+    [
+        (ConnectionRefusedError(111, "refused"), 0.2),
+        (ConnectionResetError(104, "reset"), 0.2),
+        (websocket.WebSocketAddressException(GONE), 0.2),
+        (ssl.SSLError(1, "EOF occurred in violation of protocol"), 0.2),
+        (503, 0.2),
+        # with Retry-After
+        (429, 3),
+    ],
+)
 def test_weather_on_the_way_to_a_command_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster, pauses: list[float], weather: t.Any
+    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster, pauses: list[float], weather: t.Any, pause: float
 ) -> None:
     troubles: list[t.Any] = [weather]
 
@@ -727,11 +842,51 @@ def test_weather_on_the_way_to_a_command_is_waited_for(
         trouble = troubles.pop()
         if isinstance(trouble, Exception):
             raise trouble
-        raise websocket.WebSocketBadStatusException("Handshake status", trouble, "", {}, b"starts")
+        headers = {"retry-after": "3"} if trouble == 429 else {}
+        raise websocket.WebSocketBadStatusException("Handshake status", trouble, "", headers, b"starts")
 
     monkeypatch.setattr(client, "open_websocket", open_websocket)
     assert cluster.exec("x", "a", ("/probe",), 7, explain=never)
-    assert pauses == [0.2]
+    assert pauses == [pause]
+
+
+def test_an_exec_that_is_refused_by_an_api_server_that_has_just_begun_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeClient, cluster: client.Cluster, pauses: list[float]
+) -> None:
+    body = b'{"message": "pods \\"x\\" is forbidden: User \\"u\\" cannot create resource \\"pods/exec\\""}'
+    troubles = [websocket.WebSocketBadStatusException("Handshake status", 403, "", {}, body)]
+
+    def open_websocket(*_arguments: object) -> str:
+        if troubles:
+            raise troubles.pop()
+        return "socket"
+
+    monkeypatch.setattr(client, "open_websocket", open_websocket)
+    # another request met it while it was away, and still waits for it
+    fake.script = [Response({"items": []}), *[RESET] * 30]
+    cluster.nodes()
+    cluster.until = time.monotonic() + 1
+    with pytest.raises(Inconclusive):
+        cluster.nodes()
+    cluster.until = time.monotonic() + 60
+    assert cluster.exec("x", "a", ("/probe",), 7, explain=never)
+    assert pauses[-1] == 0.2
+
+
+@pytest.mark.parametrize(("status", "reason"), [(404, Reason.POD_GONE), (400, Reason.EXEC_UPGRADE)])
+def test_an_older_websocket_client_keeps_no_body(
+    monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster, status: int, reason: Reason
+) -> None:
+    error = websocket.WebSocketBadStatusException("Handshake status", status, "", {}, None)
+    del error.resp_body
+
+    def fail(*_arguments: object) -> t.NoReturn:
+        raise error
+
+    monkeypatch.setattr(client, "open_websocket", fail)
+    with pytest.raises(Inconclusive) as caught:
+        cluster.exec("x", "a", ("/probe",), 7, explain=never)
+    assert caught.value.reason is reason
 
 
 def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch, cluster: client.Cluster) -> None:
@@ -749,8 +904,19 @@ def test_a_handshake_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch, clus
         ((404, 'pods "x" not found'), Reason.POD_GONE, "container a of pod n/x"),
         ((400, "no upgrade"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
         ((502, "bad gateway"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
-        (ConnectionRefusedError(111, "refused"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
+        (ConnectionRefusedError(111, "refused"), Reason.API_UNREACHABLE, "container a of pod n/x"),
+        (websocket.WebSocketAddressException(GONE), Reason.API_UNREACHABLE, "container a of pod n/x"),
+        (ssl.SSLError(1, "EOF occurred in violation of protocol"), Reason.API_UNREACHABLE, "container a of pod n/x"),
+        (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), Reason.TLS_UNTRUSTED, "container a of pod n/x"),
         (websocket.WebSocketProxyException("proxy"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
+        (
+            websocket.WebSocketProxyException("failed CONNECT via proxy status: 407"),
+            Reason.PROXY_UNUSABLE,
+            "container a of pod n/x",
+        ),
+        # what websocket-client raises of an answer that is none, before 1.9
+        (IndexError("list index out of range"), Reason.EXEC_UPGRADE, "container a of pod n/x"),
+        (UnicodeDecodeError("utf-8", b"\xe9", 0, 1, SECRET), Reason.EXEC_UPGRADE, "container a of pod n/x"),
     ],
 )
 def test_a_command_that_cannot_be_run(

@@ -291,8 +291,41 @@ def test_equal_header_names_all_reach_the_api_server(monkeypatch: pytest.MonkeyP
         "header": ["Impersonate-Group: a", "Impersonate-Group: b"],
         "subprotocols": ["v5.channel.k8s.io", "v4.channel.k8s.io"],
         "timeout": 7,
+        "redirect_limit": 0,
         **NEVER,
     }
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_credentials_follow_no_redirection(status: int) -> None:
+    answered: list[bytes] = []
+
+    def answer(server: socket.socket, head: str) -> None:
+        connection, _address = server.accept()
+        with connection:
+            answered.append(connection.recv(65536))
+            connection.sendall(f"HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
+        to = f"ws://127.0.0.1:{other.getsockname()[1]}/"
+        heads = {server: f"{status} Found\r\nLocation: {to}", other: "403 No"}
+        for each, head in heads.items():
+            threading.Thread(target=answer, args=(each, head), daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(websocket.WebSocketException):
+            kube_exec.open_websocket(configuration(host=address), "/exec", [("authorization", "Bearer x")], 5)
+        assert len(answered) == 1
+
+
+def test_a_redirection_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As older versions of websocket-client see it."""
+
+    def connect(self: t.Any, *_arguments: object, **_options: object) -> None:
+        self.handshake_response = types.SimpleNamespace(status=302)
+
+    monkeypatch.setattr(websocket.WebSocket, "connect", connect)
+    with pytest.raises(websocket.WebSocketException, match="302, which leads to another address"):
+        kube_exec.open_websocket(configuration(), "/exec", [], 7)
 
 
 def test_a_silent_address_does_not_hold_a_connection_up() -> None:

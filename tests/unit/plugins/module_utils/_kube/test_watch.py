@@ -94,6 +94,7 @@ def test_a_watch_goes_on_where_it_ended() -> None:
     [
         {"type": "ERROR", "object": {"kind": "Status", "code": 410}},
         {"type": "ADDED", "object": {}},
+        {"type": "ADDED", "object": "x"},
         Inconclusive(Reason.API_UNREACHABLE, "it restarts"),
         Inconclusive(Reason.API_ERROR, "it is overloaded"),
     ],
@@ -107,18 +108,24 @@ def test_a_watch_that_broke_lists_again_and_misses_nothing(trouble: t.Any) -> No
     assert source.versions == ["1", "5"]
 
 
+def test_a_watch_that_ends_without_an_event_lists_again() -> None:
+    source = Source([listed("1", "a"), listed("5", "a", "b")], [[], [event("DELETED", "a", "6")]])
+    assert followed(source) == [("a", "1"), ("a", "5"), ("b", "5"), ("a", "")]
+    assert source.versions == ["1", "5", "6"]
+
+
 def test_a_list_that_cannot_be_had_is_taken_again() -> None:
     trouble = [Inconclusive(Reason.API_UNREACHABLE, "it restarts"), {"items": []}]
     assert followed(Source([*trouble, listed("1", "a")], [])) == [("a", "1")]
 
 
 def test_an_api_server_is_not_hammered(pauses: list[float]) -> None:
-    followed(Source([listed("1")], [[] for unused in range(7)]))
+    followed(Source([listed("1")] * 7, [[] for unused in range(7)]))
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
 
 
 def test_news_make_the_next_pause_short_again(pauses: list[float]) -> None:
-    followed(Source([listed("1")], [[], [], [event("ADDED", "a", "2")], []]))
+    followed(Source([listed("1")] * 4, [[], [], [event("ADDED", "a", "2")], []]))
     assert pauses == [0.1, 0.2, 0.1, 0.2]
 
 

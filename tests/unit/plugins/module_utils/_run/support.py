@@ -111,7 +111,7 @@ class FakeCluster:
         self.dry_runs: list[bool] = []
         self.deleted: list[Object] = []
         self.commands: list[tuple[str, ...]] = []
-        self.now: Object = {}
+        self.now: Object | Inconclusive = {}
         self.server, self.heard = "https://h:6443", 0.0
         self.node: Object | Inconclusive = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
         self.renewed = ""
@@ -146,7 +146,7 @@ class FakeCluster:
         raise Inconclusive(Reason.API_ERROR, "the answer was lost")
 
     def get_pod(self, name: str) -> Object:
-        return self.now
+        return self._answered(self.now)
 
     def log(self, pod: str, container: str) -> bytes:
         return self._answered(self.logs)

@@ -83,16 +83,25 @@ def test_a_node_that_is_not_ready_is_named(clock: Clock) -> None:
     assert lost.Losses().cause(cluster, "n", SYMPTOM).detail == "it is not in the cluster any more"
 
 
+@pytest.mark.parametrize(("seconds", "reason"), [(20, Reason.POD_GONE), (60, Reason.SUSPENDED)])
+def test_the_cluster_removes_the_pods_of_a_process_that_was_stopped_for_long(
+    clock: Clock, seconds: int, reason: Reason
+) -> None:
+    problem, losses = Inconclusive(Reason.POD_GONE, "it was deleted, and not by podshm", "pod n/p"), lost.Losses()
+    clock.now += seconds
+    assert losses.cause(FakeCluster(), "n", problem).reason is reason
+
+
 @pytest.mark.parametrize("reason", [Reason.UNSCHEDULABLE, Reason.POD_GONE, Reason.KUBELET_REJECTED])
 def test_what_befalls_the_pods_of_a_lost_node_has_its_cause(clock: Clock, reason: Reason) -> None:
     problem, losses, cluster = Inconclusive(reason, "had untolerated taint", "pod n/p"), lost.Losses(), FakeCluster()
-    # it was stopped, and neither that nor a lost API server takes a pod away
-    clock.now += 60
+    # it was stopped, and neither that nor a lost API server takes a pod away so soon
+    clock.now += 20
     assert losses.cause(cluster, "n", problem) is problem
-    clock.now += 60
+    clock.now += 25
     cluster.node = Inconclusive(Reason.API_UNREACHABLE, "Connection refused", "API server")
     assert losses.cause(cluster, "n", problem) is problem
-    clock.now += 60
+    clock.now += 25
     cluster.heard, cluster.node = 1.0, {}
     assert losses.cause(cluster, "n", problem).reason is Reason.NODE_NOT_READY
 

@@ -82,7 +82,13 @@ def test_a_container_that_lives_removes_what_it_kept(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("reason", "again"), [(Reason.EXEC_TRANSPORT, ["second"]), (Reason.TIMEOUT, []), (Reason.POD_FAILED, [])]
+    ("reason", "again"),
+    [
+        (Reason.EXEC_TRANSPORT, ["second"]),
+        (Reason.API_UNREACHABLE, ["second"]),
+        (Reason.TIMEOUT, []),
+        (Reason.POD_FAILED, []),
+    ],
 )
 def test_a_session_lost_in_one_check_does_not_fail_the_next(
     monkeypatch: pytest.MonkeyPatch, reason: Reason, again: list[str]
@@ -95,6 +101,20 @@ def test_a_session_lost_in_one_check_does_not_fail_the_next(
         containers(layout)[name].problem = Inconclusive(reason, "it broke")
     layout._run_check(layout._plan.checks[0])
     assert connected == again
+
+
+def test_why_nobody_saw_a_pod_after_the_last_step_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that is lost deletes no pod."""
+    cluster = FakeCluster()
+    cluster.now = Inconclusive(Reason.API_UNREACHABLE, "refused")
+    cluster.node = Inconclusive(Reason.API_UNREACHABLE, "refused")
+    (layout,) = layouts(shared(cluster), BY_ID["SHM301"]).values()
+    monkeypatch.setattr(ContainerRun, "connect", lambda self: None)
+    monkeypatch.setattr(LayoutRun, "_run_checks", lambda self: None)
+    layout._run_sessions()
+    (why,) = layout._result.unseen.values()
+    assert (why.reason, layout._result.after) == (Reason.API_UNREACHABLE, {})
+    assert "it has not answered since" in why.detail
 
 
 def test_a_container_that_was_killed_is_not_connected_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
