@@ -11,6 +11,8 @@ import typing as t
 
 import yaml
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+
 #: The first line of what is written: a file without it is somebody else's.
 MARK: t.Final = "# Written by podshm: the fixes of its audit of workloads."
 
@@ -63,7 +65,7 @@ def component(workloads: t.Sequence[Facts]) -> str:
         if len(namespaces[one["kind"], one["name"]]) > 1 and one["namespace"]:
             target["namespace"] = one["namespace"]
         patches.append({"target": target, "patch": as_yaml(patch_of(one))})
-    knobs = [f"# {one['workload']}: {knob}" for one in workloads for knob in one["knobs"]]
+    knobs = [printable(f"# {one['workload']}: {knob}") for one in workloads for knob in one["knobs"]]
     return "\n".join(
         [
             MARK,

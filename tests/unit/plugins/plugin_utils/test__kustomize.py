@@ -61,3 +61,8 @@ def test_values_of_operators_are_comments() -> None:
 
 def test_without_a_patch_there_is_no_component() -> None:
     assert _kustomize.component([workload("well", patch={})]) == ""
+
+
+def test_a_name_writes_no_line_of_its_own() -> None:
+    one = workload("a", workload="Deployment a\nresources: [evil]", knobs=["Operator: size: 1Gi"])
+    assert yaml.safe_load(_kustomize.component([one])).keys() == {"apiVersion", "kind", "patches"}
