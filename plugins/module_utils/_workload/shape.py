@@ -280,7 +280,7 @@ def _container(
     limits, requests = _mapping(resources, "limits", where), _mapping(resources, "requests", where)
     mounts = tuple(mount for _index, mount in _list(one, "volumeMounts", where))
     for index, mount in enumerate(mounts):
-        for field in ("name", "mountPath"):
+        for field in ("name", "mountPath", *({"subPath", "subPathExpr"} & {name for name in mount if mount[name]})):
             _text(mount, field, f"{where}.volumeMounts[{index}]")
     user = _number(security, "runAsUser", where)
     return ContainerShape(

@@ -172,8 +172,9 @@ def containers(draw: st.DrawFn, name: str, volumes: t.Sequence[str]) -> Spec:
     one: Spec = {"name": name, "image": draw(st.sampled_from([*(each.name for each in PROGRAMS), "unknown"]))}
     if draw(st.booleans()):
         one["resources"] = draw(RESOURCES)
-    mounts = []
-    if volumes and draw(st.booleans()):
+    mounts: list[Spec] = []
+    more: Spec
+    if draw(st.booleans()) and volumes:
         path = draw(st.sampled_from(["/dev/shm", "/dev/shm/", "//dev/shm", "/dev/shm/."]))
         more = draw(st.sampled_from([{}, {}, {}, {"readOnly": True}, {"subPath": "a"}]))
         mounts.append({"name": draw(st.sampled_from(volumes)), "mountPath": path, **more})
@@ -198,7 +199,7 @@ def manifests(draw: st.DrawFn) -> Spec:
     if draw(st.integers(0, 5)) == 0:
         most = max([64 * MIB, *(limit_of(one) for one in spec["containers"] + spec.get("initContainers", []))])
         spec["resources"] = {"limits": {"memory": most}}
-    annotations = {}
+    annotations: dict[str, str] = {}
     if draw(st.integers(0, 3)) == 0:
         says = draw(st.sampled_from(["posix_shm=300Mi", "posix_shm=1Gi across={}", "posix_shm across={}"]))
         annotations[f"podshm.abcdesktop.io/needs.{draw(st.sampled_from(names))}"] = says.format(",".join(names))
