@@ -268,8 +268,17 @@ def at(path: t.Sequence[str | int], value: t.Any) -> t.Any:
     return value
 
 
-#: Of a spec and of its containers, what a fix can change, and what names it. Commands and variables can hold secrets.
-_SHOWN: t.Final = ("containers", "initContainers", "volumes", "hostIPC", "shareProcessNamespace", "securityContext")
+#: Of a spec and of its containers, what a fix can change, and what names it. Commands, variables and options of drivers can hold secrets.
+_SHOWN: t.Final = (
+    "resources",
+    "containers",
+    "initContainers",
+    "volumes",
+    "hostIPC",
+    "shareProcessNamespace",
+    "securityContext",
+)
+_SHOWN_OF_VOLUME: t.Final = ("name", "emptyDir", "hostPath")
 _SHOWN_OF_CONTAINER: t.Final = ("name", "resources", "volumeMounts", "securityContext")
 
 
@@ -282,6 +291,10 @@ def difference(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> l
 
 def _shown(spec: t.Mapping[str, t.Any]) -> Spec:
     shown = {name: copy.deepcopy(spec[name]) for name in _SHOWN if spec.get(name)}
+    if "volumes" in shown:
+        shown["volumes"] = [
+            {name: value if name in _SHOWN_OF_VOLUME else {} for name, value in one.items()} for one in shown["volumes"]
+        ]
     for field in {"containers", "initContainers"} & set(shown):
         shown[field] = [{name: one[name] for name in _SHOWN_OF_CONTAINER if one.get(name)} for one in shown[field]]
     return shown

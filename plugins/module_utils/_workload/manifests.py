@@ -160,6 +160,11 @@ def _read(text: str, where: _Where, found: list[Workload], problems: list[Proble
                 words = f"its aliases stand for more than {_MAX_VALUES} values"
                 problems.append(Problem(where(node.start_mark.line), words))
                 continue
+            second = _second_key(node)
+            if second:
+                words = f"a second {second.value} in one object: is a line --- missing?"
+                problems.append(Problem(where(second.start_mark.line), words))
+                continue
             workloads, wrong = _objects(loader.construct_document(node), node, where)
             found += workloads
             problems += wrong
@@ -285,8 +290,11 @@ def _objects(document: t.Any, node: yaml.Node, where: _Where) -> tuple[list[Work
     if document["kind"].endswith("List") and isinstance(document.get("items"), list):
         found: list[Workload] = []
         problems: list[Problem] = []
+        # what the API server itself returns has the kind of its items once
+        kind = {"apiVersion": document.get("apiVersion"), "kind": document["kind"].removesuffix("List")}
         for item, item_node in zip(document["items"], _item_nodes(node), strict=False):
-            workloads, wrong = _objects(item, item_node, where)
+            is_bare = isinstance(item, dict) and "kind" not in item and kind["kind"]
+            workloads, wrong = _objects({**kind, **item} if is_bare else item, item_node, where)
             found += workloads
             problems += wrong
         return found, problems
@@ -297,6 +305,16 @@ def _objects(document: t.Any, node: yaml.Node, where: _Where) -> tuple[list[Work
     except Exception as error:  # noqa: BLE001
         problem = internal(error)
         return [], [Problem(origin, f"{problem.reason}: {problem}; {problem.remedy}")]
+
+
+def _second_key(node: yaml.Node) -> yaml.Node | None:
+    """Where a second object begins in one that has all its fields: of two equal keys, the last one counts."""
+    seen = set()
+    for key, _value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value in seen:
+            return t.cast("yaml.Node", key)
+        seen |= {key.value} & {"apiVersion", "kind", "metadata", "spec"}
+    return None
 
 
 def _item_nodes(node: yaml.Node) -> list[yaml.Node]:

@@ -349,3 +349,12 @@ def test_pods_that_are_older_than_their_template_do_not_fix_it_again() -> None:
     found = audit.audit(work, PROGRAMS)
     assert [one.rule for one in found.findings] == ["SHM701"]
     assert found.patch == {}
+
+
+def test_a_difference_shows_no_options_of_a_driver_and_the_limit_of_the_pod() -> None:
+    driver = {"name": "files", "flexVolume": {"driver": "cifs", "options": {"password": "s3cr3tVALUE"}}}
+    one = {"name": "c", "image": "large", "resources": limit("100Mi")}
+    found = audited(manifest("Pod", {"containers": [one], "volumes": [driver], "resources": limit("100Mi")}))
+    told = "\n".join(found.facts()["diff"])
+    assert "s3cr3tVALUE" not in told
+    assert told.count("memory: 356Mi") == 2

@@ -242,6 +242,10 @@ def test_what_is_nested_without_end_does_not_end_the_process(deep: str) -> None:
         (f"kind: Pod\nmetadata: {{name: 2020-09-09}}\nspec: {{{POD}}}", ""),
         ("kind: Pod\nmetadata: {name: a}\nspec: [1]", "f:1: Pod a: spec is no mapping"),
         ("kind: List\nitems: a", "f:1: items of the List is no list"),
+        (
+            f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\nkind: Pod\nmetadata: {{name: b}}",
+            "f:4: a second kind in one object: is a line --- missing?",
+        ),
     ],
 )
 def test_fields_of_another_type_are_no_end_of_the_audit(text: str, problem: str) -> None:
@@ -323,3 +327,14 @@ def test_a_password_that_is_no_yaml_is_not_quoted(secret: str, monkeypatch: pyte
         assert [str(one) for one in problems]
         assert "s3cr3t" not in str(problems)
         monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+
+
+def test_items_of_a_list_of_one_kind_need_no_kind() -> None:
+    """As kubectl get --raw prints it."""
+    text = f"apiVersion: v1\nkind: PodList\nitems:\n- {{metadata: {{name: a}}, spec: {{{POD}}}}}\n"
+    assert subjects(text) == [("Pod a", "", "f.yaml:4")]
+
+
+def test_a_field_that_is_merged_and_then_set_is_no_second_one() -> None:
+    text = f"x: &base {{kind: Pod, spec: {{}}}}\n<<: *base\nkind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n"
+    assert subjects(text) == [("Pod a", "", "f.yaml:1")]
