@@ -10,9 +10,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import recognise
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, recognise
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs import nothing
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import shape
 
 
@@ -848,3 +849,21 @@ def test_the_release_is_read_from_the_tag(name: str, reference: str, version: tu
     pod = shape({}, {"containers": [{"name": "app", "image": reference}]})
     found = {one.program.name: one for one in recognise.recognised(pod, pod.containers[0], PROGRAMS)}
     assert found[name].version == version
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_chart"),
+    [
+        ({"app.kubernetes.io/name": "postgresql", "app.kubernetes.io/component": "primary"}, True),
+        # what anybody calls a database of his own
+        ({"app.kubernetes.io/name": "postgresql"}, False),
+        ({"app.kubernetes.io/name": "postgresql", "app.kubernetes.io/component": "database"}, False),
+        ({"app.kubernetes.io/component": "primary"}, False),
+    ],
+)
+def test_the_value_of_a_chart_is_for_pods_of_the_chart(labels: dict[str, str], is_chart: bool) -> None:
+    spec = {"containers": [{"name": "db", "image": "postgres:15"}]}
+    work = Workload("apps/v1", "StatefulSet", "", "a", ("spec", "template"), {"labels": labels}, spec)
+    facts = audit.audit(work, PROGRAMS).facts()
+    assert facts["findings"]
+    assert [knob.partition(":")[0] for knob in facts["knobs"]] == (["Bitnami chart postgresql"] if is_chart else [])
