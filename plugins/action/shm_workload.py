@@ -129,14 +129,18 @@ class ActionModule(ActionBase):
 
 
 def _files(path: str, name: str, problems: list[manifests.Problem]) -> t.Iterator[str]:
-    """The manifests in a folder and in those below it, but not in hidden ones, as .git and .github."""
+    """The manifests in a folder and in those below it, links among them, but not in hidden ones, as .git and .github."""
+    seen = {os.path.realpath(path)}
 
     def refuse(error: OSError) -> None:
         where = os.path.join(name, os.path.relpath(str(error.filename), path))
         problems.append(manifests.Problem(os.path.normpath(where), f"it cannot be read: {error.strerror}"))
 
-    for folder, folders, inside in os.walk(path, onerror=refuse):
-        folders[:] = [each for each in folders if not each.startswith(".")]
+    for folder, folders, inside in os.walk(path, onerror=refuse, followlinks=True):
+        real = {each: os.path.realpath(os.path.join(folder, each)) for each in folders if not each.startswith(".")}
+        # a link can lead to where it is itself
+        folders[:] = [each for each, target in real.items() if target not in seen]
+        seen.update(real.values())
         yield from (os.path.join(folder, each) for each in inside if each.endswith(_SUFFIXES) and each[0] != ".")
 
 

@@ -66,9 +66,16 @@ def component(workloads: t.Sequence[Facts]) -> str:
             target["namespace"] = one["namespace"]
         patches.append({"target": target, "patch": as_yaml(patch_of(one))})
     knobs = [printable(f"# {one['workload']}: {knob}") for one in workloads for knob in one["knobs"]]
+    kept = {(one["kind"], one["namespace"], one["name"]): one["patch"] for one in found}
+    others = [
+        f"# {one['workload']} ({one['origin'] or 'other pods of it'}) needs another fix than this one of the same name."
+        for one in workloads
+        if one["patch"] and one["patch"] != kept[one["kind"], one["namespace"], one["name"]]
+    ]
     return "\n".join(
         [
             MARK,
+            *map(printable, others),
             *(["# Values of operators and charts, which patches of pods do not reach:", *knobs] if knobs else []),
             as_yaml({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}),
         ]

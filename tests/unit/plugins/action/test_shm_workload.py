@@ -49,3 +49,12 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert files(tmp_path) == (["a.yaml"], ["deploy/in: it cannot be read: Permission denied"])
+
+
+def test_a_link_to_a_folder_is_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "b.yaml").write_text("", "utf-8")
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "linked").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared" / "loop").symlink_to(tmp_path / "deploy")
+    assert files(tmp_path / "deploy") == (["linked/b.yaml"], [])
