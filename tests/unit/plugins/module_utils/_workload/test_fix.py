@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import copy
 import typing as t
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS as KNOWN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.live import Collector
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import workloads_of
@@ -222,6 +225,26 @@ def test_of_any_pod_what_is_mended_is_gone_and_nothing_comes(document: Spec) -> 
     assert [one for one in again.findings if one.rule in MENDED and not one.by_hand] == []
     assert {one.rule for one in again.findings} <= {one.rule for one in first.findings}
     assert faults(again.workload.spec) <= faults(first.workload.spec)
+
+
+CATALOGUE: t.Final = Path(__file__).parents[4] / "catalogue"
+
+
+def test_the_fixes_of_real_manifests_leave_nothing_to_mend() -> None:
+    count = 0
+    documents = [
+        one for file in sorted(CATALOGUE.glob("*.yaml")) for one in yaml.safe_load_all(file.read_text("utf-8"))
+    ]
+    for document in documents:
+        for work in workloads_of(document):
+            first = audit.audit(work, KNOWN)
+            if first.patch:
+                count += 1
+                again = [one for one in workloads_of(merged(document, first.patch)) if one.path == work.path]
+                left = audit.audit(again[0], KNOWN).findings
+                assert [one.rule for one in left if one.rule in MENDED and not one.by_hand] == [], work.subject
+                assert {one.rule for one in left} <= {one.rule for one in first.findings}, work.subject
+    assert count >= 20
 
 
 # ------------------------------------------------------------------------------------------ what was wrong once
