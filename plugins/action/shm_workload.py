@@ -120,16 +120,28 @@ class ActionModule(ActionBase):
             if not os.path.isdir(path):
                 yield from _read(path, name, problems)
                 continue
-            files = sorted(
-                os.path.join(folder, each)
-                for folder, _folders, inside in os.walk(path)
-                for each in inside
-                if each.endswith(_SUFFIXES)
-            )
-            if not files:
+            count = len(problems)
+            files = sorted(_files(path, name, problems))
+            if not files and count == len(problems):
                 problems.append(manifests.Problem(name, f"the folder has no file that ends in {', '.join(_SUFFIXES)}"))
             for file in files:
                 yield from _read(file, os.path.join(name, os.path.relpath(file, path)), problems)
+
+
+def _files(path: str, name: str, problems: list[manifests.Problem]) -> t.Iterator[str]:
+    """The manifests in a folder and in those below it, links among them, but not in hidden ones, as .git and .github."""
+    seen = {os.path.realpath(path)}
+
+    def refuse(error: OSError) -> None:
+        where = os.path.join(name, os.path.relpath(str(error.filename), path))
+        problems.append(manifests.Problem(os.path.normpath(where), f"it cannot be read: {error.strerror}"))
+
+    for folder, folders, inside in os.walk(path, onerror=refuse, followlinks=True):
+        real = {each: os.path.realpath(os.path.join(folder, each)) for each in folders if not each.startswith(".")}
+        # a link can lead to where it is itself
+        folders[:] = [each for each, target in real.items() if target not in seen]
+        seen.update(real.values())
+        yield from (os.path.join(folder, each) for each in inside if each.endswith(_SUFFIXES) and each[0] != ".")
 
 
 def _write(path: str, text: str) -> bool:

@@ -35,13 +35,13 @@ def memory_limit(spec: Spec) -> int | None:
             most = max(most, beside + (limit or 0))
             beside += (limit or 0) if stays else 0
         total = max(most, beside + sum(limit or 0 for limit in mains))
-    return total + parse_bytes((spec.get("overhead") or {}).get("memory", 0))
+    return total + parse_bytes((spec.get("overhead") or {}).get("memory") or 0)
 
 
 def memory_of(part: Spec) -> int | None:
     """The memory limit of a container, or of a pod's spec itself; 0 is none."""
     limits = (part.get("resources") or {}).get("limits") or {}
-    return parse_bytes(limits.get("memory", 0)) or None
+    return parse_bytes(limits.get("memory") or 0) or None
 
 
 def volume_bound(limit: int | None, allocatable: int | None) -> tuple[int | None, str]:

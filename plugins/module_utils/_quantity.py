@@ -67,15 +67,20 @@ def _rounded_up(number: decimal.Decimal) -> int:
     return int(number.to_integral_value(rounding=decimal.ROUND_CEILING))
 
 
+#: No memory is as large. An exponent can stand for a number that takes for ever to write out.
+_MOST: t.Final = decimal.Decimal(10) ** 30
+
 #: A number and a suffix.
 _PATTERN: t.Final = r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]{0,2})"
 
 
 def _parse(text: t.Any) -> decimal.Decimal:
     match = re.fullmatch(_PATTERN, str(text).strip())
-    if not match or match.group(2) not in _SUFFIXES:
-        raise ValueError(f"not a quantity: {text!r}; write for example 512Mi")
     try:
-        return decimal.Decimal(match.group(1)) * _SUFFIXES[match.group(2)]
-    except decimal.InvalidOperation:
-        raise ValueError(f"not a quantity: {text!r}; write for example 512Mi") from None
+        number = decimal.Decimal(match[1]) * _SUFFIXES[match[2]] if match else _MOST
+    except (KeyError, decimal.InvalidOperation, decimal.Overflow):
+        number = _MOST
+    if abs(number) >= _MOST:
+        shown = repr(text) if len(str(text)) < 50 else f"{str(text)[:50]!r}..."
+        raise ValueError(f"not a quantity: {shown}; write for example 512Mi")
+    return number

@@ -274,6 +274,14 @@ workloads:
           description: How the size was computed, where it is a sum; else empty.
           type: str
           returned: always
+        peer:
+          description: The container that it shares with, where sharing is the matter; else empty.
+          type: str
+          returned: always
+        by_hand:
+          description: Whether a patch of the spec alone could make it worse, so that there is none.
+          type: bool
+          returned: always
     patch:
       description: A strategic merge patch of the object that mends what a patch can mend. Empty for custom resources.
       type: dict

@@ -11,6 +11,8 @@ import typing as t
 
 import yaml
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+
 #: The first line of what is written: a file without it is somebody else's.
 MARK: t.Final = "# Written by podshm: the fixes of its audit of workloads."
 
@@ -63,10 +65,17 @@ def component(workloads: t.Sequence[Facts]) -> str:
         if len(namespaces[one["kind"], one["name"]]) > 1 and one["namespace"]:
             target["namespace"] = one["namespace"]
         patches.append({"target": target, "patch": as_yaml(patch_of(one))})
-    knobs = [f"# {one['workload']}: {knob}" for one in workloads for knob in one["knobs"]]
+    knobs = [printable(f"# {one['workload']}: {knob}") for one in workloads for knob in one["knobs"]]
+    kept = {(one["kind"], one["namespace"], one["name"]): one["patch"] for one in found}
+    others = [
+        f"# {one['workload']} ({one['origin'] or 'other pods of it'}) needs another fix than this one of the same name."
+        for one in workloads
+        if one["patch"] and one["patch"] != kept[one["kind"], one["namespace"], one["name"]]
+    ]
     return "\n".join(
         [
             MARK,
+            *map(printable, others),
             *(["# Values of operators and charts, which patches of pods do not reach:", *knobs] if knobs else []),
             as_yaml({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}),
         ]

@@ -47,6 +47,7 @@ class Audit:
         they write to /dev/shm, where they are configured to.
     :param unjudged: why nothing of it could be judged, or nothing.
     :param stated: by container: what the pod itself says that it needs.
+    :param programs: those that are known.
     """
 
     workload: Workload
@@ -57,6 +58,7 @@ class Audit:
     unjudged: str = ""
     problem: str = ""
     stated: t.Mapping[str, t.Sequence[recognise.Stated]] = dataclasses.field(default_factory=dict)
+    programs: t.Sequence[Program] = ()
 
     @property
     def status(self) -> Verdict:
@@ -69,9 +71,33 @@ class Audit:
 
     @functools.cached_property
     def changed(self) -> t.Mapping[str, t.Any]:
-        """The spec of its pods with the fix."""
+        """The template of its pods with the fix."""
         work = self.workload
-        return fix.fixed(work.spec, self.findings) if self.findings else work.spec
+        if not self.findings:
+            return work.spec
+        return self.with_fix(work.spec) if not work.seen else fix.fixed(work.spec, self._of_template(), self._of)
+
+    def with_fix(self, spec: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """A spec of its pods with the fix."""
+        return fix.fixed(spec, self.findings, self._of)
+
+    def _of(self, spec: t.Mapping[str, t.Any]) -> t.Sequence[Finding]:
+        """The findings of its pods, if they had this spec."""
+        return self._with(spec).findings
+
+    def _with(self, spec: t.Mapping[str, t.Any]) -> Audit:
+        return audit(dataclasses.replace(self.workload, spec=spec, seen=None, pods=(), used={}), self.programs)
+
+    def _of_template(self) -> list[Finding]:
+        """The findings that its template has, and those of live pods that are not older than it is."""
+        now = self._with(self.workload.spec)
+        if now.pod is None or self.pod is None:
+            return []
+        volumes = {one.name: _volume(one.dev_shm) for one in now.pod.containers}
+        changed = {one.name for one in self.pod.containers if volumes.get(one.name) != _volume(one.dev_shm)}
+        have = {(one.rule, one.container) for one in now.findings}
+        live = [one for one in self.findings if one.container not in changed and (one.rule, one.container) not in have]
+        return [*now.findings, *live]
 
     @functools.cached_property
     def patch(self) -> dict[str, t.Any]:
@@ -187,6 +213,11 @@ class Audit:
         return self.workload.kind in knob.kinds or any(recognise.has_label(labels, label) for label in knob.labels)
 
 
+def _volume(folder: Folder) -> tuple[str, ...]:
+    """What a spec says of a folder, without what else bounds it."""
+    return folder.backing.value, folder.volume, folder.sub_path, str(folder.size_limit)
+
+
 def _knob_words(knob: Knob, size: int) -> str:
     value = knob.set.format(size=memory_text(size))
     return f"{knob.owner}: {value} ({knob.words})" if value else f"{knob.owner}: {knob.words}"
@@ -261,7 +292,7 @@ def audit(
             or (rules.names_dev_shm(one) and rules.demand(audited, one) is None)
         )
     ]
-    return Audit(workload, pod, runs, found, unknown, stated=stated)
+    return Audit(workload, pod, runs, found, unknown, stated=stated, programs=programs)
 
 
 def _falls_back(runs: t.Mapping[str, t.Sequence[recognise.Recognised]], found: t.Sequence[Finding]) -> bool:

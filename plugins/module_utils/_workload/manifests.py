@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import internal
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._secrets import STARS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import BUILT_IN
 
 with contextlib.suppress(ImportError):
     import yaml  # it comes with ansible-core, and with the Kubernetes client
@@ -145,14 +145,14 @@ def _start_of_line(text: str, line: int) -> int:
 
 def _read(text: str, where: _Where, found: list[Workload], problems: list[Problem]) -> int | None:
     """Read a text to its end, or to the line (returned) where it is no YAML."""
-    deep = _too_deep(text)
-    if deep:
-        begins, line = deep
+    unreadable = _forbidden(text) or _too_deep(text)
+    if unreadable:
+        begins, line, words = unreadable
         broken = _read(text[: _start_of_line(text, begins)], where, found, problems)
         if broken is None:
-            problems.append(Problem(where(line), f"its values are nested more than {_MAX_NESTING} deep"))
+            problems.append(Problem(where(line), words))
         return line if broken is None else broken
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    loader = _loader(text)
     try:
         while loader.check_node():
             node = t.cast("yaml.Node", loader.get_node())
@@ -160,12 +160,12 @@ def _read(text: str, where: _Where, found: list[Workload], problems: list[Proble
                 words = f"its aliases stand for more than {_MAX_VALUES} values"
                 problems.append(Problem(where(node.start_mark.line), words))
                 continue
-            try:
-                document = loader.construct_document(node)
-            except ValueError:
-                problems.append(Problem(where(node.start_mark.line), "it has a date or a number that does not exist"))
+            second = _second_key(node)
+            if second:
+                words = f"a second {second.value} in one object: is a line --- missing?"
+                problems.append(Problem(where(second.start_mark.line), words))
                 continue
-            workloads, wrong = _objects(document, node, where)
+            workloads, wrong = _objects(loader.construct_document(node), node, where)
             found += workloads
             problems += wrong
     except yaml.MarkedYAMLError as error:
@@ -182,8 +182,44 @@ def _read(text: str, where: _Where, found: list[Workload], problems: list[Proble
     return None
 
 
-def _too_deep(text: str) -> tuple[int, int] | None:
-    """Of the first document that is nested too deep, the lines where it begins and where it is too deep.
+def _loader(text: str) -> t.Any:
+    """A loader that makes of values what Kubernetes makes of them: a date is text, and a number has 64 bits."""
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    made = {
+        "timestamp": base.construct_yaml_str,
+        "binary": base.construct_yaml_str,
+        "set": base.construct_yaml_map,
+        "omap": base.construct_yaml_seq,
+        "pairs": base.construct_yaml_seq,
+        "int": _number,
+        "float": _number,
+    }
+    constructors = {f"tag:yaml.org,2002:{name}": construct for name, construct in made.items()}
+    return type("Loader", (base,), {"yaml_constructors": {**base.yaml_constructors, **constructors}})(text)
+
+
+def _number(loader: t.Any, node: yaml.Node) -> t.Any:
+    """A number; the text of one that is none, or too large."""
+    is_float = node.tag.endswith(":float")
+    try:
+        number = loader.construct_yaml_float(node) if is_float else loader.construct_yaml_int(node)
+    except ValueError:
+        return node.value
+    return number if abs(number) < 2**64 else node.value
+
+
+def _forbidden(text: str) -> tuple[int, int, str] | None:
+    """As :func:`_too_deep`, of the first document with a character that YAML forbids."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if not found:
+        return None
+    before = [0, *(one.start() for one in _DOCUMENT.finditer(text, 0, found.start()))][-1]
+    words = f"it is no YAML: it has the control character U+{ord(found[0]):04X}"
+    return text.count("\n", 0, before), text.count("\n", 0, found.start()), words
+
+
+def _too_deep(text: str) -> tuple[int, int, str] | None:
+    """Of the first document that is nested too deep, the lines where it begins and where it is too deep, and the words for it.
 
     libyaml would end the process; without it Python raises an error.
     """
@@ -200,7 +236,7 @@ def _too_deep(text: str) -> tuple[int, int] | None:
             elif isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > _MAX_NESTING:
-                    return begins, line
+                    return begins, line, f"its values are nested more than {_MAX_NESTING} deep"
     except yaml.YAMLError:
         # found again, and said, where it is read
         pass
@@ -211,9 +247,11 @@ def _yaml_words(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     lines = text.splitlines()
     if "{{" in "\n".join(lines[max(0, line - 2) : line + 1]):
         return "it is a template that is not rendered; give the output of helm template"
-    # what it quotes can be a value: a password that begins with ! is a tag
-    words = re.sub(r"(['\"]).{4,}\1", STARS, str(error.problem or error.context))
-    return f"it is no YAML: {words}"
+    # what is quoted can be the beginning of a password: !secret, *secret
+    problem = re.sub(
+        r"\b(tag|alias|anchor|handle) ['\"].*", r"\1", str(error.problem or error.context), flags=re.DOTALL
+    )
+    return f"it is no YAML: {problem}"
 
 
 def _expanded(node: yaml.Node) -> float:
@@ -247,11 +285,16 @@ def _objects(document: t.Any, node: yaml.Node, where: _Where) -> tuple[list[Work
         return [], []
     if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
         return [], [Problem(origin, "it is no object of Kubernetes: it has no kind")]
+    if document["kind"] == "List" and not isinstance(document.get("items") or [], list):
+        return [], [Problem(origin, "items of the List is no list")]
     if document["kind"].endswith("List") and isinstance(document.get("items"), list):
         found: list[Workload] = []
         problems: list[Problem] = []
+        # what the API server itself returns has the kind of its items once
+        kind = {"apiVersion": document.get("apiVersion"), "kind": document["kind"].removesuffix("List")}
         for item, item_node in zip(document["items"], _item_nodes(node), strict=False):
-            workloads, wrong = _objects(item, item_node, where)
+            is_bare = isinstance(item, dict) and "kind" not in item and kind["kind"]
+            workloads, wrong = _objects({**kind, **item} if is_bare else item, item_node, where)
             found += workloads
             problems += wrong
         return found, problems
@@ -262,6 +305,16 @@ def _objects(document: t.Any, node: yaml.Node, where: _Where) -> tuple[list[Work
     except Exception as error:  # noqa: BLE001
         problem = internal(error)
         return [], [Problem(origin, f"{problem.reason}: {problem}; {problem.remedy}")]
+
+
+def _second_key(node: yaml.Node) -> yaml.Node | None:
+    """Where a second object begins in one that has all its fields: of two equal keys, the last one counts."""
+    seen = set()
+    for key, _value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value in seen:
+            return t.cast("yaml.Node", key)
+        seen |= {key.value} & {"apiVersion", "kind", "metadata", "spec"}
+    return None
 
 
 def _item_nodes(node: yaml.Node) -> list[yaml.Node]:
@@ -284,12 +337,15 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
     templates = list(_templates(document, kind))
     if not templates and _is_of_an_operator(document):
         templates = [((), {}, {})]
-    if not templates:
+    wrong = "" if templates else _wrong_template(document, kind)
+    if not templates and not wrong:
         return []
     if not isinstance(name, str):
         raise ValueError(f"{kind} without a name")
     if "{{" in name:
         raise ValueError(f"{kind} {name}: it is a template that is not rendered; give the output of helm template")
+    if wrong:
+        raise ValueError(f"{kind} {name}: {wrong}")
     return [
         Workload(
             api_version=str(document.get("apiVersion") or ""),
@@ -303,6 +359,30 @@ def workloads_of(document: t.Mapping[str, t.Any], origin: str = "") -> list[Work
         )
         for path, template_metadata, spec in templates
     ]
+
+
+def _wrong_template(document: t.Mapping[str, t.Any], kind: str) -> str:
+    """What is wrong with the template of a kind that every API server has; nothing for a patch, which has a part of it."""
+    if kind not in BUILT_IN or _group(document) not in ("", "apps", "batch", "extensions"):
+        return ""
+    is_whole = kind == "Pod" or "selector" in _mapping(document.get("spec"))
+    path = (*BUILT_IN[kind].template, "spec", "containers")
+    value: t.Any = document
+    for depth, step in enumerate(path):
+        where = ".".join(path[: depth + 1])
+        if step not in value:
+            return f"{where} is missing" if is_whole else ""
+        value = value[step]
+        if step == "containers":
+            break
+        if not isinstance(value, dict):
+            return f"{where} is no mapping"
+    if not isinstance(value, list) or not value:
+        return f"{where} is {'empty' if value == [] else 'no list'}"
+    for index, one in enumerate(value):
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+            return f"{where}[{index}] {'has no name' if isinstance(one, dict) else 'is no mapping'}"
+    return f"{where}: none has an image" if is_whole else ""
 
 
 _Template: t.TypeAlias = "tuple[tuple[str | int, ...], t.Mapping[str, t.Any], t.Mapping[str, t.Any]]"

@@ -260,7 +260,7 @@ class Marks:
     :param command: somewhere in command and arguments.
     :param unless_command: somewhere in command and arguments: the image then runs something else, as a client or a backup.
     :param env: names of variables, as a whole; C(own_env) are those that nothing else has, which decide alone.
-    :param labels: of the pod: V(key) or V(key=value).
+    :param labels: of the pod: V(key), V(key=value), or with a comma between them all of several.
     :param containers: names of the containers that run it in such a pod.
     :param nodes: labels of nodes that the pod selects: V(key) or V(key=value).
     :param is_server: in a pod that is to end, a command that is not its own runs something else of its image.

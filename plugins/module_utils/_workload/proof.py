@@ -23,7 +23,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
     Reason,
     TextEnum,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import fix, rules
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import rules
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.audit import Audit
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Less, Uses, rounded_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
@@ -401,7 +401,7 @@ def _fits(expressions: t.Iterable[t.Mapping[str, t.Any]], labels: t.Mapping[str,
 def forms(found: Audit) -> dict[Form, Spec]:
     """The specs in which a workload is proved: as it is, and with the fix where there is one."""
     before = dict(found.workload.latest)
-    after = fix.fixed(before, found.findings)
+    after = found.with_fix(before)
     return {Form.AS_IS: before, **({Form.FIXED: after} if after != before else {})}
 
 

@@ -228,9 +228,9 @@ def _runs_else(marks: Marks, command: str) -> bool:
 
 
 def has_label(labels: t.Mapping[str, str], label: str) -> bool:
-    """Whether a pod has a label: V(key), or V(key=value)."""
-    key, equals, value = label.partition("=")
-    return key in labels and (not equals or labels[key] == value)
+    """Whether a pod has a label: V(key), V(key=value), or with a comma between them all of several."""
+    pairs = [one.partition("=") for one in label.split(",")]
+    return all(key in labels and (not equals or labels[key] == value) for key, equals, value in pairs)
 
 
 def _version(marks: Marks, container: ContainerShape) -> Version:

@@ -35,7 +35,6 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.reco
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.recognise import tag as image_tag
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import (
-    DEFAULT_BYTES,
     POD_LIMIT,
     Backing,
     ContainerShape,
@@ -66,6 +65,8 @@ class Finding:
     :param observed: what is there, in one line; C(fix) what to do first.
     :param size_bytes: how large /dev/shm has to be; None where size is not the matter.
     :param computation: how a size in C(observed) was computed, where it is a sum.
+    :param peer: the container that it shares with, where sharing is the matter.
+    :param by_hand: whether to change the spec alone could make it worse, so that there is no patch.
     """
 
     rule: str
@@ -77,6 +78,8 @@ class Finding:
     program: str = ""
     size_bytes: int | None = None
     computation: str = ""
+    peer: str = ""
+    by_hand: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,6 +249,19 @@ def _is_first(audited: Audited, container: ContainerShape, wanted: Demand, mates
     return max(needs.values()) <= size < sum(needs.values()) and most == container.name
 
 
+def _all_need(audited: Audited, container: ContainerShape) -> Amount:
+    """What all need together who have what this container has on /dev/shm; nothing where no need of it is known."""
+    folder = container.dev_shm
+    users = [
+        one
+        for one in audited.pod.containers
+        if (one.dev_shm.backing, one.dev_shm.volume) == (folder.backing, folder.volume)
+    ]
+    wanted = [one for each in users if (one := joint_demand(audited, each)) and one.less is not Less.ADAPTS]
+    amounts = [Amount.sum([one.busy, one.beside]) for one in wanted]
+    return max(amounts, key=lambda amount: amount.size_bytes, default=Amount.of())
+
+
 def fitting_size(amount: Amount) -> int:
     """The size for a volume that has to hold an amount: a power of two of MiB, at least 128."""
     mebibytes = max(128, -(-amount.size_bytes // MIB))
@@ -290,6 +306,9 @@ def _too_small(rule: str, backing: Backing) -> Find:
     return find
 
 
+_default_too_small: t.Final = _too_small("SHM701", Backing.DEFAULT)
+
+
 def _enlarge(bound: str, size: int) -> str:
     text = memory_text(size)
     if bound == POD_LIMIT:
@@ -305,11 +324,11 @@ def _enlarge(bound: str, size: int) -> str:
 def _one_sided(audited: Audited) -> collections.abc.Iterator[Finding]:
     """Containers that share by /dev/shm and do not see the same one."""
     for run, need, who in sharing(audited, Uses.DEV_SHM):
-        sides = {container.dev_shm.identity for container in who}
-        if len(sides) < 2:
+        having = min(who, key=lambda one: (one.dev_shm.backing is not Backing.MEMORY, not one.dev_shm.volume))
+        others = [one for one in who if one.dev_shm.identity != having.dev_shm.identity]
+        if not others:
             continue
-        lacking = next((one for one in who if not one.dev_shm.volume), who[-1])
-        having = next((one for one in who if one.dev_shm.identity != lacking.dev_shm.identity), who[0])
+        lacking = next((one for one in others if not one.dev_shm.volume), others[-1])
         yield Finding(
             "SHM703",
             Severity.FAIL,
@@ -319,6 +338,7 @@ def _one_sided(audited: Audited) -> collections.abc.Iterator[Finding]:
             "mount one volume of medium Memory on /dev/shm in both containers",
             Sure.CERTAIN,
             run,
+            peer=having.name,
         )
 
 
@@ -356,10 +376,12 @@ _STORAGE: t.Final = ("persistentVolumeClaim", "ephemeral", "nfs")
 def _no_medium(audited: Audited) -> collections.abc.Iterator[Finding]:
     for container in _first_of_each_volume(audited.pod, Backing.DISK):
         folder = container.dev_shm
+        users = [one for one in audited.pod.containers if one.dev_shm.volume == folder.volume]
+        if not any(_may_fill(audited, one) or names_dev_shm(one) for one in users):
+            continue
         evicted = f"; beyond {memory_text(folder.size_limit)} the pod is evicted" if folder.size_limit else ""
-        wanted = demand(audited, container)
-        needs = wanted.busy.size_bytes if wanted and wanted.less is not Less.ADAPTS else 0
-        size = fitting_size(wanted.busy) if wanted and needs > (folder.size_limit or 0) else None
+        needed = _all_need(audited, container)
+        size = fitting_size(needed) if needed.size_bytes > (folder.size_limit or 0) else None
         limit = f" and sizeLimit: {memory_text(size)}" if size else ""
         yield Finding(
             "SHM704",
@@ -538,11 +560,11 @@ def _across_pods(audited: Audited) -> bool:
 
 def _host_ipc(audited: Audited) -> collections.abc.Iterator[Finding]:
     if audited.pod.host_ipc and not _across_pods(audited):
-        # without it, /dev/shm is the runtime's, which can be too small
-        wanted = {one.name: demand(audited, one) for one in audited.pod.containers if not one.dev_shm.volume}
-        sizes = {name: one.busy for name, one in wanted.items() if one and one.busy.size_bytes > DEFAULT_BYTES}
-        most = max(sizes, key=lambda name: sizes[name].size_bytes, default="")
-        size = fitting_size(sizes[most]) if most else None
+        # without it, /dev/shm is the runtime's, which can be too small, and so can be the pod's own sysctls
+        without = dataclasses.replace(audited, pod=audited.pod.without_host_ipc())
+        small = max(_default_too_small(without), key=lambda one: one.size_bytes or 0, default=None)
+        size = small.size_bytes if small else None
+        sysctls = [one.fix for one in _small_sysctls(without)]
         volume = (
             f", and mount an emptyDir of medium Memory with sizeLimit: {memory_text(size)} on /dev/shm"
             if size
@@ -551,11 +573,12 @@ def _host_ipc(audited: Audited) -> collections.abc.Iterator[Finding]:
         yield Finding(
             "SHM710",
             Severity.WARN,
-            most or audited.pod.main.name,
+            small.container if small else audited.pod.main.name,
             "hostIPC: containers of a pod share System V and POSIX queues without it; with it the pod sees those of the node "
             "and of all other pods that have it",
-            f"remove hostIPC{volume}",
+            f"remove hostIPC{volume}{''.join(f'; {each}' for each in dict.fromkeys(sysctls))}",
             size_bytes=size,
+            by_hand=bool(sysctls),
         )
 
 
@@ -564,13 +587,17 @@ def _host_path(audited: Audited) -> collections.abc.Iterator[Finding]:
         return
     for container in _first_of_each_volume(audited.pod, Backing.HOST):
         folder = container.dev_shm
+        needed = _all_need(audited, container)
+        size = fitting_size(needed) if needed.terms else None
+        limit = f" with sizeLimit: {memory_text(size)}" if size else ""
         yield Finding(
             "SHM711",
             Severity.WARN,
             container.name,
             f"the volume {folder.volume} is {folder.bound}: all pods of the node that mount it see and change each "
             "other's shared memory, which outlives them, and no limit of the pod bounds it",
-            "mount an emptyDir of medium Memory on /dev/shm; containers that share belong in one pod",
+            f"mount an emptyDir of medium Memory{limit} on /dev/shm; containers that share belong in one pod",
+            size_bytes=size,
         )
 
 
@@ -691,11 +718,11 @@ def _for_nothing(audited: Audited) -> collections.abc.Iterator[Finding]:
             continue
         if any(need.uses is Uses.DEV_SHM for run in runs for need in run.needs()):
             continue
-        sharing = [one for one in audited.pod.containers if one is not container and one.dev_shm == folder]
         # files of a ConfigMap or a Secret may name it, as that of a cache
         if _has_settings(audited.pod, container):
             continue
-        if (folder.size_limit or 0) >= _LARGE and not sharing and not names_dev_shm(container):
+        mounts = [mount for one in audited.pod.containers for mount in one.mounts if mount["name"] == folder.volume]
+        if (folder.size_limit or 0) >= _LARGE and len(mounts) == 1 and not names_dev_shm(container):
             titles = " and ".join(run.program.title for run in runs)
             yield Finding(
                 FOR_NOTHING,
@@ -713,7 +740,7 @@ RULES: t.Final = (
         "SHM701",
         "shm_default_too_small",
         "Is the default /dev/shm too small for the program?",
-        _too_small("SHM701", Backing.DEFAULT),
+        _default_too_small,
     ),
     Rule(
         "SHM702",

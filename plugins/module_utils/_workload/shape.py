@@ -28,6 +28,13 @@ _OS_LABELS: t.Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _COMMON_LABELS: t.Final = frozenset({*_OS_LABELS, "kubernetes.io/arch", "beta.kubernetes.io/arch"})
 
 
+def normal(path: object) -> str:
+    """A path without what it is the same without: V(//dev/shm/) is V(/dev/shm)."""
+    text = posixpath.normpath(str(path))
+    # two slashes mean something of their own to POSIX alone
+    return text[1:] if text.startswith("//") else text
+
+
 def is_token(part: t.Mapping[str, t.Any]) -> bool:
     """Whether a volume, or a mount of it, holds the token of a service account, as every pod gets one of its own."""
     return str(part.get("name", "")).startswith("kube-api-access-")
@@ -82,6 +89,10 @@ class Folder:
     def is_memory(self) -> bool:
         """Whether what is written there is memory of the pod."""
         return self.backing in (Backing.DEFAULT, Backing.MEMORY)
+
+
+#: What a container has on /dev/shm that has nothing mounted there.
+_DEFAULT: t.Final = Folder(Backing.DEFAULT, size_bytes=DEFAULT_BYTES, bound="the default of the runtime")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,6 +189,16 @@ class PodShape:
         )
         return dataclasses.replace(self, containers=tuple(containers))
 
+    def without_host_ipc(self) -> PodShape:
+        """The same with an IPC namespace, and a default, of its own."""
+        containers = (
+            dataclasses.replace(one, dev_shm=_DEFAULT)
+            if one.dev_shm.backing is Backing.HOST and not one.dev_shm.volume
+            else one
+            for one in self.containers
+        )
+        return dataclasses.replace(self, containers=tuple(containers), host_ipc=False)
+
     def folder(self, container: ContainerShape, path: str) -> Folder:
         """What is behind a folder of a container."""
         return _folder(path, container.mounts, self.volumes, self.host_ipc, self.memory_limit, self.allocatable)
@@ -261,6 +282,9 @@ def _container(
     resources = _mapping(one, "resources", where)
     limits, requests = _mapping(resources, "limits", where), _mapping(resources, "requests", where)
     mounts = tuple(mount for _index, mount in _list(one, "volumeMounts", where))
+    for index, mount in enumerate(mounts):
+        for field in ("name", "mountPath", *({"subPath", "subPathExpr"} & {name for name in mount if mount[name]})):
+            _text(mount, field, f"{where}.volumeMounts[{index}]")
     user = _number(security, "runAsUser", where)
     return ContainerShape(
         name=_text(one, "name", where),
@@ -299,11 +323,11 @@ def _folder(
     allocatable: int | None,
 ) -> Folder:
     """What is behind a folder: the volume that is mounted nearest above it."""
-    path = posixpath.normpath(path)
+    path = normal(path)
     above: list[tuple[str, t.Mapping[str, t.Any]]] = [
         (mounted, mount)
         for mount in mounts
-        for mounted in (posixpath.normpath(str(mount.get("mountPath") or "/")),)
+        for mounted in (normal(mount["mountPath"]),)
         if path == mounted or path.startswith(f"{mounted.rstrip('/')}/")
     ]
     # the longest path lies on top
@@ -312,7 +336,7 @@ def _folder(
     if in_dev_shm and len(mounted) < len(SHM):
         if host_ipc:
             return Folder(Backing.HOST, bound="the node's /dev/shm")
-        return Folder(Backing.DEFAULT, size_bytes=DEFAULT_BYTES, bound="the default of the runtime")
+        return _DEFAULT
     if not above:
         return Folder(Backing.IMAGE, bound="the node's disk")
     name = str(mount.get("name") or "")
@@ -333,8 +357,12 @@ def _backing(volume: t.Mapping[str, t.Any], where: str, pod_limit: int | None, a
     if volume.get("hostPath") is not None:
         host = str(_mapping(volume, "hostPath", where).get("path") or "")
         return Folder(Backing.HOST, bound=f"the node's {host}")
-    if volume.get("emptyDir") is None:
-        return Folder(Backing.OTHER, bound=next((str(kind) for kind in volume if kind != "name"), "emptyDir"))
+    # null is not there, and what has no kind is an emptyDir, as the API server has it
+    other = next(
+        (str(kind) for kind, value in volume.items() if kind not in ("name", "emptyDir") and value is not None), ""
+    )
+    if other:
+        return Folder(Backing.OTHER, bound=other)
     directory = _mapping(volume, "emptyDir", where)
     # 0 is none, as the kubelet has it
     limit = _bytes(directory, "sizeLimit", where) or None

@@ -120,7 +120,7 @@ PROGRAM: t.Final = Program(
             "app.kubernetes.io/name=postgresql",
             "stackgres.io/cluster",
         ),
-        containers="postgres|postgresql|database|patroni",
+        containers="postgres|postgresql|database|db|patroni",
         # also pg15 and ppg15.3 anywhere in the tag; spilo's own 3.0 is none
         version=r"pg-?(\d{2})(?:\.(\d+))?|^(?:[a-z]+\d*-)?(9|1\d|2\d)(?:\.(\d+))?(?!\d)",
         # Citus has releases of its own: 13 is an extension of PostgreSQL 15 to 17
@@ -208,7 +208,11 @@ PROGRAM: t.Final = Program(
         Knob(
             "Bitnami chart postgresql",
             "values of the chart",
-            ("app.kubernetes.io/name=postgresql",),
+            # the name alone is what everybody calls it
+            (
+                "app.kubernetes.io/name=postgresql,app.kubernetes.io/component=primary",
+                "app.kubernetes.io/name=postgresql,app.kubernetes.io/component=read",
+            ),
             (),
             "shmVolume: {{enabled: true, sizeLimit: {size}}}",
         ),

@@ -55,7 +55,9 @@ def test_fraction_of_a_unit(text: str, wanted: bool) -> None:
     assert is_fraction(text) is wanted
 
 
-@pytest.mark.parametrize("text", ["", "Mi", "12 Mi", "1mi", "1KiB", "one", None, "1.2.3", "--1"])
+@pytest.mark.parametrize(
+    "text", ["", "Mi", "12 Mi", "1mi", "1KiB", "one", None, "1.2.3", "--1", "1e40", "1e999999999", "-1e999999999"]
+)
 def test_no_quantity(text: t.Any) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
         parse_bytes(text)

@@ -61,3 +61,16 @@ def test_values_of_operators_are_comments() -> None:
 
 def test_without_a_patch_there_is_no_component() -> None:
     assert _kustomize.component([workload("well", patch={})]) == ""
+
+
+def test_a_name_writes_no_line_of_its_own() -> None:
+    one = workload("a", workload="Deployment a\nresources: [evil]", knobs=["Operator: size: 1Gi"])
+    assert yaml.safe_load(_kustomize.component([one])).keys() == {"apiVersion", "kind", "patches"}
+
+
+def test_of_two_objects_of_one_name_it_is_said_which_fix_is_left_out() -> None:
+    dev = workload("a", origin="dev.yaml:1", patch={"spec": {"template": {"spec": {"hostIPC": False}}}})
+    text = _kustomize.component([dev, workload("a", origin="prod.yaml:1")])
+    assert "# Deployment a (dev.yaml:1) needs another fix than this one of the same name.\n" in text
+    assert "prod.yaml" not in text
+    assert len(patches(dev, workload("a", origin="prod.yaml:1"))) == 1

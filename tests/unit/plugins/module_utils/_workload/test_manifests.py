@@ -170,7 +170,7 @@ def test_definitions_and_data_are_no_workloads() -> None:
         # a password
         (
             "kind: Secret\nb: !correct-horse\n",
-            "f.yaml:2: it is no YAML: could not determine a constructor for the tag ********",
+            "f.yaml:2: it is no YAML: could not determine a constructor for the tag",
         ),
     ],
 )
@@ -243,7 +243,14 @@ def test_what_is_nested_without_end_does_not_end_the_process(deep: str) -> None:
         (f"kind: Odd\nmetadata: {{name: a}}\nspec: [{{template: {{spec: {{{POD}}}}}}}]", ""),
         (f"kind: Pod\nmetadata: [a]\nspec: {{{POD}}}", "f:1: Pod without a name"),
         ("kind: List\nitems: [3]", "f:2: it is no object of Kubernetes: it has no kind"),
-        ("kind: Pod\nspec: {a: 2020-99-99}", "f:1: it has a date or a number that does not exist"),
+        (f"kind: Pod\nmetadata: {{name: a, labels: {{a: 2020-99-99, b: 0x_}}}}\nspec: {{{POD}}}", ""),
+        (f"kind: Pod\nmetadata: {{name: 2020-09-09}}\nspec: {{{POD}}}", ""),
+        ("kind: Pod\nmetadata: {name: a}\nspec: [1]", "f:1: Pod a: spec is no mapping"),
+        ("kind: List\nitems: a", "f:1: items of the List is no list"),
+        (
+            f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\nkind: Pod\nmetadata: {{name: b}}",
+            "f:4: a second kind in one object: is a line --- missing?",
+        ),
     ],
 )
 def test_fields_of_another_type_are_no_end_of_the_audit(text: str, problem: str) -> None:
@@ -251,3 +258,88 @@ def test_fields_of_another_type_are_no_end_of_the_audit(text: str, problem: str)
     workloads, problems = read(f"{text}\n---\n{good}", "f")
     assert workloads[-1].name == "good"
     assert [str(one) for one in problems] == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("text", "spec is no mapping"),
+        ("null", "spec is no mapping"),
+        ("{template: [1]}", "spec.template is no mapping"),
+        ("{template: {spec: null}}", "spec.template.spec is no mapping"),
+        ("{template: {spec: {containers: null}}}", "spec.template.spec.containers is no list"),
+        ("{template: {spec: {containers: []}}}", "spec.template.spec.containers is empty"),
+        (
+            "{template: {spec: {containers: [{name: c, image: i}, 7]}}}",
+            "spec.template.spec.containers[1] is no mapping",
+        ),
+        ("{template: {spec: {containers: [{image: i}]}}}", "spec.template.spec.containers[0] has no name"),
+        ("{selector: {}, template: {spec: {}}}", "spec.template.spec.containers is missing"),
+        (
+            "{selector: {}, template: {spec: {containers: [{name: c}]}}}",
+            "spec.template.spec.containers: none has an image",
+        ),
+    ],
+)
+def test_a_kind_that_has_pods_is_never_passed_over(spec: str, problem: str) -> None:
+    text = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: a}}\nspec: {spec}\n"
+    workloads, problems = read(text, "f")
+    assert not workloads
+    assert [str(one) for one in problems] == [f"f:1: Deployment a: {problem}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 3}",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: c}]}}}",
+        "apiVersion: example.com/v1\nkind: Job\nmetadata: {name: a}\nspec: {tasks: []}",
+    ],
+)
+def test_a_patch_of_kustomize_and_a_kind_of_the_same_name_are_no_workloads(text: str) -> None:
+    assert subjects(text) == []
+
+
+def test_values_are_what_kubernetes_makes_of_them() -> None:
+    """Each of these is text there, and data that can be returned."""
+    values = ["2020-01-01", "2020-01-01T00:00:00Z", "!!binary aGk=", "0x" + "f" * 6000, "9" * 6000, "1" * 30, ".nan"]
+    for value in values:
+        text = f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}, x: {value}}}\n"
+        (work,), problems = read(text, "f")
+        assert not problems
+        assert work.spec["x"] == value.removeprefix("!!binary ")
+    (work,), _problems = read(
+        f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}, x: !!set {{b}}, y: !!omap [c: 1]}}\n", "f"
+    )
+    assert (work.spec["x"], work.spec["y"]) == ({"b": None}, [{"c": 1}])
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x7f", "\x80"])
+def test_a_control_character_costs_its_own_document_only(character: str) -> None:
+    good = f"kind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n"
+    workloads, problems = read(f"{good}---\n# a\nkind: ConfigMap\ndata: {{a: '{character}'}}\n---\n{good}", "f")
+    assert [one.origin for one in workloads] == ["f:1", "f:9"]
+    assert [str(one) for one in problems] == [
+        f"f:7: it is no YAML: it has the control character U+{ord(character):04X}"
+    ]
+
+
+@pytest.mark.parametrize("secret", ["!s3cr3t", "*s3cr3t", "!s3cr3t!x", "&a &s3cr3t"])
+def test_a_password_that_is_no_yaml_is_not_quoted(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"kind: Secret\nmetadata: {{name: a}}\nstringData:\n  password: {secret}\n"
+    for _loader in range(2):
+        _workloads, problems = read(text, "f")
+        assert [str(one) for one in problems]
+        assert "s3cr3t" not in str(problems)
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+
+
+def test_items_of_a_list_of_one_kind_need_no_kind() -> None:
+    """As kubectl get --raw prints it."""
+    text = f"apiVersion: v1\nkind: PodList\nitems:\n- {{metadata: {{name: a}}, spec: {{{POD}}}}}\n"
+    assert subjects(text) == [("Pod a", "", "f.yaml:4")]
+
+
+def test_a_field_that_is_merged_and_then_set_is_no_second_one() -> None:
+    text = f"x: &base {{kind: Pod, spec: {{}}}}\n<<: *base\nkind: Pod\nmetadata: {{name: a}}\nspec: {{{POD}}}\n"
+    assert subjects(text) == [("Pod a", "", "f.yaml:1")]

@@ -10,9 +10,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import recognise
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, recognise
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs import nothing
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import Workload
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.shape import shape
 
 
@@ -884,3 +885,21 @@ def test_a_job_with_a_command_of_its_own_is_no_server(command: str, policy: str,
     one = {"name": "app", "image": "postgres:16", "command": command.split()}
     pod = shape({}, {"containers": [one], "restartPolicy": policy})
     assert bool(recognise.recognised(pod, pod.containers[0], PROGRAMS)) == is_server
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_chart"),
+    [
+        ({"app.kubernetes.io/name": "postgresql", "app.kubernetes.io/component": "primary"}, True),
+        # what anybody calls a database of his own
+        ({"app.kubernetes.io/name": "postgresql"}, False),
+        ({"app.kubernetes.io/name": "postgresql", "app.kubernetes.io/component": "database"}, False),
+        ({"app.kubernetes.io/component": "primary"}, False),
+    ],
+)
+def test_the_value_of_a_chart_is_for_pods_of_the_chart(labels: dict[str, str], is_chart: bool) -> None:
+    spec = {"containers": [{"name": "db", "image": "postgres:15"}]}
+    work = Workload("apps/v1", "StatefulSet", "", "a", ("spec", "template"), {"labels": labels}, spec)
+    facts = audit.audit(work, PROGRAMS).facts()
+    assert facts["findings"]
+    assert [knob.partition(":")[0] for knob in facts["knobs"]] == (["Bitnami chart postgresql"] if is_chart else [])

@@ -137,6 +137,9 @@ def test_an_init_container_that_stays_is_a_sidecar() -> None:
         ({"containers": [{"name": "a", "resources": {"limits": {"memory": "lots"}}}]}, "not a quantity"),
         ({"containers": [{"name": "a", "resources": {"limits": {"memory": "-1Gi"}}}]}, "memory is negative: -1Gi"),
         ({"containers": [{"name": "a", "volumeMounts": [SHM]}]}, "the volume dshm is mounted on /dev/shm"),
+        ({"containers": [{"name": "a", "volumeMounts": [{"name": "b"}]}]}, "volumeMounts[0] has no mountPath"),
+        ({"containers": [{"name": "a", "volumeMounts": [{**SHM, "subPath": 1}]}]}, "volumeMounts[0] has no subPath"),
+        ({"containers": [{"name": "a", "resources": {"limits": {"memory": "1e999999999"}}}]}, "not a quantity"),
         ({"containers": [{"name": "a", "securityContext": {"runAsUser": "x"}}]}, "runAsUser is no whole number"),
         ({"containers": [{"name": "a", "securityContext": []}]}, "securityContext is no mapping"),
     ],
@@ -145,3 +148,16 @@ def test_what_is_no_spec_is_named(spec: dict[str, t.Any], words: str) -> None:
     with pytest.raises(SpecError) as error:
         shape({}, spec)
     assert words in str(error.value)
+
+
+def test_a_limit_that_is_null_is_none() -> None:
+    """As a chart unsets it."""
+    one = {"name": "a", "image": "i", "resources": {"limits": {"memory": None}}}
+    seen = shape({}, {"containers": [one], "overhead": {"memory": None}})
+    assert (seen.memory_limit, seen.main.memory_limit) == (None, None)
+
+
+def test_a_path_is_what_it_is_without_slashes_too_many() -> None:
+    for path in ("//dev/shm", "/dev/shm/", "/dev//shm/."):
+        one = pod({"volumeMounts": [{"name": "dshm", "mountPath": path}]}, volumes=[{"name": "dshm", "emptyDir": None}])
+        assert (one.main.dev_shm.backing.value, one.main.dev_shm.volume) == ("disk", "dshm")
