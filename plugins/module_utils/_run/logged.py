@@ -13,12 +13,13 @@ import time
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, Scripts
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun
 
 #: Reasons of an account that may not read the log, or not grant a step.
@@ -102,3 +103,14 @@ class LoggedRun(ContainerRun):
         if problem.reason not in _REFUSED or first is None:
             return problem
         return Inconclusive(first.reason, f"{first.detail}; nor is its log a way: {problem.detail}", self.subject)
+
+
+def containers_of(pod: PodRun, scripts: Scripts) -> dict[Container, ContainerRun]:
+    """The containers of a pod. Those with a script run their steps themselves."""
+    marks: set[str] = set()
+    return {
+        one.container: LoggedRun(pod, one, scripts[one.container], marks)
+        if one.container in scripts
+        else ContainerRun(pod, one)
+        for one in pod.plan.containers
+    }
