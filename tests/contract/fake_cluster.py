@@ -409,9 +409,10 @@ class FakeCluster:
         restarts = self._restarts
         with self._log(pod, container).open("rb") as log:
             while pod in self._pods and restarts == self._restarts and time.monotonic() < until:
-                if self._closed or os.fstat(log.fileno()).st_nlink == 0:
-                    return
+                has_ended = self._closed or os.fstat(log.fileno()).st_nlink == 0
                 yield log.read()
+                if has_ended:
+                    return
                 time.sleep(_TURN)
 
     # --------------------------------------------------------------------------------------------------- watch

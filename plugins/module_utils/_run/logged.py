@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import collections.abc
+import re
 import time
 import typing as t
 
@@ -28,6 +29,9 @@ _REFUSED: t.Final = (Reason.FORBIDDEN, Reason.LOGS_UNAVAILABLE)
 #: A kubelet shows a grant within about a second, unless it missed that the pod has changed: after so many seconds it is
 #: written again. By itself the kubelet looks once in about a minute.
 _AGAIN_SECONDS: t.Final = 5
+
+#: What a script writes last that cannot create a mark.
+_NO_MARK: t.Final = re.compile(rb'"call":"open","path":"%s/[^\n]*"errno":"(\w+)"' % manifests.TURNS.encode("ascii"))
 
 T = t.TypeVar("T")
 
@@ -92,6 +96,17 @@ class LoggedRun(ContainerRun):
         found = super().read(session, step)
         self._marks |= self._lines[step.nonce].marks
         return found
+
+    def complete(self, data: bytes, nonce: str) -> int | None:
+        """Where the answer to a step ends in the log so far.
+
+        :raises Inconclusive: PremiseFailed, the script ended as it cannot take turns.
+        """
+        refused = _NO_MARK.search(data)
+        if refused:
+            words = f"it cannot write whose turn it is to the pod's emptyDir ({refused[1].decode('ascii')}), as steps by log need"
+            raise Inconclusive(Reason.PREMISE_FAILED, words, self.subject)
+        return super().complete(data, nonce)
 
     def parsed(self, answer: bytes, step: PlannedStep) -> Observation:
         """The observation in the last block of the log so far."""

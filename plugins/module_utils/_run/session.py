@@ -599,10 +599,14 @@ class ContainerRun:
     def read(self, session: Session, step: PlannedStep) -> Observation:
         """Read the answer of a step."""
         answer = self.patiently(
-            lambda seconds: session.read_answer(lambda data: protocol.complete(data, step.nonce), seconds)
+            lambda seconds: session.read_answer(lambda data: self.complete(data, step.nonce), seconds)
         )
         self._silent = 0
         return self.parsed(answer, step)
+
+    def complete(self, data: bytes, nonce: str) -> int | None:
+        """Where the answer to a step ends in all that came; nothing as long as it is not complete."""
+        return protocol.complete(data, nonce)
 
     def patiently(self, wait: collections.abc.Callable[[float], T]) -> T:
         """What a wait for the probe returns, which takes so many seconds at most."""
