@@ -96,13 +96,22 @@ class NodeChoice(TextEnum):
 
 
 class Transport(TextEnum):
-    """How the steps of a check come to their containers, and the answers back."""
+    """How steps come to their containers, and the answers back."""
 
     #: by exec, and by log where exec is not possible
     AUTO = "auto"
     EXEC = "exec"
     #: containers run their steps themselves
     LOG = "log"
+
+    def note(self, no_exec: str) -> str:
+        """That steps went by log, for the end of a line; nothing where they were exec'd.
+
+        :param no_exec: why not by exec, with the code of the reason first; empty where nobody tried.
+        """
+        if self is not Transport.LOG:
+            return ""
+        return f", by log ({no_exec.partition(':')[0]})" if no_exec else ", by log"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -699,6 +699,18 @@ WORKLOADS: t.Final[tuple[Option, ...]] = (
         "seconds for all proofs together",
         default=600,
     ),
+    dataclasses.replace(
+        BY_NAME["transport"],
+        scope=WORKLOAD,
+        text=(
+            (
+                "How the steps of proofs come to containers, and answers back. V(exec) needs pods/exec. With V(log), containers run "
+                "their steps themselves, and the run reads their logs and grants some steps by an annotation: this needs C(patch) "
+                "on pods and C(get) on pods/log, and takes longer. V(auto) is V(exec), and V(log) where an exec is refused."
+            ),
+        ),
+        version_added="",
+    ),
     dataclasses.replace(BY_NAME["image"], scope=WORKLOAD),
     dataclasses.replace(
         BY_NAME["max_write"],

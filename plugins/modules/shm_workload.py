@@ -47,7 +47,7 @@ notes:
     an entry of RV(problems), and the rest is audited.
   - C(list) on replicasets, jobs and nodes helps to name workloads and to know the memory of nodes. C(get) on nodes/proxy shows
     what is in volumes of medium V(Memory) now, by one request for each node that has pods with some.
-  - O(prove) needs in the namespaces of the workloads what M(abcdesktopio.podshm.shm_check) needs in its own, and C(pods/exec).
+  - O(prove) needs in the namespaces of the workloads what M(abcdesktopio.podshm.shm_check) needs in its own.
 seealso:
   - module: abcdesktopio.podshm.shm_explain
   - module: abcdesktopio.podshm.shm_check
@@ -325,6 +325,21 @@ workloads:
           description: What of its requests was other than the workload's, so that the node has room for it.
           type: list
           elements: str
+          returned: always
+        added:
+          description: What the pod had beside the workload's shape, for the probe and its steps. Empty if there was none.
+          type: list
+          elements: str
+          returned: always
+          sample: [volume probe (configMap)]
+        transport:
+          description: How steps came to its containers, V(exec) or V(log); see O(transport).
+          type: str
+          returned: always
+          sample: exec
+        no_exec:
+          description: Why not by exec, with the code of the reason; empty unless an exec was refused and the proof went by log.
+          type: str
           returned: always
         seconds:
           description: How long it took.

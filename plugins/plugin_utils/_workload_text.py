@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import memory_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import printable
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import proof
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.kinds import FIXED
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import rounded_text
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import _kustomize
@@ -109,15 +110,15 @@ def _indented(line: str) -> str:
 
 
 def _proofs(proofs: t.Sequence[Facts]) -> list[str]:
-    """What was measured in each shape, a line each; shapes with one answer together. The node is the same for all."""
+    """What was measured in each shape, a line each; shapes with one answer together. The last one says where and in which way."""
     shapes: dict[tuple[str, str], list[str]] = {}
     for one in proofs:
         shapes.setdefault((one["verdict"], _evidence(one)), []).append(one["shape"])
     printed = [f"proof: {verdict} {', '.join(names)}: {words}" for (verdict, words), names in shapes.items()]
     nodes = [f", node {one['node']}" for one in proofs if one["node"]]
-    return [
-        _line(1, line + node) for line, node in zip(printed, [*[""] * (len(printed) - 1), *nodes[:1], ""], strict=False)
-    ]
+    ways = dict.fromkeys(proof.note(one) for one in proofs)
+    ends = [*[""] * (len(printed) - 1), "".join([*nodes[:1], *ways])]
+    return [_line(1, line + end) for line, end in zip(printed, ends, strict=False)]
 
 
 def _evidence(one: Facts) -> str:

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import time
 import typing as t
 
 import harness
 import pytest
+import yaml
 from harness import Answer, Cluster, ask, call
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
@@ -246,7 +248,53 @@ def test_nothing_of_the_workload_is_used_or_run(seen: Seen) -> None:
             assert not {"env", "envFrom", "ports", "lifecycle", "args"} & one.keys()
 
 
-def test_a_resize_and_a_restart_leave_size_and_content(alpha: Cluster, namespace: str) -> None:
+@contextlib.contextmanager
+def account(alpha: Cluster, namespace: str, without: str) -> collections.abc.Iterator[str]:
+    """A user with the documented permissions but for one resource."""
+    text = (harness.CHECKOUT / "docs/permissions.md").read_text("utf-8")
+    audits, proves = (yaml.safe_load(block.partition("```")[0])["rules"] for block in text.split("```yaml")[2:4])
+    rules = [rule for rule in (*audits, *proves) if rule["resources"] != [without]]
+    with alpha.wide("clusterroles", {"rules": rules}) as name:
+        subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": name}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+        with alpha.wide("clusterrolebindings", {"roleRef": role, "subjects": [subject]}):
+            yield name
+
+
+def test_without_exec_by_log_the_verdicts_are_the_same(alpha: Cluster, namespace: str, seen: Seen) -> None:
+    deploy(alpha, namespace, *WORKLOADS)
+    with account(alpha, namespace, without="pods/exec") as name:
+        answer = prove(alpha, namespace, impersonate_user=name)
+    by_exec, by_log = workloads(seen.answer), workloads(answer)
+    assert {one: verdicts(work) for one, work in by_log.items()} == {
+        one: verdicts(work) for one, work in by_exec.items()
+    }
+    for one in ("db", "pair", "desktop", "crowd", "safe"):
+        assert proofs(by_log[one]) == proofs(by_exec[one])
+    assert proofs(by_log["db"]) == {
+        "as it is": ("FAIL", "pg: /dev/shm is full after 64Mi of the 74Mi that PostgreSQL needs"),
+        "with the fix": ("PASS", "pg: 256Mi filled"),
+    }
+    for each in by_log["db"]["proof"]:
+        assert each["transport"] == "log"
+        assert each["no_exec"].startswith(f"ExecForbidden: container none of pod {namespace}/podshm-")
+        # the workload itself has a volume named probe
+        assert each["added"] == [
+            "volume probe-0 (configMap)",
+            "volume podshm-turns (emptyDir)",
+            "volume podshm-grants (downwardAPI)",
+            "annotation podshm.abcdesktop.io/grant",
+        ]
+    assert answer.msg.endswith(", by log (ExecForbidden)")
+    assert {each["transport"] for each in by_exec["db"]["proof"]} == {"exec"}
+
+
+def verdicts(work: Object) -> dict[str, str]:
+    return {one["shape"]: one["verdict"] for one in work["proof"]}
+
+
+@pytest.mark.parametrize("transport", ["exec", "log"])
+def test_a_resize_and_a_restart_leave_size_and_content(alpha: Cluster, namespace: str, transport: str) -> None:
     # its volume has the size of the pod's memory limit
     sizeless = deployment(
         "sizeless",
@@ -257,8 +305,21 @@ def test_a_resize_and_a_restart_leave_size_and_content(alpha: Cluster, namespace
     sized_one = deployment(
         "sized", needs("posix_shm=8Mi"), volumes=sized("32Mi"), containers=[container("a", "64Mi", "dshm")]
     )
-    deploy(alpha, namespace, sizeless, sized_one)
-    found = workloads(prove(alpha, namespace, resize_holds=True))
+    # the kubelet restarts its container for it
+    restarted = deployment(
+        "restarted",
+        needs("posix_shm=8Mi"),
+        volumes=sized("32Mi"),
+        containers=[
+            container(
+                "a", "64Mi", "dshm", resizePolicy=[{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+            )
+        ],
+    )
+    deploy(alpha, namespace, sizeless, sized_one, restarted)
+    found = workloads(prove(alpha, namespace, resize_holds=True, transport=transport))
+    assert {one["transport"] for work in found.values() for one in work["proof"]} == {transport}
+    assert found["restarted"]["proof"][1]["observed"] == found["sized"]["proof"][1]["observed"]
     assert [one["shape"] for one in found["sized"]["proof"]] == ["as it is", "resized"]
     assert found["sized"]["proof"][1]["observed"] == [
         "memory 64Mi -> 96Mi: /dev/shm 32Mi and its content hold",

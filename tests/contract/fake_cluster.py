@@ -224,6 +224,8 @@ class FakeCluster:
         self.until = 0.0
         self.stopping = threading.Event()
         self.retries: collections.Counter[str] = collections.Counter()
+        #: when it was last heard of
+        self.heard = 0.0
         self._node = node
         self._old = old_kubernetes
         self._world = world
@@ -407,9 +409,10 @@ class FakeCluster:
         restarts = self._restarts
         with self._log(pod, container).open("rb") as log:
             while pod in self._pods and restarts == self._restarts and time.monotonic() < until:
-                if self._closed or os.fstat(log.fileno()).st_nlink == 0:
-                    return
+                has_ended = self._closed or os.fstat(log.fileno()).st_nlink == 0
                 yield log.read()
+                if has_ended:
+                    return
                 time.sleep(_TURN)
 
     # --------------------------------------------------------------------------------------------------- watch
@@ -435,7 +438,7 @@ class FakeCluster:
 
     # ---------------------------------------------------------------------------------------------------- exec
 
-    def exec_refusal(self, pod: str, timeout: float) -> None:
+    def exec_refusal(self, pod: str, timeout: float) -> Inconclusive | None:
         return None
 
     def exec(
@@ -505,4 +508,4 @@ def pod_memory_limit(spec: Object) -> int | None:
 
 def node_bytes(limits: Object) -> int | None:
     """The memory limit among the limits of a container; 0 is none."""
-    return int(limits.get("memory", 0)) or None
+    return fake_node.byte_count(limits.get("memory", 0)) or None

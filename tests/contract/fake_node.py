@@ -101,6 +101,13 @@ def binary_text(size: int) -> str:
     return f"{size // units[-1][1]}{units[-1][0]}" if units else str(size)
 
 
+def byte_count(amount: str | int) -> int:
+    """An amount of memory as a manifest has it."""
+    text = str(amount)
+    units = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+    return int(text[:-2]) * units[text[-2:]] if text[-2:] in units else int(text)
+
+
 @dataclasses.dataclass(frozen=True)
 class World:
     """What a runtime does differently from an honest one."""
@@ -138,7 +145,7 @@ class Container:
 
     def status(self) -> dict[str, t.Any]:
         limits = (self.spec.get("resources") or {}).get("limits") or {}
-        memory = {"memory": binary_text(int(limits["memory"]))} if "memory" in limits else {}
+        memory = {"memory": binary_text(byte_count(limits["memory"]))} if "memory" in limits else {}
         return {
             "name": self.name,
             "state": self.state,
@@ -256,9 +263,7 @@ class Pod:
             draft.rename(draft.with_name(item["path"]))
 
     def _size(self, volume: dict[str, t.Any]) -> int:
-        text = str(volume["emptyDir"].get("sizeLimit") or 0)
-        units = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
-        limit = int(text[:-2]) * units[text[-2:]] if text[-2:] in units else int(text)
+        limit = byte_count(volume["emptyDir"].get("sizeLimit") or 0)
         return min(limit or self._bound, self._bound)
 
     # ---------------------------------------------------------------------------------------- messages and children

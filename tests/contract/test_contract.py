@@ -14,6 +14,7 @@ import pathlib
 import signal
 import subprocess
 import threading
+import time
 import types
 import typing as t
 
@@ -26,7 +27,10 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.client i
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Settings, Transport
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import run
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import proof, run
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.manifests import workloads_of
 
 #: Check -> why the fake cluster has no answer to it.
 NOT_COVERED = {
@@ -256,6 +260,143 @@ def test_a_pod_that_cannot_be_created_costs_the_checks_that_need_it(
     }
     assert lost
     assert verdicts(result) == verdicts(results["", "exec"]) | lost
+
+
+#: Workloads by name: what they need, their containers with what is mounted on /dev/shm, and the volumes.
+WORKLOADS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
+    "small": ("posix_shm=70Mi", {"c": ""}, {}),
+    "pair": ("posix_shm across=a,b; sysv_shm across=a,b; posix_mq across=a,b", {"a": "v", "b": ""}, {"v": "16Mi"}),
+    "sized": ("posix_shm=8Mi", {"c": "v"}, {"v": "16Mi"}),
+}
+
+
+def workload(name: str) -> proof.Job:
+    needs, containers, volumes = WORKLOADS[name]
+    # the fake node has no user of an image
+    user = {"runAsUser": 65532, "runAsGroup": 65532}
+    spec = {
+        "containers": [
+            {
+                "name": one,
+                "resources": {"limits": {"memory": str(256 * MIB)}},
+                "securityContext": user,
+                "volumeMounts": [{"name": volume, "mountPath": "/dev/shm"}] if volume else [],
+            }
+            for one, volume in containers.items()
+        ],
+        "volumes": [
+            {"name": one, "emptyDir": {"medium": "Memory", "sizeLimit": size}} for one, size in volumes.items()
+        ],
+    }
+    metadata = {"name": name, "namespace": "n", "annotations": {"podshm.abcdesktop.io/needs": needs}}
+    found = audit.audit(workloads_of({"kind": "Pod", "metadata": metadata, "spec": spec})[0], PROGRAMS)
+    job = proof.Job.of(found, found.facts(), resizes=name == "sized")
+    assert job
+    return job
+
+
+class NoExec(FakeCluster):
+    """A cluster that refuses every exec, and says so before there is a pod."""
+
+    def exec_refusal(self, pod: str, timeout: float) -> Inconclusive | None:
+        return Inconclusive(Reason.EXEC_FORBIDDEN, "no", f"container none of pod n/{pod}")
+
+    def exec(self, pod: str, container: str, *_args: t.Any, **_more: t.Any) -> t.NoReturn:
+        raise Inconclusive(Reason.EXEC_FORBIDDEN, "no", f"container {container} of pod n/{pod}")
+
+
+class NoUpgrade(NoExec):
+    """The same, and it shows with the first container."""
+
+    def exec_refusal(self, pod: str, timeout: float) -> Inconclusive | None:
+        return None
+
+
+class NoLog(NoExec):
+    """A cluster that shows no log either."""
+
+    def follow_log(self, pod: str, container: str, timeout: float) -> t.NoReturn:
+        raise Inconclusive(Reason.LOGS_UNAVAILABLE, "nor that", f"container {container} of pod n/{pod}")
+
+
+def prove(cluster: FakeCluster, transport: str) -> dict[tuple[str, str], dict[str, t.Any]]:
+    """Prove all workloads; by name and shape, what the proofs returned."""
+    settings = Settings(
+        timeout=60, total_timeout=120, start_timeout=20, step_timeout=10, transport=Transport(transport)
+    )
+    jobs, leftovers = [workload(name) for name in WORKLOADS], []  # type: tuple[list[proof.Job], list[str]]
+    cluster.until = time.monotonic() + settings.total_timeout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof, "Cluster", lambda _source, _namespace, _seconds: cluster)
+        try:
+            proof.prove(t.cast("t.Any", None), jobs, settings, False, leftovers)
+        finally:
+            cluster.close()
+    assert leftovers == []
+    return {(job.audit.workload.name, one["shape"]): one for job in jobs for one in job.facts["proof"]}
+
+
+def proved(found: dict[tuple[str, str], dict[str, t.Any]]) -> dict[tuple[str, str], tuple[str, list[str]]]:
+    return {key: (one["verdict"], one["observed"]) for key, one in found.items()}
+
+
+IPC = ["a and b share System V IPC", "a and b share POSIX message queues"]
+PROVED = {
+    ("small", "as it is"): ("FAIL", ["c: /dev/shm is full after 12Mi of the 70Mi that the container needs"]),
+    ("small", "with the fix"): ("PASS", ["c: 128Mi filled"]),
+    ("pair", "as it is"): ("FAIL", ["a and b do not share /dev/shm", *IPC]),
+    ("pair", "with the fix"): ("PASS", ["a and b share /dev/shm", *IPC]),
+    ("sized", "as it is"): ("PASS", ["c: 8Mi filled"]),
+    ("sized", "resized"): (
+        "PASS",
+        [
+            "memory 256Mi -> 288Mi: /dev/shm 16Mi and its content hold",
+            "sizeLimit 32Mi: /dev/shm 16Mi -> 32Mi and its content hold",
+            "a restart of the container: /dev/shm 32Mi and its content hold",
+        ],
+    ),
+}
+
+
+def test_proofs_by_exec(node: Node) -> None:
+    found = prove(FakeCluster(node), "auto")
+    assert proved(found) == PROVED
+    assert {(one["transport"], one["no_exec"], *one["added"]) for one in found.values()} == {
+        ("exec", "", "volume probe (configMap)")
+    }
+
+
+@pytest.mark.parametrize(
+    ("cluster", "transport", "why"),
+    [(FakeCluster, "log", ""), (NoExec, "auto", "container none"), (NoUpgrade, "auto", "container ")],
+)
+def test_proofs_by_log_say_the_same(node: Node, cluster: type[FakeCluster], transport: str, why: str) -> None:
+    found = prove(cluster(node), transport)
+    assert proved(found) == PROVED
+    for one in found.values():
+        assert one["transport"] == "log"
+        assert one["no_exec"].startswith(why and f"ExecForbidden: {why}")
+        assert one["added"] == [
+            "volume probe (configMap)",
+            "volume podshm-turns (emptyDir)",
+            "volume podshm-grants (downwardAPI)",
+            "annotation podshm.abcdesktop.io/grant",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "transport", "words"),
+    [(NoExec, "exec", ": no; "), (NoLog, "auto", ": no; nor is its log a way: nor that; ")],
+)
+def test_proofs_without_any_way_are_not_decided(
+    node: Node, cluster: type[FakeCluster], transport: str, words: str
+) -> None:
+    found = prove(cluster(node), transport)
+    assert {one["verdict"] for key, one in found.items() if key != ("sized", "resized")} == {"ERROR"}
+    for (_name, shape), one in found.items():
+        if shape != "resized":
+            assert one["observed"][0].startswith("ExecForbidden: container ")
+            assert words in one["observed"][0]
 
 
 def test_what_is_not_covered_exists() -> None:

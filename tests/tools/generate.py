@@ -212,6 +212,7 @@ def workloads(text: str) -> str:
     names = [
         *_variables.CONNECTION,
         *(option.name for option in _variables.OF_WORKLOADS),
+        "transport",
         "image",
         "max_write",
         "timeout",

@@ -9,16 +9,18 @@
 from __future__ import annotations
 
 import collections.abc
+import re
 import time
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.exec import Session
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Container
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, Scripts
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import ContainerRun, PodRun
 
 #: Reasons of an account that may not read the log, or not grant a step.
@@ -27,6 +29,9 @@ _REFUSED: t.Final = (Reason.FORBIDDEN, Reason.LOGS_UNAVAILABLE)
 #: A kubelet shows a grant within about a second, unless it missed that the pod has changed: after so many seconds it is
 #: written again. By itself the kubelet looks once in about a minute.
 _AGAIN_SECONDS: t.Final = 5
+
+#: What a script writes last that cannot create a mark.
+_NO_MARK: t.Final = re.compile(rb'"call":"open","path":"%s/[^\n]*"errno":"(\w+)"' % manifests.TURNS.encode("ascii"))
 
 T = t.TypeVar("T")
 
@@ -92,6 +97,17 @@ class LoggedRun(ContainerRun):
         self._marks |= self._lines[step.nonce].marks
         return found
 
+    def complete(self, data: bytes, nonce: str) -> int | None:
+        """Where the answer to a step ends in the log so far.
+
+        :raises Inconclusive: PremiseFailed, the script ended as it cannot take turns.
+        """
+        refused = _NO_MARK.search(data)
+        if refused:
+            words = f"it cannot write whose turn it is to the pod's emptyDir ({refused[1].decode('ascii')}), as steps by log need"
+            raise Inconclusive(Reason.PREMISE_FAILED, words, self.subject)
+        return super().complete(data, nonce)
+
     def parsed(self, answer: bytes, step: PlannedStep) -> Observation:
         """The observation in the last block of the log so far."""
         return super().parsed(protocol.last_block(answer), step)
@@ -102,3 +118,14 @@ class LoggedRun(ContainerRun):
         if problem.reason not in _REFUSED or first is None:
             return problem
         return Inconclusive(first.reason, f"{first.detail}; nor is its log a way: {problem.detail}", self.subject)
+
+
+def containers_of(pod: PodRun, scripts: Scripts) -> dict[Container, ContainerRun]:
+    """The containers of a pod. Those with a script run their steps themselves."""
+    marks: set[str] = set()
+    return {
+        one.container: LoggedRun(pod, one, scripts[one.container], marks)
+        if one.container in scripts
+        else ContainerRun(pod, one)
+        for one in pod.plan.containers
+    }

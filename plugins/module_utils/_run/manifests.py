@@ -260,6 +260,8 @@ def _resources(cpu_millis: int, memory_bytes: int, cpu_share: int, has_memory_li
     }
 
 
+_PROBE_MOUNT: t.Final = {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True}
+
 _SCRIPT_MOUNTS: t.Final = (
     {"name": "podshm-turns", "mountPath": TURNS},
     {"name": "podshm-grants", "mountPath": GRANTS.rsplit("/", 1)[0], "readOnly": True},
@@ -310,7 +312,7 @@ def _container(plan: ContainerPlan, meta: RunMeta) -> dict[str, t.Any]:
         "workingDir": "/",
         "securityContext": _security(_user(one) if meta.names_users else None, one.capabilities),
         "volumeMounts": [
-            {"name": "probe", "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True},
+            _PROBE_MOUNT,
             *(
                 {
                     "name": mount.volume.name,
@@ -384,24 +386,45 @@ def _ending(meta: RunMeta) -> dict[str, t.Any]:
     }
 
 
-def _pod_metadata(meta: RunMeta, name: str, anchor_uid: str) -> dict[str, t.Any]:
-    metadata = _metadata(meta, object_name(meta, name), anchor_uid)
+def _pod_metadata(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
+    metadata = _metadata(meta, object_name(meta, plan.name), anchor_uid)
     metadata["labels"] = {**_POD_LABELS, **metadata["labels"], **meta.additions.labels}
     metadata["annotations"] = {**_POD_ANNOTATIONS, **metadata["annotations"], **meta.additions.annotations}
+    if plan.has_scripts:
+        metadata["annotations"].update(_grant(0))
     return metadata
 
 
-def shaped_pod(
-    meta: RunMeta, name: str, shape: t.Mapping[str, t.Any], commands: t.Mapping[str, t.Sequence[str]], anchor_uid: str
-) -> dict[str, t.Any]:
+def _own_volumes(meta: RunMeta, plan: PodPlan, shape: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """By their usual name: the volumes that the pod has beside those of the shape, with names that none of these has."""
+    taken = {one["name"] for one in shape["volumes"]}
+    found = {}
+    for volume in (_probe_volume(meta), *(_SCRIPT_VOLUMES if plan.has_scripts else ())):
+        name = volume["name"]
+        names = (name, *(f"{name}-{number}" for number in range(len(taken))))
+        found[name] = {**volume, "name": next(one for one in names if one not in taken)}
+    return found
+
+
+def added(meta: RunMeta, plan: PodPlan, shape: t.Mapping[str, t.Any]) -> list[str]:
+    """What :func:`shaped_pod` adds to the shape, in words."""
+    own = _own_volumes(meta, plan, shape).values()
+    volumes = [f"volume {one['name']} ({next(kind for kind in one if kind != 'name')})" for one in own]
+    return [*volumes, *([f"annotation {GRANT_ANNOTATION}"] if plan.has_scripts else [])]
+
+
+def shaped_pod(meta: RunMeta, plan: PodPlan, shape: t.Mapping[str, t.Any], anchor_uid: str) -> dict[str, t.Any]:
     """A pod in the shape of a workload, with the probe as the command of every container.
 
+    :param plan: its name, and its containers with what the probe does in them.
     :param shape: what is kept of the workload's spec.
-    :param commands: by container: the arguments of the probe.
     """
-    taken = {one["name"] for one in shape["volumes"]}
-    volume = next(name for name in ("probe", *(f"probe-{number}" for number in range(len(taken)))) if name not in taken)
-    mount = {"name": volume, "mountPath": PROBE.rsplit("/", 1)[0], "readOnly": True}
+    own = _own_volumes(meta, plan, shape)
+    planned = {one.name: one for one in plan.containers}
+
+    def mounts(one: ContainerPlan) -> list[dict[str, t.Any]]:
+        wanted = (_PROBE_MOUNT, *(_SCRIPT_MOUNTS if one.has_script else ()))
+        return [{**mount, "name": own[mount["name"]]["name"]} for mount in wanted]
 
     def containers(field: str) -> list[dict[str, t.Any]]:
         return [
@@ -409,9 +432,9 @@ def shaped_pod(
                 **one,
                 "image": meta.image,
                 "imagePullPolicy": meta.pull_policy,
-                "command": [PROBE, *commands[one["name"]]],
+                "command": [PROBE, *planned[one["name"]].command],
                 "workingDir": "/",
-                "volumeMounts": [mount, *one["volumeMounts"]],
+                "volumeMounts": [*mounts(planned[one["name"]]), *one["volumeMounts"]],
             }
             for one in shape[field]
         ]
@@ -423,22 +446,19 @@ def shaped_pod(
         "affinity": _on_node(meta),
         "initContainers": containers("initContainers"),
         "containers": containers("containers"),
-        "volumes": [_probe_volume(meta, volume), *shape["volumes"]],
+        "volumes": [*own.values(), *shape["volumes"]],
     }
     _add(spec, meta.additions)
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": _pod_metadata(meta, name, anchor_uid), "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": _pod_metadata(meta, plan, anchor_uid), "spec": spec}
 
 
-def _probe_volume(meta: RunMeta, name: str = "probe") -> dict[str, t.Any]:
-    return {"name": name, "configMap": {"name": _config_name(meta), "defaultMode": 0o555}}
+def _probe_volume(meta: RunMeta) -> dict[str, t.Any]:
+    return {"name": "probe", "configMap": {"name": _config_name(meta), "defaultMode": 0o555}}
 
 
 def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
     """One pod of the run, held on the node that was chosen but still admitted by the scheduler."""
-    metadata = _pod_metadata(meta, plan.name, anchor_uid)
     options = plan.options
-    if plan.has_scripts:
-        metadata["annotations"].update(_grant(0))
 
     def containers(*kinds: ContainerKind) -> list[dict[str, t.Any]]:
         return [_container(one, meta) for one in plan.containers if one.container.kind in kinds]
@@ -474,4 +494,4 @@ def pod(meta: RunMeta, plan: PodPlan, anchor_uid: str) -> dict[str, t.Any]:
     if meta.runtime_class:
         spec["runtimeClassName"] = meta.runtime_class
     _add(spec, meta.additions)
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": _pod_metadata(meta, plan, anchor_uid), "spec": spec}

@@ -42,11 +42,15 @@ HOLD: t.Final = ("hold",)
 
 @dataclasses.dataclass(frozen=True)
 class PlannedStep:
-    """A step with its nonce, its arguments and its deadline filled in."""
+    """A step with its nonce, its arguments and its deadline filled in.
+
+    :param is_optional: earlier answers decide whether the run takes it.
+    """
 
     step: Step
     nonce: str
     args: t.Mapping[str, protocol.Scalar]
+    is_optional: bool = False
 
     @property
     def name(self) -> str:

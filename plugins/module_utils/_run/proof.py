@@ -22,21 +22,21 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.signals 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.source import Source
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._kube.watch import PodWatch
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import (
-    FILL,
-    SHM,
     Container,
     ContainerKind,
     NodeChoice,
     PodOptions,
     Settings,
-    Step,
     Target,
+    Transport,
     Verdict,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import payload, protocol
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation, Scalar
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason, internal
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, nodes
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged import containers_of
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.measures import Measure, Planner, measures
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned import (
     anchored,
     deadline_seconds,
@@ -47,16 +47,17 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned imp
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.resized import Keeping
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Scripts, command, scripts
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
     ContainerRun,
     Crowded,
+    NoExec,
     Object,
     PodRun,
     Shared,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import proof
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.audit import Audit
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.program import Uses, rounded_text
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload.proof import Form, Line, Proof, Questions
 
 #: So many workloads are proved side by side: a node must not feel it.
@@ -167,6 +168,7 @@ def _prove_in(
     watch = PodWatch(cluster, manifests.run_selector(run), cluster.until + settings.cleanup_timeout)
     shared = Shared(cluster, settings, watch, cluster.until, dry_run, out_of_time=words)
     with anchored(shared, metas[0], leftovers) as create:
+        shared.choose_way(manifests.object_name(metas[0]))
         problems = mounted(shared, metas, create)
         with threads(shared, _AT_ONCE) as executor:
             for future in ended([executor.submit(_prove_one, shared, job, meta, problems) for job, meta in able]):
@@ -255,26 +257,35 @@ def _prove_one(shared: Shared, job: Job, meta: manifests.RunMeta, problems: t.Ma
             if not wanted:
                 job.proofs.append(Proof(form, lines=[proof.NOT_ITS_OWN]))
                 continue
-            run = _ShapeRun(mine, meta, wanted, form, spec)
-            run.is_resized = job.resizes and form is list(job.forms)[-1]
-            job.proofs += run.run()
+            is_resized = job.resizes and form is list(job.forms)[-1]
+            job.proofs += _ShapeRun(mine, meta, wanted, form, spec, is_resized).run()
 
 
 class _CopyRun(PodRun):
-    """A pod in the shape of a workload."""
+    """A pod in the shape of a workload.
 
-    def __init__(self, shared: Shared, meta: manifests.RunMeta, role: str, attempt: int, spec: Object) -> None:
+    :param own_steps: of the containers that run their steps themselves.
+    """
+
+    def __init__(
+        self, shared: Shared, meta: manifests.RunMeta, role: str, attempt: int, spec: Object, own_steps: Scripts
+    ) -> None:
         self._spec = spec
-        self._commands = dict(_commands(spec))
+        self._own_steps = own_steps
+        seconds = shared.settings.timeout
         containers = tuple(
-            manifests.ContainerPlan(Container(one, kind=kind), self._commands[one], 0)
-            for one, kind in _kinds(spec).items()
+            manifests.ContainerPlan(one, _command(one, own_steps, seconds), 0) for one in _containers(spec)
         )
         super().__init__(shared, meta, manifests.PodPlan(role, PodOptions(), containers, attempt=attempt))
 
+    @property
+    def added(self) -> list[str]:
+        """What it has that is not of the workload, in words."""
+        return manifests.added(self.meta, self.plan, self._spec)
+
     def manifest(self) -> Object:
         """The pod as it is requested."""
-        return manifests.shaped_pod(self.meta, self.plan.name, self._spec, self._commands, self.shared.anchor_uid)
+        return manifests.shaped_pod(self.meta, self.plan, self._spec, self.shared.anchor_uid)
 
     def _create(self) -> None:
         """Create it as it is: a part of it would be another shape."""
@@ -285,38 +296,47 @@ class _CopyRun(PodRun):
         """Sessions with the probes of some containers.
 
         :raises Inconclusive: there is none with one of them.
+        :raises NoExec: another way is open.
         """
-        plans = {one.name: one for one in self.plan.containers}
-        found = {name: ContainerRun(self, plans[name]) for name in names}
+        runs = {one.name: run for one, run in containers_of(self, self._own_steps).items()}
+        found = {name: runs[name] for name in names}
         for run in found.values():
             if run.plan.container in lost:
                 raise lost[run.plan.container]
             run.connect()
+            if not self._own_steps:
+                self.shared.require_way(run.problem)
         return found
 
 
-def _kinds(spec: Object) -> dict[str, ContainerKind]:
-    inits = {
-        one["name"]: ContainerKind.SIDECAR if one.get("restartPolicy") == "Always" else ContainerKind.INIT
+def _containers(spec: Object) -> list[Container]:
+    """The containers of a pod, in the order in which they start."""
+    inits = (
+        (one["name"], ContainerKind.SIDECAR if one.get("restartPolicy") == "Always" else ContainerKind.INIT)
         for one in spec["initContainers"]
-    }
-    return {**inits, **{one["name"]: ContainerKind.MAIN for one in spec["containers"]}}
+    )
+    mains = ((one["name"], ContainerKind.MAIN) for one in spec["containers"])
+    return [Container(name, kind=kind) for name, kind in (*inits, *mains)]
 
 
-def _commands(spec: Object) -> collections.abc.Iterator[tuple[str, tuple[str, ...]]]:
-    """The arguments of the probe in each container: those that start before the others just end."""
-    for name, kind in _kinds(spec).items():
-        if kind is ContainerKind.INIT:
-            yield name, tuple(protocol.argv("selftest", secrets.token_hex(16), {}))
-        else:
-            yield name, ("hold",)
+def _command(container: Container, own_steps: Scripts, seconds: int) -> tuple[str, ...]:
+    """The arguments of the probe in a container: one that starts before the others just ends."""
+    if container.kind is ContainerKind.INIT:
+        return tuple(protocol.argv("selftest", secrets.token_hex(16), {}))
+    return command(own_steps[container], seconds) if container in own_steps else ("hold",)
 
 
 class _ShapeRun:
     """A workload in one shape: its pod, and what is measured in it."""
 
     def __init__(
-        self, shared: Shared, meta: manifests.RunMeta, questions: Questions, form: Form, spec: t.Mapping[str, t.Any]
+        self,
+        shared: Shared,
+        meta: manifests.RunMeta,
+        questions: Questions,
+        form: Form,
+        spec: t.Mapping[str, t.Any],
+        is_resized: bool,
     ) -> None:
         self._shared = shared
         self._meta = meta
@@ -324,12 +344,25 @@ class _ShapeRun:
         self._form = form
         self._copied = proof.copied(spec, questions.writes(form))
         self._proof = Proof(form, meta.node, copied=self._copied)
-        #: whether to resize it when everything else was measured, and what became of that
-        self.is_resized = False
+        containers = {one.name: one for one in _containers(self._copied.spec)}
+        planner = Planner(containers, shared.settings.step_timeout, shared.settings.max_write_bytes)
+        self._measures = measures(questions, form, planner)
+        #: what is done to the pod when everything else was measured, if it is, and what became of that
+        resized = next((one.container for one in questions.sizes), questions.containers[0])
+        self._keeping = Keeping.planned(planner, resized) if is_resized else None
         self._resized = Proof(Form.RESIZED, meta.node, copied=self._copied)
 
     def run(self) -> list[Proof]:
         """Create the pod, measure, and delete the pod. Never raises Inconclusive."""
+        with contextlib.suppress(NoExec):
+            return self._proofs()
+        return self._proofs()
+
+    def _proofs(self) -> list[Proof]:
+        """The same.
+
+        :raises NoExec: before the first step.
+        """
         began = time.monotonic()
         try:
             try:
@@ -337,8 +370,7 @@ class _ShapeRun:
             except (Crowded, Inconclusive) as problem:
                 if isinstance(problem, Inconclusive) and problem.reason is not Reason.UNSCHEDULABLE:
                     raise
-                self._proof.copied = proof.lowered(self._copied, self._questions.writes(self._form))
-                self._run(self._proof.copied, 2)
+                self._run(proof.lowered(self._copied, self._questions.writes(self._form)), 2)
         except Inconclusive as symptom:
             self._proof.lines.append(proof.refused(self._cause(symptom)))
         except Crowded:
@@ -357,7 +389,11 @@ class _ShapeRun:
         """
         self._shared.remaining()
         role = "fixed" if self._form is Form.FIXED else "as-is"
-        pod = _CopyRun(self._shared, self._meta, role, attempt, copied.spec)
+        pod = _CopyRun(self._shared, self._meta, role, attempt, copied.spec, self._scripts())
+        for one in (self._proof, self._resized):
+            one.copied, one.added = copied, pod.added
+            if pod.plan.has_scripts:
+                one.transport, one.no_exec = Transport.LOG, self._shared.why_no_exec
         if attempt == 1:
             pod.patience = _PATIENCE
         try:
@@ -370,110 +406,48 @@ class _ShapeRun:
                 lost = pod.await_start()
             containers = pod.sessions(self._questions.containers, lost)
             try:
-                probes = _Probes(containers, self._shared.settings)
-                self._measure(probes)
-                if self.is_resized:
-                    self._resize(probes, containers)
+                for measure in self._measures:
+                    self._note(measure, containers)
+                if self._keeping:
+                    self._resize(self._keeping, containers)
             finally:
-                for one in containers.values():
-                    one.close()
+                for run in containers.values():
+                    run.close()
         finally:
             if pod.stored and not self._shared.dry_run:
                 pod.delete()
 
-    def _measure(self, probes: _Probes) -> None:
-        """What shares, what the kernel allows, and last what fills memory, which can end a container."""
-        for meeting in self._questions.meetings:
-            first, *others = meeting.containers
-            for other in others:
-                self._note(functools.partial(_met, probes, meeting, first, other))
-        for container in dict.fromkeys(one.container for one in self._questions.sysctls):
-            self._note(functools.partial(self._sysctls, probes, container))
-        for container in self._questions.disks:
-            self._note(functools.partial(_on_disk, probes, container))
-        for size in self._questions.sizes:
-            self._note(functools.partial(self._filled, probes, size))
+    def _scripts(self) -> Scripts:
+        """What containers run themselves; nothing where steps are exec'd."""
+        if not self._shared.by_log:
+            return {}
+        steps = [step for one in self._measures for step in one.steps]
+        return scripts([*steps, *(self._keeping.steps if self._keeping else ())])
 
-    def _resize(self, probes: _Probes, containers: t.Mapping[str, ContainerRun]) -> None:
+    def _resize(self, keeping: Keeping, containers: t.Mapping[str, ContainerRun]) -> None:
         """Do to a container what its owner would, if it has what it needs."""
-        name = next((one.container for one in self._questions.sizes), self._questions.containers[0])
-        if self._proof.verdict not in (Verdict.PASS, Verdict.WARN) or containers[name].was_killed:
+        run = containers[keeping.container]
+        if self._proof.verdict not in (Verdict.PASS, Verdict.WARN) or run.was_killed:
             self._resized.lines.append(Line(Verdict.SKIP, f"not tried, as it is {self._proof.verdict} before"))
             return
         began = time.monotonic()
         try:
-            self._resized.lines += Keeping(containers[name], functools.partial(probes.ask, name)).lines()
+            self._resized.lines += keeping.lines(run, functools.partial(_asked, containers))
         except Inconclusive as symptom:
             self._resized.lines.append(proof.refused(self._cause(symptom)))
         self._resized.seconds = time.monotonic() - began
 
-    def _note(self, measure: collections.abc.Callable[[], list[Line]]) -> None:
+    def _note(self, measure: Measure, containers: t.Mapping[str, ContainerRun]) -> None:
         """Note what was measured. What could not be costs itself alone."""
         try:
-            self._proof.lines += measure()
+            self._proof.lines += measure.lines(functools.partial(_asked, containers))
         except Inconclusive as symptom:
             self._proof.lines.append(proof.refused(self._cause(symptom)))
 
-    def _sysctls(self, probes: _Probes, container: str) -> list[Line]:
-        seen = probes.ask(container, "sysctls", {})
-        return [proof.held(one, seen) for one in self._questions.sysctls if one.container == container]
 
-    def _filled(self, probes: _Probes, size: proof.Size) -> list[Line]:
-        """Write as much as is needed: the least, then what is needed under load, then what the fix promises."""
-        line: Line | None = None
-        most = self._shared.settings.max_write_bytes
-        for wanted in size.stages(self._form):
-            args: dict[str, Scalar] = {"path": SHM, "max": min(wanted, most)}
-            line = proof.sized(size, wanted, probes.ask(size.container, FILL, args, may_end=True))
-            if line.verdict is Verdict.PASS and wanted > most:
-                words = f"{rounded_text(most)} of the {rounded_text(wanted)} {size.who} were filled, and no more is (option max_write)"
-                raise Inconclusive(Reason.NOT_REQUESTED, words, f"container {size.container}")
-            if line.verdict is not Verdict.PASS:
-                break
-        return [line] if line else []
-
-
-def _on_disk(probes: _Probes, container: str) -> list[Line]:
-    return [proof.on_disk(container, probes.ask(container, "identity", {"path": SHM}))]
-
-
-def _met(probes: _Probes, meeting: proof.Meeting, one: str, other: str) -> list[Line]:
-    """Let a container create something, and another look for it."""
-    name, key = f"/podshm-{secrets.token_hex(6)}", f"0x5a{secrets.token_hex(3)}"
-    text = "proof"
-    if meeting.uses is Uses.DEV_SHM:
-        put = probes.ask(one, "object_put", {"name": name, "mode": "0666", "text": text})
-        got = probes.ask(other, "object_get", {"name": name, "write": 1})
-        probes.ask(one, "object_drop", {"name": name})
-    elif meeting.uses is Uses.POSIX_MQ:
-        probes.ask(one, "mq_create", {"name": name})
-        put = probes.ask(one, "mq_send", {"name": name, "text": text})
-        got = probes.ask(other, "mq_receive", {"name": name})
-        probes.ask(one, "mq_unlink", {"name": name})
-    else:
-        # where all have to be one user, segments are open to this one alone (X11's clients)
-        mode = "0600" if meeting.writes else "0666"
-        put = probes.ask(one, "sysv_shm_create", {"key": key, "size": 512, "mode": mode, "text": text})
-        got = probes.ask(other, "sysv_shm_read", {"key": key})
-        probes.ask(one, "sysv_shm_finish", {})
-    return [proof.met(meeting, one, other, put, got)]
-
-
-class _Probes:
-    """The probes of a pod's containers."""
-
-    def __init__(self, containers: t.Mapping[str, ContainerRun], settings: Settings) -> None:
-        self._containers = containers
-        self._deadline = settings.step_timeout * 1000
-
-    def ask(self, container: str, name: str, args: t.Mapping[str, Scalar], may_end: bool = False) -> Observation:
-        """What a step observes in a container.
-
-        :param may_end: whether the container can be killed for it, which is an answer.
-        """
-        run = self._containers[container]
-        run.reconnect()
-        step = Step(name, run.plan.container, name, may_be_oom_killed=may_end)
-        planned = PlannedStep(step, secrets.token_hex(16), {"deadline": self._deadline, **args})
-        run.begin(planned)
-        return run.finish(planned)
+def _asked(containers: t.Mapping[str, ContainerRun], step: PlannedStep) -> Observation:
+    """What a step observes in its container."""
+    run = containers[step.container.name]
+    run.reconnect()
+    run.begin(step)
+    return run.finish(step)

@@ -55,8 +55,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned imp
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, plan
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import LayoutResult
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun, NoExec
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Shared
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import NoExec, Shared
 
 #: Layouts that work side by side: neither the API server nor a node must feel a run.
 _AT_ONCE: t.Final = 12
@@ -102,8 +102,7 @@ class Result:
             return one_line(self.cluster, self.problem)
         counts = {verdict: sum(check["verdict"] == verdict for check in self.checks) for verdict in Verdict}
         text = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-        if self.transport is Transport.LOG:
-            text += f", by log ({self.no_exec.partition(':')[0]})" if self.no_exec else ", by log"
+        text += self.transport.note(self.no_exec)
         first = next((check for check in self.checks if check["verdict"] == Verdict.ERROR), None)
         if first:
             text += f"; {first['id']} {first['reason']}: {first['observed']}; {first['remedy']}"
@@ -174,7 +173,7 @@ def run(module: t.Any, cluster_name: str, checks: t.Sequence[Check], settings: S
             _run_all(shared, targets, result.leftovers)
         finally:
             result.transport = Transport.LOG if shared.by_log else Transport.EXEC
-            result.no_exec = next((f"{one.reason}: {one}" for one in shared.no_exec), "")
+            result.no_exec = shared.why_no_exec
     result.targets = [one.facts() for one in targets]
     if cluster:
         result.retries = [f"{what} ({count} times)" for what, count in sorted(cluster.retries.items())]
@@ -244,8 +243,7 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
     :param leftovers: gets what could not be removed.
     """
     with anchored(shared, targets[0].meta, leftovers) as create:
-        if not shared.dry_run:
-            _choose_way(shared, manifests.object_name(targets[0].meta))
+        shared.choose_way(manifests.object_name(targets[0].meta))
         problems = mounted(shared, [target.meta for target in targets], create)
         for target in targets:
             target.problem = problems.get(target.meta.architecture)
@@ -253,13 +251,6 @@ def _run_all(shared: Shared, targets: t.Sequence[TargetRun], leftovers: list[str
         if not able:
             raise next(iter(problems.values()))
         _run_layouts(shared, able)
-
-
-def _choose_way(shared: Shared, no_pod: str) -> None:
-    """Go without exec from the start where it is refused whatever the pod. What else hinders it the first layout finds."""
-    if shared.settings.transport is Transport.AUTO:
-        refusal = shared.cluster.exec_refusal(no_pod, shared.remaining())
-        shared.no_exec += [refusal] if refusal else []
 
 
 _Job: t.TypeAlias = "tuple[TargetRun, LayoutPlan]"

@@ -23,18 +23,17 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Container,
     ContainerKind,
     Layout,
-    Transport,
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import NO_EXEC, Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.actions import ACTIONS
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.fitting import REFUSED
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged import LoggedRun
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged import containers_of
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.manifests import RunMeta
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import LayoutPlan, PlannedCheck, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.results import Answer, LayoutResult
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Line, sampled, scripted
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Scripts, sampled, scripted
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
     ContainerRun,
     Crowded,
@@ -48,13 +47,6 @@ _HOLDING_SECONDS: t.Final = (3, 9)
 _AWAY_SECONDS: t.Final = (1, 9)
 _CHANCE: t.Final = secrets.SystemRandom()
 
-#: How much longer than the run (seconds) a script waits: it begins with its container, the run's time with the sessions.
-_SCRIPT_SLACK: t.Final = 30
-
-
-class NoExec(Exception):
-    """Nothing can be exec'd in a container, and another way is open (:attr:`Shared.no_exec`)."""
-
 
 class LayoutRun:
     """One layout on one target."""
@@ -64,9 +56,9 @@ class LayoutRun:
         self._meta = meta
         self._by_log = shared.by_log and plan.has_sessions
         #: by container: the script that it runs itself
-        self._scripts: dict[Container, tuple[Line, ...]] = {}
+        self._scripts: Scripts = {}
         if self._by_log:
-            plan, self._scripts = scripted(plan, shared.settings.timeout + _SCRIPT_SLACK)
+            plan, self._scripts = scripted(plan, shared.settings.timeout)
         elif shared.by_log and plan.layout.dry_run_only:
             plan = sampled(plan)
         self._plan = plan
@@ -84,10 +76,7 @@ class LayoutRun:
         self._containers = {}
         for pod in self._pods:
             pod.began = self._began
-            marks: set[str] = set()
-            for one in pod.plan.containers:
-                lines = self._scripts.get(one.container)
-                self._containers[one.container] = LoggedRun(pod, one, lines, marks) if lines else ContainerRun(pod, one)
+            self._containers |= containers_of(pod, self._scripts)
         self._lost = {}
 
     def run(self) -> LayoutResult:
@@ -217,7 +206,8 @@ class LayoutRun:
             for container in dict.fromkeys(containers):
                 if container.has_session:
                     container.connect()
-                    self._require_way(container)
+                    if not self._by_log:
+                        self._shared.require_way(container.problem)
             self._run_checks()
             # no control looks at what became of its pod
             for pod in [] if self._plan.layout is CONTROL else self._pods:
@@ -228,13 +218,6 @@ class LayoutRun:
         finally:
             for container in self._containers.values():
                 container.close()
-
-    def _require_way(self, container: ContainerRun) -> None:
-        problem = container.problem
-        is_open = self._shared.settings.transport is Transport.AUTO and not self._by_log
-        if problem and problem.reason in NO_EXEC and is_open:
-            self._shared.no_exec.append(problem)
-            raise NoExec
 
     def _run_checks(self) -> None:
         for check in self._plan.checks:

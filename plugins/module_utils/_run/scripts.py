@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: not for use from outside, may change at any time.
 
-"""Plan -> a script per container, for pods whose containers run their steps themselves (pure)."""
+"""Steps -> a script per container, for pods whose containers run their steps themselves (pure)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import HOLD, LayoutPlan, PlannedStep
 
+#: How much longer than its run (seconds) a script waits: it begins with its container, the run's time with the sessions.
+_SLACK: t.Final = 30
+
 #: What a line waits for: nothing, or only the grant of the run.
 _NONE: t.Final = "none"
 _RUN: t.Final = "run"
@@ -24,7 +27,7 @@ _RUN: t.Final = "run"
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A step in a script: the request, its number among the steps of the layout, and what it waits for.
+    """A step in a script: the request, its number among the steps of all containers, and what it waits for.
 
     :param after: the marks of other steps; none where only the run lets it begin.
     """
@@ -54,18 +57,20 @@ class Line:
         return " ".join((str(self.number), after, killed, *protocol.argv(*self.step.request)))
 
 
-def scripted(plan: LayoutPlan, seconds: int) -> tuple[LayoutPlan, dict[Container, tuple[Line, ...]]]:
+#: By container: the lines that it runs itself.
+Scripts: t.TypeAlias = "dict[Container, tuple[Line, ...]]"
+
+
+def scripted(plan: LayoutPlan, seconds: int) -> tuple[LayoutPlan, Scripts]:
     """The layout with containers that run their steps themselves, and their scripts.
 
-    :param seconds: after which a script ends by itself.
+    :param seconds: how long the run takes at most, see :func:`command`.
     """
-    found = scripts(plan)
-    settings = (f"turns={manifests.TURNS}", f"grants={manifests.GRANTS}", f"deadline={seconds}")
+    found = scripts(plan.steps)
 
     def with_script(one: manifests.ContainerPlan) -> manifests.ContainerPlan:
-        if one.container not in found:
-            return one
-        return dataclasses.replace(one, command=("script", *settings, *(line.text() for line in found[one.container])))
+        lines = found.get(one.container)
+        return dataclasses.replace(one, command=command(lines, seconds)) if lines else one
 
     pods = tuple(
         dataclasses.replace(pod, containers=tuple(with_script(one) for one in pod.containers)) for pod in plan.pods
@@ -86,12 +91,21 @@ def sampled(plan: LayoutPlan) -> LayoutPlan:
     return dataclasses.replace(plan, pods=pods)
 
 
-def scripts(plan: LayoutPlan) -> dict[Container, tuple[Line, ...]]:
-    """The script of each container of a layout whose containers wait for requests, in the order of the steps.
+def command(lines: t.Iterable[Line], seconds: int) -> tuple[str, ...]:
+    """The arguments of the probe in a container that has a script.
+
+    :param seconds: how long the run takes at most; a little later the script ends by itself.
+    """
+    settings = (f"turns={manifests.TURNS}", f"grants={manifests.GRANTS}", f"deadline={seconds + _SLACK}")
+    return ("script", *settings, *(line.text() for line in lines))
+
+
+def scripts(steps: t.Iterable[PlannedStep]) -> Scripts:
+    """The script of each container that waits for requests, in the order of the steps of all.
 
     A step waits for the marks of those before it. It waits for the run where there are none in its pod: after a step in another
-    pod, and after an action. It waits for the run, too, where the container can end with it: its log goes, and the run must have
-    read it.
+    pod, and after an action. It waits for the run, too, where earlier answers decide whether it is taken, and where the container
+    can end with it: its log goes, and the run must have read it.
     """
     lines: dict[Container, list[Line]] = {}
     #: what must have happened before the next step: marks, and in which pods; or nobody but the run knows it
@@ -99,7 +113,7 @@ def scripts(plan: LayoutPlan) -> dict[Container, tuple[Line, ...]]:
     pods: set[str] = set()
     only_run_knows = False
     blocking: list[str] = []
-    for number, step in enumerate(plan.steps, 1):
+    for number, step in enumerate(steps, 1):
         if step.container.kind is ContainerKind.INIT:
             continue  # it ran before any script began
         if isinstance(step.name, Action) and step.name != Action.RESTART:
@@ -108,7 +122,7 @@ def scripts(plan: LayoutPlan) -> dict[Container, tuple[Line, ...]]:
         here = step.container.pod
         pods.add(here)
         can_end = step.name == Action.RESTART or step.step.may_be_oom_killed
-        after = None if only_run_knows or can_end or pods != {here} else tuple(marks)
+        after = None if only_run_knows or can_end or step.is_optional or pods != {here} else tuple(marks)
         lines.setdefault(step.container, []).append(Line(step, number, after))
         only_run_knows = step.name == Action.RESTART
         if step.step.blocks:

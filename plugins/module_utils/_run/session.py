@@ -29,7 +29,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 )
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe import protocol
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import BROKEN, Inconclusive, Reason
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import BROKEN, NO_EXEC, Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import admission, fitting, manifests, pod_status
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.lost import Losses
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
@@ -63,6 +63,10 @@ _REPORT_SECONDS: t.Final = 2
 
 class Crowded(Exception):
     """Others have the room that a pod waits for, and it has lost patience."""
+
+
+class NoExec(Exception):
+    """Nothing can be exec'd in a container, and another way is open (:attr:`Shared.no_exec`)."""
 
 
 @dataclasses.dataclass
@@ -100,6 +104,29 @@ class Shared:
     def by_log(self) -> bool:
         """Whether containers run their steps themselves, and their answers come by log."""
         return self.settings.transport is Transport.LOG or bool(self.no_exec)
+
+    def choose_way(self, no_pod: str) -> None:
+        """Go without exec from the start where it is refused whatever the pod; :meth:`require_way` finds what else hinders it.
+
+        :param no_pod: the name of none.
+        """
+        if self.settings.transport is Transport.AUTO and not self.dry_run:
+            refusal = self.cluster.exec_refusal(no_pod, self.remaining())
+            self.no_exec += [refusal] if refusal else []
+
+    def require_way(self, problem: Inconclusive | None) -> None:
+        """Go without exec from now on if that is why there is no session with a container.
+
+        :raises NoExec: it is; begin again.
+        """
+        if problem and problem.reason in NO_EXEC and self.settings.transport is Transport.AUTO:
+            self.no_exec.append(problem)
+            raise NoExec
+
+    @property
+    def why_no_exec(self) -> str:
+        """Why steps go by log, in words; nothing where nobody was refused an exec."""
+        return next((f"{one.reason}: {one}" for one in self.no_exec), "")
 
     def refusal(self, meta: manifests.RunMeta, plan: manifests.PodPlan) -> Inconclusive | None:
         """Why a pod would be refused (a dry run), or nothing. Room in a quota is what the pod itself waits for."""
@@ -578,10 +605,14 @@ class ContainerRun:
     def read(self, session: Session, step: PlannedStep) -> Observation:
         """Read the answer of a step."""
         answer = self.patiently(
-            lambda seconds: session.read_answer(lambda data: protocol.complete(data, step.nonce), seconds)
+            lambda seconds: session.read_answer(lambda data: self.complete(data, step.nonce), seconds)
         )
         self._silent = 0
         return self.parsed(answer, step)
+
+    def complete(self, data: bytes, nonce: str) -> int | None:
+        """Where the answer to a step ends in all that came; nothing as long as it is not complete."""
+        return protocol.complete(data, nonce)
 
     def patiently(self, wait: collections.abc.Callable[[float], T]) -> T:
         """What a wait for the probe returns, which takes so many seconds at most."""

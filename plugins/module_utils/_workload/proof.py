@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _pod, _profiles
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, memory_text, parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import (
@@ -419,13 +419,20 @@ class Line:
 
 @dataclasses.dataclass
 class Proof:
-    """What was measured of a workload in one shape."""
+    """What was measured of a workload in one shape.
+
+    :param added: what its pod had that is not of the workload, in words.
+    :param transport: how steps came to its containers; C(no_exec) says why not by exec, where it was refused.
+    """
 
     form: Form
     node: str = ""
     lines: list[Line] = dataclasses.field(default_factory=list)
     copied: Copied | None = None
     seconds: float = 0.0
+    added: list[str] = dataclasses.field(default_factory=list)
+    transport: Transport = Transport.EXEC
+    no_exec: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -443,6 +450,9 @@ class Proof:
             "node": self.node,
             "dropped": list(self.copied.dropped) if self.copied else [],
             "raised": list(self.copied.raised) if self.copied else [],
+            "added": list(self.added),
+            "transport": self.transport.value,
+            "no_exec": self.no_exec,
             "seconds": round(self.seconds, 1),
         }
 
@@ -672,4 +682,10 @@ def headline(audits: t.Iterable[t.Mapping[str, t.Any]]) -> str:
         counts = {verdict: found.count((verdict.value, form.value)) for verdict in Verdict}
         if any(counts.values()):
             parts.append(f"{form}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}")
-    return f"; proof {'; '.join(parts)}" if parts else ""
+    notes = dict.fromkeys(note(one) for audit in audits for one in audit["proof"])
+    return f"; proof {'; '.join(parts)}{''.join(notes)}" if parts else ""
+
+
+def note(one: t.Mapping[str, t.Any]) -> str:
+    """That a proof, as data, went by log, for the end of a line; nothing where its steps were exec'd."""
+    return Transport(one["transport"]).note(one["no_exec"])

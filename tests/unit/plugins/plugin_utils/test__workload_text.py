@@ -129,10 +129,11 @@ spec:
     assert "    in use now: 61Mi of 64Mi" in lines
 
 
-def proofs(*found: tuple[str, str, str, str]) -> list[str]:
+def proofs(*found: tuple[str, str, str, str], transport: str = "exec", no_exec: str = "") -> list[str]:
     audited = answer(pod("db", "postgres:15"))
+    way = {"transport": transport, "no_exec": no_exec}
     audited["workloads"][0]["proof"] = [
-        {"shape": shape, "verdict": verdict, "observed": words.split("|"), "node": node}
+        {"shape": shape, "verdict": verdict, "observed": words.split("|"), "node": node, **way}
         for shape, verdict, words, node in found
     ]
     return [line for line in _workload_text.lines(audited) if "proof: " in line]
@@ -143,6 +144,15 @@ def test_proofs_are_a_line_each_and_the_node_stands_once() -> None:
         "  proof: FAIL as it is: full (and 2 more)",
         "  proof: PASS with the fix: filled, node n1",
     ]
+
+
+def test_proofs_by_log_say_so_once() -> None:
+    found = (("as it is", "FAIL", "full", "n1"), ("with the fix", "PASS", "filled", "n1"))
+    assert proofs(*found, transport="log", no_exec="ExecForbidden: container none of pod n/p: no") == [
+        "  proof: FAIL as it is: full",
+        "  proof: PASS with the fix: filled, node n1, by log (ExecForbidden)",
+    ]
+    assert proofs(*found, transport="log")[-1] == "  proof: PASS with the fix: filled, node n1, by log"
 
 
 def test_what_kept_all_shapes_from_being_measured_stands_once() -> None:

@@ -188,7 +188,7 @@ def bench(check: str, container: str, *seen: Object, **settings: t.Any) -> Bench
     pod = PodRun(shared, META, pod_plan)
     pod._report_until = 0.0
     container_plan = next(one for one in pod_plan.containers if one.name == container)
-    lines = scripts(layout).get(container_plan.container, ())
+    lines = scripts(layout.steps).get(container_plan.container, ())
     run = LoggedRun(pod, container_plan, lines, set()) if shared.by_log else ContainerRun(pod, container_plan)
     return Bench(cluster, watch, shared, pod, run, {step.step.label: step for step in layout.steps})
 

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import typing as t
 
 import pytest
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Step, Transport
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import logged, manifests
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
     Bench,
     bench,
@@ -45,6 +47,21 @@ def test_a_step_that_begins_by_itself_is_only_read() -> None:
     assert one.run.finish(create).facts == {"shmid": 1}
     assert granted(one) == []
     assert session.sent == []
+
+
+def test_a_container_that_cannot_take_turns_says_so() -> None:
+    one = by_log("SHM101", "first")
+    step = one.steps["who_first"]
+    whole = b"earlier\n" + block(step, uid=7)
+    assert one.run.complete(whole, step.nonce) == len(whole)
+    script = PlannedStep(Step("script", step.step.container, "script"), "", {})
+    call = {"call": "open", "path": f"{manifests.TURNS}/1.begun", "flags": "O_CREAT", "result": -1, "errno": "EROFS"}
+    # as the probe writes it
+    output = block(script, lines=1) + json.dumps(call, separators=(",", ":")).encode() + b"\n"
+    with pytest.raises(Inconclusive) as caught:
+        one.run.complete(output, step.nonce)
+    assert caught.value.reason is Reason.PREMISE_FAILED
+    assert caught.value.detail.startswith("it cannot write whose turn it is to the pod's emptyDir (EROFS)")
 
 
 def test_what_waits_for_an_answer_that_never_came_is_granted() -> None:

@@ -15,6 +15,8 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._overlay import RUN_LABEL
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, proof
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.measures import Planner
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Scripts, scripts
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import proof as pure
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
@@ -156,38 +158,94 @@ def test_an_interrupt_leaves_no_workload_without_an_answer(monkeypatch: pytest.M
     assert made[0].facts["proof"][0]["observed"][0].startswith("Interrupted: ")
 
 
-def test_the_pod_is_the_run_s_own_in_the_workload_s_shape() -> None:
-    spec: Object = {
-        "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
-        "containers": [{"name": "c", "command": ["sh"], "args": ["-c"]}],
-        "volumes": [{"name": "probe", "emptyDir": {}}, {"name": "probe-0", "emptyDir": {}}],
-        "tolerations": [{"operator": "Exists"}],
-    }
-    found = audited(**spec)
+SPEC: t.Final[Object] = {
+    "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
+    "containers": [{"name": "c", "command": ["sh"], "args": ["-c"]}, {"name": "idle"}],
+    "volumes": [{"name": "probe", "emptyDir": {}}, {"name": "probe-0", "emptyDir": {}}],
+    "tolerations": [{"operator": "Exists"}],
+}
+
+
+def copy_of(own_steps: Scripts, **spec: t.Any) -> proof._CopyRun:
+    """The second pod of a workload with the fix."""
+    found = audited(**{**SPEC, **spec})
     meta = proof._meta("ff" * 5, 3, target(node("a")), found, SETTINGS, 60)
-    pod = proof._CopyRun(
-        t.cast("t.Any", _Shared()), meta, "fixed", 2, pure.copied(found.workload.spec, {"c": 1}).spec
-    ).manifest()
+    copied = pure.copied(found.workload.spec, {"c": 1})
+    return proof._CopyRun(t.cast("t.Any", _Shared()), meta, "fixed", 2, copied.spec, own_steps)
+
+
+def test_the_pod_is_the_run_s_own_in_the_workload_s_shape() -> None:
+    run = copy_of({})
+    pod = run.manifest()
+    assert run.added == ["volume probe-1 (configMap)"]
     assert pod["metadata"]["name"] == "podshm-ffffffffff-w3-fixed-2"
     assert pod["metadata"]["annotations"]["podshm.abcdesktop.io/proof-of"] == "Pod p"
     assert pod["metadata"]["labels"][RUN_LABEL] == "ff" * 5
     assert pod["metadata"]["ownerReferences"][0]["uid"] == "u"
     done = pod["spec"]
     assert (done["automountServiceAccountToken"], done["activeDeadlineSeconds"]) == (False, 120)
-    assert done["affinity"] == manifests._on_node(meta)
+    assert done["affinity"] == manifests._on_node(run.meta)
     assert done["tolerations"] == [{"operator": "Exists"}]
-    commands = {one["name"]: one["command"][:2] for one in (*done["initContainers"], *done["containers"])}
     probe = "/podshm/probe"
-    assert commands == {"i": [probe, "selftest"], "s": [probe, "hold"], "c": [probe, "hold"]}
+    hold = [probe, "hold"]
+    assert commands(pod) == {"i": [probe, "selftest"], "s": hold, "c": hold, "idle": hold}
     # a volume of the workload can have the name of the run's own
     names = [one["name"] for one in done["volumes"]]
     assert names == ["probe-1", "probe", "probe-0"]
-    (container,) = done["containers"]
+    container = done["containers"][0]
     assert container["volumeMounts"][0] == {"name": "probe-1", "mountPath": "/podshm", "readOnly": True}
     assert "args" not in container
+
+
+def commands(pod: Object) -> dict[str, list[str]]:
+    """By container, what its command begins with."""
+    return {one["name"]: one["command"][:2] for one in (*pod["spec"]["initContainers"], *pod["spec"]["containers"])}
+
+
+def own_steps(*names: str) -> Scripts:
+    """A step in each container."""
+    containers = [one for one in proof._containers(SPEC) if one.name in names]
+    planner = Planner({one.name: one for one in containers}, 5, 2**30)
+    return scripts(planner.step(name, "sysctls") for name in names)
+
+
+def test_by_log_the_pod_has_what_this_needs_and_nothing_else() -> None:
+    taken: list[Object] = [{"name": name, "emptyDir": {}} for name in ("podshm-turns", "podshm-grants")]
+    by_exec, by_log = copy_of({}, volumes=taken), copy_of(own_steps("s", "c"), volumes=taken)
+    before, after = by_exec.manifest(), by_log.manifest()
+    assert by_log.added == [
+        "volume probe (configMap)",
+        "volume podshm-turns-0 (emptyDir)",
+        "volume podshm-grants-0 (downwardAPI)",
+        "annotation podshm.abcdesktop.io/grant",
+    ]
+    probe = "/podshm/probe"
+    assert commands(after) == {
+        "i": [probe, "selftest"],
+        "s": [probe, "script"],
+        "c": [probe, "script"],
+        "idle": [probe, "hold"],
+    }
+    # another name than that of the pod that nothing could be exec'd in
+    assert after["metadata"].pop("name") == f"{by_exec.name.removesuffix('-2')}-log-2"
+    assert after["metadata"]["annotations"].pop(manifests.GRANT_ANNOTATION) == "0\n"
+    own = [one["name"] for one in after["spec"]["volumes"][1:3]]
+    assert own == ["podshm-turns-0", "podshm-grants-0"]
+    del after["spec"]["volumes"][1:3]
+    for field in ("initContainers", "containers"):
+        for one in after["spec"][field]:
+            if one["command"][1] == "script":
+                assert [each["name"] for each in one["volumeMounts"][1:3]] == own
+                del one["volumeMounts"][1:3]
+    for pod in (before, after):
+        pod["metadata"].pop("name", None)
+        for one in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+            del one["command"]
+    assert after == before
 
 
 class _Shared:
     """What a pod that is never created knows of its run."""
 
     anchor_uid = "u"
+    settings = SETTINGS

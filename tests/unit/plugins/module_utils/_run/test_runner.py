@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import time
@@ -19,10 +18,11 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests, runner
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.logged import LoggedRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep, plan
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun, NoExec
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.runner import LayoutRun
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
     ContainerRun,
     Crowded,
+    NoExec,
     PodRun,
     Shared,
 )
@@ -321,27 +321,25 @@ def test_a_pod_with_another_runtime_is_not_waited_for(monkeypatch: pytest.Monkey
     assert lost(answers) == {"SHM501"}
 
 
-@pytest.mark.parametrize(
-    ("reason", "transport", "raises"),
-    [
-        (Reason.EXEC_FORBIDDEN, Transport.AUTO, True),
-        (Reason.EXEC_DENIED, Transport.AUTO, True),
-        (Reason.EXEC_UPGRADE, Transport.AUTO, True),
-        (Reason.PROXY_UNUSABLE, Transport.AUTO, True),
-        (Reason.KUBELET_UNREACHABLE, Transport.AUTO, False),
-        (Reason.EXEC_FORBIDDEN, Transport.EXEC, False),
-        (Reason.EXEC_FORBIDDEN, Transport.LOG, False),
-    ],
-)
-def test_where_nothing_can_be_execd_another_way_is_taken(reason: Reason, transport: Transport, raises: bool) -> None:
-    settings = Settings(transport=transport)
-    together = Shared(t.cast("t.Any", FakeCluster()), settings, t.cast("t.Any", None), 0.0, dry_run=False)
-    (layout,) = layouts(together, BY_ID["SHM101"]).values()
-    container = next(iter(containers(layout).values()))
-    layout._require_way(container)
-    container.problem = Inconclusive(reason, "no")
-    with pytest.raises(NoExec) if raises else contextlib.nullcontext():
-        layout._require_way(container)
+def test_where_nothing_can_be_execd_another_way_is_taken() -> None:
+    together = shared()
+    (by_exec,) = layouts(together, BY_ID["SHM101"]).values()
+    refused(by_exec, together)
+    with pytest.raises(NoExec):
+        by_exec._run_sessions()
+    # where the log is no way either, there is no third
+    (by_log,) = layouts(together, BY_ID["SHM101"]).values()
+    refused(by_log, together)
+    by_log._run_sessions()
+    answers = by_log._result.answers["SHM101"].values()
+    assert {str(answer.reason) for answer in answers if isinstance(answer, Inconclusive)} == {"ExecForbidden"}
+
+
+def refused(layout: t.Any, together: Shared) -> None:
+    """Let every way into its containers be refused."""
+    problem = Inconclusive(Reason.EXEC_FORBIDDEN, "no")
+    together.until = time.monotonic() + 60
+    t.cast("t.Any", together.cluster).sessions = [problem] * len(containers(layout))
 
 
 def test_another_way_means_other_pods() -> None:

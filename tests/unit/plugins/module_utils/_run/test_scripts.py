@@ -34,7 +34,7 @@ def layouts(*ids: str) -> dict[str, LayoutPlan]:
 
 def waits(layout: LayoutPlan) -> list[str]:
     """The lines of all containers in the order of their numbers: container, number, what it waits for, step."""
-    lines = sorted((line for script in scripts(layout).values() for line in script), key=lambda line: line.number)
+    lines = sorted((line for script in scripts(layout.steps).values() for line in script), key=lambda line: line.number)
     return [f"{line.step.container.name}: {' '.join(line.text().split()[:4])}" for line in lines]
 
 
@@ -121,18 +121,28 @@ def test_what_an_init_container_did_is_done() -> None:
     life = layouts()["life"]
     earlier = {number for number, step in enumerate(life.steps, 1) if step.container.kind is ContainerKind.INIT}
     assert earlier
-    lines = [line for script in scripts(life).values() for line in script]
+    lines = [line for script in scripts(life.steps).values() for line in script]
     assert earlier.isdisjoint(line.number for line in lines)
     assert {f"{number}.done" for number in earlier}.isdisjoint(mark for line in lines for mark in line.after or ())
 
 
 def test_a_step_needs_the_run_where_a_mark_may_never_be_there() -> None:
-    lines = [line for script in scripts(layouts("SHM103")["pair"]).values() for line in script]
+    lines = [line for script in scripts(layouts("SHM103")["pair"].steps).values() for line in script]
     first, *_others, last = sorted(lines, key=lambda line: line.number)
     assert last.after == ("5.done", "4.done")
     assert not first.needs_grant(set())
     assert last.needs_grant({"5.done"})
     assert not last.needs_grant({"4.done", "5.done"})
+
+
+def test_a_step_that_earlier_answers_decide_on_needs_the_run() -> None:
+    first, *others = layouts("SHM101")["pair"].steps
+    lines = [
+        line
+        for script in scripts([first, dataclasses.replace(others[0], is_optional=True)]).values()
+        for line in script
+    ]
+    assert [line.after for line in lines] == [(), None]
 
 
 def of_probe(step: PlannedStep) -> bool:
@@ -143,7 +153,7 @@ def of_probe(step: PlannedStep) -> bool:
 
 @pytest.mark.parametrize("layout", SCRIPTED, ids=lambda layout: layout.layout.name)
 def test_every_step_is_in_the_script_of_its_container(layout: LayoutPlan) -> None:
-    found = scripts(layout)
+    found = scripts(layout.steps)
     wanted = [(number, step) for number, step in enumerate(layout.steps, 1) if of_probe(step)]
     assert (
         sorted(((line.number, line.step) for one in found.values() for line in one), key=lambda one: one[0]) == wanted
@@ -171,7 +181,7 @@ class World:
         return marked or self.grants.get(pod, 0) == line.number
 
     def play(self) -> None:
-        rest: dict[Container, list[Line]] = {one: list(script) for one, script in scripts(self.layout).items()}
+        rest: dict[Container, list[Line]] = {one: list(script) for one, script in scripts(self.layout.steps).items()}
         lines = {line.number: line for script in rest.values() for line in script}
         waiting: list[int] = []
         answered = 0
@@ -224,7 +234,7 @@ def test_scripts_keep_the_order_of_the_plan(layout: LayoutPlan, seed: int) -> No
 def test_few_steps_need_the_run() -> None:
     """Each costs about a second, side by side in the layouts."""
     found = {
-        one.layout.name: sum(line.after is None for script in scripts(one).values() for line in script)
+        one.layout.name: sum(line.after is None for script in scripts(one.steps).values() for line in script)
         for one in SCRIPTED
     }
     assert {name: number for name, number in found.items() if number} == {
@@ -250,7 +260,7 @@ def test_a_pod_whose_containers_have_scripts() -> None:
         "script",
         "turns=/podshm-turns",
         "grants=/podshm-grants/number",
-        "deadline=60",
+        "deadline=90",
     ]
     assert [line.split()[:4] for line in second["command"][5:]] == [
         ["2", "1.done", "always", "identity"],

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
 import pytest
 
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run import manifests
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Crowded
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import Crowded, NoExec
 from ansible_collections.abcdesktopio.podshm.tests.unit.plugins.module_utils._run.support import (
     META,
     Bench,
@@ -39,6 +41,27 @@ def test_no_step_begins_after_the_end_of_the_run() -> None:
     with pytest.raises(Inconclusive) as caught:
         shared.remaining()
     assert caught.value.reason is Reason.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("reason", "transport", "raises"),
+    [
+        (Reason.EXEC_FORBIDDEN, Transport.AUTO, True),
+        (Reason.EXEC_DENIED, Transport.AUTO, True),
+        (Reason.EXEC_UPGRADE, Transport.AUTO, True),
+        (Reason.PROXY_UNUSABLE, Transport.AUTO, True),
+        (Reason.KUBELET_UNREACHABLE, Transport.AUTO, False),
+        (Reason.EXEC_FORBIDDEN, Transport.EXEC, False),
+        (Reason.EXEC_FORBIDDEN, Transport.LOG, False),
+    ],
+)
+def test_which_problem_of_an_exec_opens_another_way(reason: Reason, transport: Transport, raises: bool) -> None:
+    shared = bench("SHM301", "first", transport=transport).shared
+    shared.require_way(None)
+    with pytest.raises(NoExec) if raises else contextlib.nullcontext():
+        shared.require_way(Inconclusive(reason, "no"))
+    assert shared.by_log is (raises or transport is Transport.LOG)
+    assert shared.why_no_exec == (f"{reason}: no" if raises else "")
 
 
 def test_what_is_created_is_remembered_for_the_clean_up() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Verdict
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import Transport, Verdict
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._probe.protocol import Observation
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._quantity import MIB, parse_bytes
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import Inconclusive, Reason
@@ -523,5 +523,10 @@ def test_a_workload_is_no_better_for_its_proof(audited: str, as_is: str, fixed: 
 
 def test_proofs_in_the_headline() -> None:
     assert proof.headline([{"proof": []}]) == ""
-    done = [{"verdict": "FAIL", "shape": "as it is"}, {"verdict": "PASS", "shape": "with the fix"}]
-    assert proof.headline([{"proof": done}, {"proof": done}]) == "; proof as it is: 2 FAIL; with the fix: 2 PASS"
+    done = [Proof(Form.AS_IS, lines=[Line(Verdict.FAIL, "")]), Proof(Form.FIXED, lines=[Line(Verdict.PASS, "")])]
+    facts = [{"proof": [one.facts() for one in done]}] * 2
+    assert proof.headline(facts) == "; proof as it is: 2 FAIL; with the fix: 2 PASS"
+    done[1].transport, done[1].no_exec = Transport.LOG, "ExecForbidden: container none of pod n/p: no"
+    facts.append({"proof": [one.facts() for one in done]})
+    words = "; proof as it is: 3 FAIL; with the fix: 3 PASS, by log (ExecForbidden)"
+    assert proof.headline(facts) == words
