@@ -341,13 +341,13 @@ WORLDS: dict[str, World] = {
     "no-shared-pids": World(
         refusal="!has(object.spec.shareProcessNamespace) || !object.spec.shareProcessNamespace",
         sample={"shareProcessNamespace": True},
-        expected=expect(SKIP={"AdmissionDenied": "SHM218"}, WARN="SHM607"),
+        expected=expect(SKIP={"AdmissionDenied": "SHM214 SHM218"}, WARN="SHM607"),
     ),
     "shared-pids-stripped": World(
         "[" + _patch("remove", '"/spec/shareProcessNamespace"') + "]",
         only_if="has(object.spec.shareProcessNamespace) && object.spec.shareProcessNamespace",
         sample={"shareProcessNamespace": True},
-        expected=expect(SKIP={"AdmissionDenied": "SHM218"}, WARN="SHM607"),
+        expected=expect(SKIP={"AdmissionDenied": "SHM214 SHM218"}, WARN="SHM607"),
         changed="shareProcessNamespace true -> false",
     ),
     "no-own-users": World(

@@ -37,6 +37,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
     Step,
     check,
 )
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._reason import POLICIES
 
 #: A thread id beyond what the processes of a container have used by then.
 _THREAD: t.Final = 100
@@ -136,6 +137,7 @@ _PIDS_SHARED: t.Final = _mutex(HOLDER, TAKER)
     steps=_PIDS_SHARED.steps,
     question="With shareProcessNamespace: does a recursive mutex in shared memory keep the second container out?",
     expected="EBUSY: in one PID namespace no two threads have one id",
+    skips=POLICIES,
 )
 def mutex_pids_shared(seen: Seen, context: Context) -> Decision:
     """What makes such a mutex safe."""
