@@ -413,7 +413,8 @@ def test_an_interruption_says_that_the_removal_goes_on(play: Play) -> None:
             output = play.interrupted(hosts, signum)
             assert "podshm: interrupted while it ran on eu-1. The removal of what it created there goes on" in output
             assert (
-                "kubectl --namespace here get pods,configmaps,jobs --selector app.kubernetes.io/name=podshm" in output
+                "kubectl --kubeconfig FILE --namespace here get pods,configmaps,jobs --selector app.kubernetes.io/name=podshm"
+                in output
             )
 
 

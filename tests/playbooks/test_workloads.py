@@ -267,6 +267,7 @@ class Api(http.server.BaseHTTPRequestHandler):
             "minor": "37",
             "versions": ["v1"],
             "groups": [],
+            "items": [],
             "resources": [],
         }
         return self.send(200, answer)
