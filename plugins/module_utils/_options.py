@@ -566,7 +566,10 @@ WORKLOADS: t.Final[tuple[Option, ...]] = (
                 "Files and folders of manifests to audit instead of a cluster; V(-) is stdin, for the output of C(helm template) "
                 "and C(kustomize build)."
             ),
-            "They are read on the controller. No cluster is contacted, and the options that reach one have no effect.",
+            (
+                "They are read on the controller, and all workloads in them are audited. No cluster is contacted, and the options "
+                "that reach one, or choose from one by namespace, label, kind or name, have no effect."
+            ),
         ),
         "files and folders of manifests to audit instead of a cluster; `-` is stdin",
         elements="str",
