@@ -37,7 +37,7 @@ help:
 	@echo 'make site            check the shared memory of clusters: local ones (root), or those of'
 	@echo '                     KUBECONFIG=FILE [CONTEXT=NAME,...] or INVENTORY=FILE; LIMIT=NAME,... for some'
 	@echo 'make workloads       say which workloads of these clusters, or of MANIFESTS=FILE,..., lack shared memory'
-	@echo 'make quick           run the unit tests of the product, and its checks on this machine without Kubernetes (seconds)'
+	@echo 'make quick           run the unit tests of the product, and its checks on this machine without Kubernetes (a minute or two)'
 	@echo 'make test            run the tests; needs root for the local clusters. Parts of it:'
 	@echo '                     lint types units ansible-units sanity (no cluster),'
 	@echo '                     package molecule test-clusters localcluster slice'
@@ -97,7 +97,7 @@ lint types sanity units ansible-units package molecule test-clusters localcluste
 	@.venv/bin/python tests/tools/run.py $@
 
 quick: .venv/.quick
-	@.venv/bin/python -m pytest --quiet --numprocesses=auto --dist=loadfile tests/unit/plugins tests/contract
+	@.venv/bin/python -m pytest --quiet --numprocesses=auto --dist=loadfile tests/unit/plugins tests/unit/*.py tests/contract
 
 mutants: .venv/.mutants
 	@.venv/bin/python tests/tools/mutants.py
