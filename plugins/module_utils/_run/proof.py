@@ -45,7 +45,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.owned imp
     runtime_classes,
     threads,
 )
-from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import PlannedStep
+from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.plan import HOLD, PlannedStep
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.resized import Keeping
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.scripts import Scripts, command, scripts
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._run.session import (
@@ -323,7 +323,7 @@ def _command(container: Container, own_steps: Scripts, seconds: int) -> tuple[st
     """The arguments of the probe in a container: one that starts before the others just ends."""
     if container.kind is ContainerKind.INIT:
         return tuple(protocol.argv("selftest", secrets.token_hex(16), {}))
-    return command(own_steps[container], seconds) if container in own_steps else ("hold",)
+    return command(own_steps[container], seconds) if container in own_steps else HOLD
 
 
 class _ShapeRun:
