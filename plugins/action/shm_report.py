@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import typing as t
@@ -15,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils import _options
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import (
+    _disk,
     _meaning_text,
     _report,
     _terminal,
@@ -93,20 +93,7 @@ def _write_all(directory: str, files: dict[str, str]) -> list[str]:
     failed = []
     for name, text in files.items():
         try:
-            _write(os.path.join(directory, name), text)
+            _disk.write(os.path.join(directory, name), text)
         except OSError as error:
             failed.append(f"{name}: {error.strerror}")
     return failed
-
-
-def _write(path: str, text: str) -> None:
-    """Whole or not at all: a reader never sees half a report, and a full disk keeps nothing of one."""
-    part = f"{path}.part"
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.remove(part)
-        raise

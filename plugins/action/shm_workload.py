@@ -19,6 +19,7 @@ from ansible_collections.abcdesktopio.podshm.plugins.module_utils._model import 
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload import audit, manifests
 from ansible_collections.abcdesktopio.podshm.plugins.module_utils._workload._programs.all import PROGRAMS
 from ansible_collections.abcdesktopio.podshm.plugins.plugin_utils import (
+    _disk,
     _kustomize,
     _report,
     _terminal,
@@ -157,10 +158,7 @@ def _write(path: str, text: str) -> bool:
             raise ValueError("there is such a file, and podshm did not write it; name another folder")
         if before == text:
             return False
-    part = f"{path}.part"
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(part, path)
+    _disk.write(path, text)
     return True
 
 
